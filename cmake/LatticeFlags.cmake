@@ -1,0 +1,44 @@
+# Compiler flags of every target. Warnings live in lattice_warnings, so that generated code can go without them.
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(lattice_warnings INTERFACE)
+target_compile_options(lattice_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports std::string concatenation as overlapping copies; the report is false (GCC bug 105651).
+  target_compile_options(lattice_warnings INTERFACE -Wno-restrict)
+  if(LATTICE_SANITIZE)
+    # Instrumentation defeats the flow analysis behind these two.
+    target_compile_options(lattice_warnings INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+  endif()
+else()
+  target_compile_options(lattice_warnings INTERFACE -Wthread-safety)
+endif()
+if(LATTICE_WERROR)
+  target_compile_options(lattice_warnings INTERFACE -Werror)
+endif()
+
+if(LATTICE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "LATTICE_FUZZ needs clang: -DCMAKE_CXX_COMPILER=clang++-16")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+elseif(LATTICE_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+  add_link_options(-fsanitize=address,undefined)
+elseif(LATTICE_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+elseif(LATTICE_SANITIZE)
+  message(FATAL_ERROR "LATTICE_SANITIZE is empty, address or thread, not '${LATTICE_SANITIZE}'")
+endif()
+
+if(LATTICE_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,6 @@
+#include <cstdio>
+
+int main() {
+  std::printf("lattice %s\n", LATTICE_VERSION);
+  return 0;
+}
