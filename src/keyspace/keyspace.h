@@ -1,0 +1,124 @@
+// The state machine of one tenant's keys: a multi-version index that answers reads at any revision
+// from the compact revision up, and that evaluates writes.
+//
+// Writes go through three steps. *Stage*: evaluate a request on the newest state, staged changes
+// included; new versions enter the index above the visible revision, and the records that the log
+// must keep are appended to the caller's list. *Commit*: once the log has them, everything staged
+// becomes visible. *Rollback*: the log refused; everything staged disappears as if it never was.
+// Reads see the visible revision only, so a reader never meets a write that is not durable.
+//
+// Thread: one; the owner's. Pure: no I/O, no clock, no randomness.
+// Ownership: versions are shared blocks (KvRef); results stay valid after any later change.
+// Invariants:
+//   compact_revision <= visible_revision <= staged_revision; both grow by one per changing request.
+//   A version above visible_revision is reachable only through stage_* and history is cut at visible.
+//   Every lease's key set equals the keys whose newest staged version carries that lease.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "base/status.h"
+#include "keyspace/record.h"
+#include "keyspace/requests.h"
+
+namespace lattice::keyspace {
+
+// The checks that need no state, in etcd's order (etcd-v3.md 1.2 to 1.5, 4.11): empty keys, sort
+// options, value/lease provided, too many ops, duplicate keys. Nothing reaches the log before them.
+Status validate(const RangeRequest& request);
+Status validate(const PutRequest& request);
+Status validate(const DeleteRangeRequest& request);
+Status validate(const TxnRequest& request, int max_txn_ops);
+// A transaction that can be answered as a read: ranges only, no nested transaction.
+bool is_read_only(const TxnRequest& request);
+
+class Keyspace {
+ public:
+  Keyspace();
+  ~Keyspace();
+  Keyspace(Keyspace&&) noexcept;
+  Keyspace& operator=(Keyspace&&) noexcept;
+
+  Revision visible_revision() const;
+  Revision staged_revision() const;
+  // -1 before the first compaction.
+  Revision compact_revision() const;
+
+  // ---- Reads, at the visible state ----
+  Result<RangeResult> range(const RangeRequest& request) const;
+  // Requires: is_read_only(request) and validate() passed.
+  Result<TxnResult> read_txn(const TxnRequest& request) const;
+
+  // ---- Staging ----
+  // Where staged records go: appended to *records; the next record of the batch gets the id
+  // (seq, records->size()). lease_exists is asked about leases named by puts.
+  struct Stage {
+    Seq seq;
+    std::vector<Record>* records = nullptr;
+    absl::FunctionRef<bool(LeaseId)> lease_exists;
+  };
+  // Require: validate() passed. A request that changes nothing adds no record and no revision.
+  Result<PutResult> stage_put(const PutRequest& request, const Stage& stage);
+  Result<DeleteRangeResult> stage_delete_range(const DeleteRangeRequest& request,
+                                               const Stage& stage);
+  Result<TxnResult> stage_txn(const TxnRequest& request, const Stage& stage);
+  // Deletes every key attached to the lease in one revision, in key order (etcd's revoke).
+  void stage_delete_leased(LeaseId lease, const Stage& stage);
+
+  // Everything staged becomes visible; moves the visible revision to the staged one.
+  void commit();
+  // Everything staged is undone.
+  void rollback();
+
+  // ---- Replay ----
+  // Takes a put or tombstone from the log (start-up or another writer's batch); it becomes visible
+  // at once. Requires: nothing is staged; revisions arrive in order.
+  // Errors: backend_corrupt when the record cannot follow the state.
+  Status apply(const Record& record, RecordId id);
+  // Moves the revision of a store whose newest records were deleted by compaction, never backward.
+  void advance_to(Revision revision);
+
+  // ---- Leases ----
+  // The keys attached to a lease, staged changes included, in key order.
+  std::vector<std::string> leased_keys(LeaseId lease) const;
+
+  // ---- Compaction (etcd-v3.md 1.6; log-protocol H1) ----
+  // Errors: compacted, future_revision, as etcd.
+  Status check_compact(Revision revision) const;
+  // From now on reads below `revision` fail. Memory is given back by compact_step.
+  void set_compact_revision(Revision revision);
+  struct CompactStep {
+    bool done = false;
+    uint32_t hash = 0;  // when done: the hash of the survivors at the compact revision
+  };
+  // Drops superseded versions of up to `keys_max` keys, in key order, and reports each dropped
+  // version's place in the log. Call until done; writes may be staged and committed in between.
+  // Requires: nothing staged at the time of the call.
+  CompactStep compact_step(size_t keys_max, std::vector<RecordId>* dropped);
+
+  // ---- Hash ----
+  // etcd's HashKV: CRC-32C over the records at or below `revision` (0: the current one).
+  Result<HashResult> hash_kv(Revision revision) const;
+
+  // ---- History, for watches ----
+  // Visits visible versions with revision >= from in (revision, sub) order until the visitor answers
+  // false. Requires: from >= compact_revision (older ones are gone).
+  void visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)> visit) const;
+  // The version that `record` replaced, as prev_kv: null for a creation, or if it is compacted away.
+  KvRef previous(const KvRecord& record) const;
+
+  // ---- Accounting ----
+  size_t key_count() const;       // keys alive at the visible revision
+  size_t memory_bytes() const;    // all versions and their index, approximately
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lattice::keyspace

@@ -1,0 +1,48 @@
+// A record is one durable change: what a batch in the log is made of. Everything that Lattice must
+// remember is a record; replaying the records in order rebuilds a replica (DESIGN section 1).
+// Thread: plain data.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+
+namespace lattice::keyspace {
+
+// The numbers are stored; never renumber.
+enum class RecordKind : uint8_t {
+  put = 1,               // key, value, revision, sub, create_revision, version, lease
+  tombstone = 2,         // key, revision, sub
+  lease_grant = 3,       // lease, number = granted TTL in seconds
+  lease_revoke = 4,      // lease; also an expiry. The deletes of its keys are records of their own
+  lease_checkpoint = 5,  // lease, number = remaining TTL in seconds
+  compact = 6,           // number = compact revision
+  compact_done = 7,      // number = compact revision, version = hash of what survived at it
+  takeover = 8,          // number = new epoch, value = incarnation (16 bytes)
+  alarm_on = 9,          // number = alarm type, lease = member id
+  alarm_off = 10,        // number = alarm type, lease = member id
+};
+
+// `revision` of a record that changes no key is the head revision at its place in the log, its `sub`
+// is 0. `sub` orders the changes within one revision (etcd's sub-revision).
+struct Record {
+  RecordKind kind = RecordKind::put;
+  Revision revision;
+  int32_t sub = 0;
+  Bytes key;
+  Bytes value;
+  Revision create_revision;
+  int64_t version = 0;
+  LeaseId lease;
+  int64_t number = 0;
+};
+
+// Where a record lies in its log: batch and index within it.
+struct RecordId {
+  Seq seq;
+  uint32_t index = 0;
+  bool operator==(const RecordId&) const = default;
+};
+
+}  // namespace lattice::keyspace

@@ -1,0 +1,109 @@
+// The seam between transport and services: a gRPC call as the two sides see it. The transport
+// (src/proxy) frames, compresses, enforces deadlines, sizes and flow control; a service (src/etcd)
+// implements Call and talks back through ServerStream.
+//
+// Thread: both live on the connection's loop.
+// Ownership: the transport owns the Call and destroys it, never inside one of its own callbacks, after
+//   the stream has ended; answers that arrive later from elsewhere must not touch it: hold a CallGuard.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "base/byte_chain.h"
+#include "base/time.h"
+
+namespace lattice::proxy {
+
+// gRPC status codes, by the numbers of the wire.
+enum class GrpcCode : uint8_t {
+  ok = 0,
+  canceled = 1,
+  unknown = 2,
+  invalid_argument = 3,
+  deadline_exceeded = 4,
+  not_found = 5,
+  already_exists = 6,
+  permission_denied = 7,
+  resource_exhausted = 8,
+  failed_precondition = 9,
+  aborted = 10,
+  out_of_range = 11,
+  unimplemented = 12,
+  internal = 13,
+  unavailable = 14,
+  data_loss = 15,
+  unauthenticated = 16,
+};
+
+struct GrpcStatus {
+  GrpcCode code = GrpcCode::ok;
+  std::string message;
+};
+
+// Request metadata: lower-case names, binary values ("-bin") already decoded. Pseudo-headers and the
+// headers that the transport consumes itself are not among them.
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+class ServerStream {
+ public:
+  virtual ~ServerStream() = default;
+
+  virtual const Metadata& metadata() const = 0;
+  // The value of one metadata entry, or empty.
+  virtual std::string_view metadata(std::string_view name) const = 0;
+  virtual std::optional<Instant> deadline() const = 0;
+  // "127.0.0.1:54321", for logs.
+  virtual std::string_view peer() const = 0;
+
+  // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated). Never
+  // blocks; look at pending_bytes() to stay polite.
+  virtual void send(ByteChain message) = 0;
+  // Ends the call with trailers. Nothing may be sent afterwards.
+  virtual void finish(GrpcStatus status) = 0;
+  // A unary answer in one go: message and OK.
+  void reply(ByteChain message) {
+    send(std::move(message));
+    finish({});
+  }
+  // Queued message bytes that HTTP/2 flow control and the socket have not taken yet.
+  virtual size_t pending_bytes() const = 0;
+};
+
+class Call {
+ public:
+  virtual ~Call() = default;
+  // A whole, decompressed request message.
+  virtual void on_message(Bytes message) = 0;
+  // The client has sent its last message. (etcd's watches live on after it.)
+  virtual void on_half_close() {}
+  // `bytes` of queued messages have left for the socket.
+  virtual void on_sent(size_t bytes) { (void)bytes; }
+  // The stream is gone before finish(): reset, deadline, connection loss or drain. Last callback.
+  virtual void on_cancel() {}
+};
+
+// How a service starts: one factory per method path ("/etcdserverpb.KV/Range").
+using CallFactory = absl::AnyInvocable<std::unique_ptr<Call>(ServerStream&) const>;
+
+// A handle for answers that come later: empty once the call is over. Copyable, loop-local.
+class CallGuard {
+ public:
+  CallGuard() : alive_(std::make_shared<bool>(true)) {}
+  ~CallGuard() { *alive_ = false; }
+  CallGuard(const CallGuard&) = delete;
+  CallGuard& operator=(const CallGuard&) = delete;
+  // Keep a copy in the callback; test it before touching the call.
+  std::shared_ptr<const bool> token() const { return alive_; }
+
+ private:
+  std::shared_ptr<bool> alive_;
+};
+
+}  // namespace lattice::proxy

@@ -1,0 +1,66 @@
+// Accepts connections and serves gRPC over HTTP/2 (prior knowledge) and HTTP/1.1 on one port, told apart
+// by their first bytes.
+//
+// Thread: the loop it was made on. Several loops may listen on one port (SO_REUSEPORT).
+// Ownership: owns its connections; they die with it. The Router must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "loop/loop.h"
+#include "proxy/router.h"
+
+namespace lattice::proxy {
+
+// Everything that a peer can make us hold is bounded here.
+struct Limits {
+  size_t receive_message_bytes_max = (3 << 19) + (1 << 19);  // etcd: max-request-bytes + 512 KiB
+  uint32_t concurrent_streams_max = 0xffffffff;              // as etcd's default; see listener.cc
+  size_t header_list_bytes_max = 16 << 10;
+  int connections_max = 10000;
+  Duration connection_idle_max = std::chrono::minutes(5);  // without open streams; 0: never
+  Duration preface_timeout = std::chrono::seconds(10);
+  // gRPC keepalive enforcement, etcd's defaults (etcd-v3.md 4.7).
+  Duration keepalive_min_time = std::chrono::seconds(5);
+  bool keepalive_permit_without_stream = false;
+  Duration keepalive_interval = std::chrono::hours(2);
+  Duration keepalive_timeout = std::chrono::seconds(20);
+  // Above this a stream's unsent bytes are the service's to hold back (ServerStream::pending_bytes).
+  size_t send_buffer_bytes_max = 4 << 20;
+};
+
+// Called as calls start and end; the server turns it into metrics. Same loop.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_call_started(std::string_view path) = 0;
+  virtual void on_call_finished(std::string_view path, GrpcCode code, Duration took) = 0;
+  virtual void on_bytes(size_t received, size_t sent) = 0;
+  virtual void on_goaway(std::string_view reason) = 0;
+};
+
+class Listener {
+ public:
+  // Binds at once. Errors: io with a detail that names address and cause.
+  static Result<std::unique_ptr<Listener>> listen(loop::Loop& loop, const std::string& address,
+                                                  const Router& router, const Limits& limits,
+                                                  Observer* observer, bool reuse_port);
+  ~Listener();
+  // "127.0.0.1:2379"; the port is the real one when 0 was asked for.
+  std::string address() const;
+  size_t connection_count() const;
+  // Graceful end: no new connections, GOAWAY to all, `done` once every stream has ended or `deadline`
+  // has passed (then what is left is closed).
+  void drain(Duration deadline, loop::Task done);
+
+ private:
+  class Impl;
+  explicit Listener(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lattice::proxy

@@ -1,0 +1,53 @@
+// What a server serves: gRPC methods by exact path, and plain HTTP paths. Filled at start, then shared
+// read-only by every connection of its loop.
+// Thread: the loop's; one Router per loop, because services hold per-loop handles to their tenants.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "proxy/call.h"
+
+namespace lattice::proxy {
+
+struct HttpRequest {
+  std::string method;
+  std::string path;   // without the query
+  std::string query;  // behind '?', undecoded
+  Metadata headers;
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  Metadata headers;  // content-type, allow, ...; content-length and CORS are the transport's
+  std::string body;
+};
+
+using HttpRespond = absl::AnyInvocable<void(HttpResponse)>;
+// Must call `respond` exactly once, now or later; answering after the client left is harmless.
+using HttpHandler = absl::AnyInvocable<void(HttpRequest, HttpRespond) const>;
+
+class Router {
+ public:
+  // Requires: not registered yet.
+  void add_grpc(std::string_view path, CallFactory factory);
+  // A path that ends in '/' serves everything below it.
+  void add_http(std::string_view path, HttpHandler handler);
+
+  // Null when there is none; the transport then answers UNIMPLEMENTED or 404 as etcd does.
+  const CallFactory* find_grpc(std::string_view path) const;
+  const HttpHandler* find_http(std::string_view path) const;
+  // Whether any method of "/service/" is known: decides between etcd's two UNIMPLEMENTED texts.
+  bool knows_service(std::string_view path) const;
+
+ private:
+  absl::flat_hash_map<std::string, CallFactory> grpc_;
+  absl::flat_hash_map<std::string, HttpHandler> http_;
+};
+
+}  // namespace lattice::proxy

@@ -1,0 +1,91 @@
+// What the etcd services ask of a tenant. Replica implements it on its own loop; RemoteApi
+// (remote_api.h) implements it on every other loop by sending messages, in batches, to the owner.
+//
+// Thread: one loop; callbacks on that same loop, possibly inside the call (a read that can be answered
+//   from memory is). Ownership: requests are moved in; results are values that stay valid.
+// Errors: Status values from base/status.h; a write that may have landed is only ever answered with one
+//   of the Unavailable family (timeout, stopped, ...).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "keyspace/requests.h"
+#include "lease/lease_table.h"
+#include "replica/watch.h"
+
+namespace lattice::replica {
+
+struct LeaseGrantResult {
+  Revision header_revision;
+  LeaseId id;
+  int64_t ttl_seconds = 0;
+};
+struct LeaseKeepAliveResult {
+  Revision header_revision;  // taken before the renewal, as etcd does
+  int64_t ttl_seconds = 0;   // 0: no such lease
+};
+struct LeaseTimeToLiveResult {
+  Revision header_revision;
+  bool found = false;  // etcd answers TTL -1 otherwise
+  lease::LeaseInfo info;
+  std::vector<std::string> keys;
+};
+struct LeaseLeasesResult {
+  Revision header_revision;
+  std::vector<lease::LeaseInfo> leases;
+};
+struct Alarm {
+  uint64_t member_id = 0;
+  int32_t type = 0;  // etcd's AlarmType
+};
+struct StatusResult {
+  Revision header_revision;
+  bool leader = false;          // this replica leads
+  bool has_leader = false;      // somebody does
+  uint64_t epoch = 0;
+  uint64_t seq = 0;             // of the newest applied batch
+  int64_t allocated_bytes = 0;
+  int64_t in_use_bytes = 0;
+  std::vector<Alarm> alarms;
+};
+
+class Api {
+ public:
+  virtual ~Api() = default;
+
+  // The revision and epoch that a response header carries when nothing else says so.
+  virtual Revision applied_revision() const = 0;
+  virtual uint64_t epoch() const = 0;
+
+  virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) = 0;
+  virtual void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) = 0;
+  virtual void delete_range(keyspace::DeleteRangeRequest request,
+                            Callback<keyspace::DeleteRangeResult> done) = 0;
+  virtual void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) = 0;
+  // Answers the current revision; physical waits until the superseded records are deleted.
+  virtual void compact(Revision revision, bool physical, Callback<Revision> done) = 0;
+
+  // id 0: the server picks one.
+  virtual void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) = 0;
+  virtual void lease_revoke(LeaseId id, Callback<Revision> done) = 0;
+  virtual void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) = 0;
+  virtual void lease_time_to_live(LeaseId id, bool keys,
+                                  Callback<LeaseTimeToLiveResult> done) = 0;
+  virtual void lease_leases(Callback<LeaseLeasesResult> done) = 0;
+
+  virtual void status(Callback<StatusResult> done) = 0;
+  virtual void hash_kv(Revision revision, Callback<keyspace::HashResult> done) = 0;
+  virtual void defragment(StatusCallback done) = 0;
+
+  // A stream of watches. The sink must outlive the stream; destroying the stream ends all its watches
+  // and no call to the sink follows.
+  [[nodiscard]] virtual std::unique_ptr<WatchStream> open_watch_stream(WatchSink& sink) = 0;
+};
+
+}  // namespace lattice::replica

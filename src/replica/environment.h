@@ -1,0 +1,33 @@
+// What a replica needs from the world besides its log: the time, timers and random bytes. Production
+// gives it an event loop (src/server), the simulator a seeded fake. The replica asks for nothing else,
+// so that one seed replays a run exactly.
+// Thread: the replica's loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/functional/any_invocable.h"
+#include "base/time.h"
+
+namespace lattice::replica {
+
+// Destroying it cancels; the callback then never runs.
+class Timer {
+ public:
+  virtual ~Timer() = default;
+};
+
+class Environment {
+ public:
+  virtual ~Environment() = default;
+  virtual Instant now() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Timer> after(Duration delay,
+                                                     absl::AnyInvocable<void()> callback) = 0;
+  // Runs once this turn of the loop has handled what arrived: what one turn brings forms one batch.
+  virtual void defer(absl::AnyInvocable<void()> callback) = 0;
+  virtual void random_bytes(std::span<uint8_t> out) = 0;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,93 @@
+// The log of one tenant as its replica needs it; src/backends/ implements it on memory, SQLite and
+// PostgreSQL. log-protocol.md section P has the rules; the simulator has an implementation that breaks
+// them on purpose.
+//
+// Thread: every call and every callback on the replica's loop. A callback never runs inside the call
+//   that it belongs to. After the Log is destroyed no callback runs.
+// Ownership: the replica owns its Log.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/ids.h"
+#include "replica/batch.h"
+
+namespace lattice::replica {
+
+enum class AppendOutcome : uint8_t {
+  committed,  // durable at this position, by this very call
+  rejected,   // the position does not match: another batch is there (perhaps an earlier submission of
+              // this one: look)
+  unknown,    // it may or may not be there, now or later
+};
+
+struct AppendReply {
+  AppendOutcome outcome = AppendOutcome::unknown;
+  Status detail;  // why, for logs; backend_full when the database refused for lack of space
+};
+
+// What a look at the log shows. Something seen is not yet durable (P6): only a later barrier or append
+// on the same connection makes it count.
+struct LogHead {
+  BatchHeader newest;  // seq 0 when the log is empty
+  // The newest takeover in the log: who leads.
+  Epoch epoch;
+  Incarnation leader{};
+};
+
+struct LogSize {
+  int64_t allocated_bytes = 0;
+  int64_t in_use_bytes = 0;
+};
+
+class Log {
+ public:
+  virtual ~Log() = default;
+
+  virtual const LogId& id() const = 0;
+  // True for a backend that no other process can write to (SQLite under its file lock, memory): its
+  // replica leads for good and needs no session.
+  virtual bool exclusive() const = 0;
+
+  // Reads the log in order, starting behind `after`, in bounded chunks. For each batch the header (null
+  // if it was trimmed) and those of its records that survive, with their index within the batch.
+  struct LoadedBatch {
+    std::optional<BatchHeader> header;
+    Seq seq;
+    std::vector<uint32_t> indexes;
+    std::vector<keyspace::Record> records;
+  };
+  using OnBatch = absl::AnyInvocable<void(LoadedBatch)>;
+  virtual void load(Seq after, OnBatch on_batch, StatusCallback done) = 0;
+
+  // One statement, one round trip: inserts the batch where (seq - 1, previous) is the last (P2). At most
+  // one append is in flight. An unknown one is submitted again as the same batch (P5).
+  virtual void append(std::shared_ptr<const Batch> batch,
+                      absl::AnyInvocable<void(AppendReply)> done) = 0;
+
+  // The header at `seq` (nullopt: not there, or trimmed if below the oldest).
+  struct LookReply {
+    std::optional<BatchHeader> header;
+    Seq oldest;  // oldest header still there
+    Seq newest;
+  };
+  virtual void look(Seq seq, Callback<LookReply> done) = 0;
+  virtual void head(Callback<LogHead> done) = 0;
+  // Commits a change of one row (P7): when it has answered ok, everything seen before is durable.
+  virtual void barrier(StatusCallback done) = 0;
+
+  // Compaction (H1): deletes superseded records. Repeating it is harmless.
+  virtual void remove(std::vector<keyspace::RecordId> records, StatusCallback done) = 0;
+  // Deletes batch headers below `seq`, never the newest, nor those of batches with records.
+  virtual void trim(Seq below, StatusCallback done) = 0;
+
+  virtual void size(Callback<LogSize> done) = 0;
+  // Gives free space back to the file system where the backend can.
+  virtual void defragment(StatusCallback done) = 0;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,43 @@
+// This process's session in a database that several processes share, and what it can learn of others'
+// (log-protocol L1 to L5). One per process and database, whatever the number of tenants.
+//
+// Thread: the loop that owns it; callbacks there, never inside the call.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/callback.h"
+#include "replica/batch.h"
+
+namespace lattice::replica {
+
+struct SessionRow {
+  Incarnation incarnation{};
+  int64_t renewals = 0;
+  bool dead = false;
+  std::string address;  // where its clients' calls can be sent
+};
+
+class Sessions {
+ public:
+  virtual ~Sessions() = default;
+
+  // Inserts a fresh row for this incarnation.
+  virtual void open(const Incarnation& incarnation, std::string address, StatusCallback done) = 0;
+  // +1 on the renewal count of a row that is not dead; ok only for a commit that is known (L2). The
+  // error not_leader means: declared dead, take a new incarnation.
+  virtual void renew(const Incarnation& incarnation, StatusCallback done) = 0;
+  // nullopt: no such row, which counts as dead.
+  virtual void read(const Incarnation& incarnation,
+                    Callback<std::optional<SessionRow>> done) = 0;
+  // Declares dead by compare-and-set on exactly what was seen standing still (L3); answers whether
+  // it took effect.
+  virtual void declare_dead(const Incarnation& incarnation, int64_t renewals,
+                            Callback<bool> done) = 0;
+  // Clean shutdown: marks this session dead so that others take over at once.
+  virtual void release(const Incarnation& incarnation, StatusCallback done) = 0;
+};
+
+}  // namespace lattice::replica
