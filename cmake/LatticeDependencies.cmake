@@ -21,4 +21,4 @@ add_library(prometheus_core INTERFACE)
 target_link_libraries(prometheus_core INTERFACE ${PROMETHEUS_CORE_LIBRARY})
 target_include_directories(prometheus_core SYSTEM INTERFACE ${PROMETHEUS_CORE_INCLUDE})
 
-set(LATTICE_ABSL absl::btree absl::flat_hash_map absl::flat_hash_set absl::inlined_vector absl::strings)
+set(LATTICE_ABSL absl::any_invocable absl::btree absl::flat_hash_map absl::flat_hash_set absl::inlined_vector absl::strings)

@@ -1,0 +1,70 @@
+// The server's own metrics, with the names that etcd's dashboards and our guide use. Where a name is
+// etcd's, its meaning is etcd's too; what has no counterpart here is left out.
+// Thread: any. Ownership: references into the Registry that it was made with, which must outlive it.
+#pragma once
+
+#include <string_view>
+
+#include "telemetry/metrics.h"
+
+namespace lattice::telemetry {
+
+struct ServerMetrics {
+  explicit ServerMetrics(Registry& registry);
+
+  // Leadership. can_linearize is LIN-BOUND: 1 while linearizable answers may be given.
+  Gauge& has_leader;
+  Gauge& is_leader;
+  Counter& leader_changes_seen;
+  Gauge& can_linearize;
+
+  // The log. A proposal is a batch handed to it; wal_fsync is one durable append as the replica sees it.
+  Counter& proposals_committed;
+  Gauge& proposals_applied;
+  Gauge& proposals_pending;
+  Counter& proposals_failed;
+  Histogram& wal_fsync_seconds;
+  Histogram& batch_operations;
+  Counter& appends_unknown;
+  Counter& appends_rejected;
+  Gauge& backend_up;
+
+  // The keyspace.
+  Counter& puts;
+  Counter& deletes;
+  Counter& txns;
+  Counter& ranges;
+  Gauge& keys;
+  Gauge& current_revision;
+  Gauge& kv_revision;  // the guide's name for the same number
+  Gauge& compact_revision;
+  Gauge& db_size_bytes;
+  Gauge& db_size_in_use_bytes;
+
+  // Watches and leases.
+  Gauge& watch_streams;
+  Gauge& watch_active_streams;  // the guide's name for the same number
+  Gauge& watchers;
+  Gauge& slow_watchers;
+  Counter& watch_events;
+  Gauge& active_leases;
+  Counter& leases_granted;
+  Counter& leases_revoked;
+  Counter& leases_expired;
+
+  // The wire.
+  Counter& client_bytes_received;
+  Counter& client_bytes_sent;
+  Gauge& connections;
+  Family<Counter>& goaways;  // by reason
+  Counter& slow_requests;
+};
+
+// etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with labels.
+void add_version_metrics(Registry& registry, std::string_view lattice_version,
+                         std::string_view etcd_version);
+
+// process_*: memory, CPU, file descriptors and start time, read from /proc at each scrape.
+void add_process_metrics(Registry& registry);
+
+}  // namespace lattice::telemetry
