@@ -1,8 +1,8 @@
 # One library per folder of src/, one test binary per folder of tests/.
 #
-#   lattice_module(NAME [DEPS modules...] [SYSTEM libraries...] [EXCLUDE files...])
+#   lattice_module(NAME [DEPS modules...] [SYSTEM libraries...] [HIDDEN libraries...] [EXCLUDE files...])
 #     All *.cc of the current folder as the static library lattice_NAME. A folder with headers only
-#     becomes an INTERFACE library. Include root is src/.
+#     becomes an INTERFACE library. Include root is src/. HIDDEN libraries are those that no header shows.
 #
 #   lattice_test(NAME [DEPS modules...] [SYSTEM libraries...])
 #     All *.cc of the current folder as the doctest binary NAME_test, one ctest entry.
@@ -12,7 +12,7 @@
 set(LATTICE_FUZZ_SECONDS 10 CACHE STRING "How long ctest runs each fuzz target")
 
 function(lattice_module name)
-  cmake_parse_arguments(arg "" "" "DEPS;SYSTEM;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPS;SYSTEM;HIDDEN;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(file IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
@@ -21,7 +21,8 @@ function(lattice_module name)
   if(sources)
     add_library(lattice_${name} STATIC ${sources})
     target_include_directories(lattice_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
-    target_link_libraries(lattice_${name} PUBLIC ${arg_DEPS} ${arg_SYSTEM} Threads::Threads PRIVATE lattice_warnings)
+    target_link_libraries(lattice_${name} PUBLIC ${arg_DEPS} ${arg_SYSTEM} Threads::Threads
+      PRIVATE ${arg_HIDDEN} lattice_warnings)
   else()
     add_library(lattice_${name} INTERFACE)
     target_include_directories(lattice_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)

@@ -1,15 +1,16 @@
-// Structured logging: a message and key/value fields become one line on stderr, as plain text or JSON.
+// Structured logging: a message and key/value fields become one line on stderr, as plain text or
+// JSON.
 //
 //   log.info("listening", {{"address", address}, {"threads", threads}});
 //
-// JSON keys are level, ts (RFC 3339, UTC, nanoseconds), caller, msg, then the fields: what pipelines built
-// for etcd's logs expect.
+// JSON keys are level, ts (RFC 3339, UTC, nanoseconds), caller, msg, then the fields: what
+// pipelines built for etcd's logs expect.
 //
-// Thread: any. A line is formatted by the caller and written by one background thread behind a bounded
-// queue; when stderr cannot keep up, the oldest lines are dropped and counted, and no caller waits.
-// Ownership: made once at start, passed by reference; must outlive all who log. The destructor writes
-// what is queued. There is no global logger.
-// Invariants: never log values, passwords or tokens; keys of the store only at debug or trace.
+// Thread: any. A line is formatted by the caller and written by one background thread behind a
+// bounded queue; when stderr cannot keep up, the oldest lines are dropped and counted, and no
+// caller waits. Ownership: made once at start, passed by reference; must outlive all who log. The
+// destructor writes what is queued. There is no global logger. Invariants: never log values,
+// passwords or tokens; keys of the store only at debug or trace.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/ids.h"
 #include "base/status.h"
 #include "base/time.h"
 
@@ -51,7 +53,9 @@ class Field {
   Field(std::string_view key, double value) : key_(key), value_(value) {}
   // Written in seconds: name the key `..._s`.
   Field(std::string_view key, Duration value) : key_(key), value_(value) {}
-  // The Status's error name and detail as one text.
+  template <class Tag, class Rep>
+  Field(std::string_view key, TypedInt<Tag, Rep> value) : Field(key, value.value) {}
+  // The Status's detail, or the number of its error where it has none.
   Field(std::string_view key, const Status& status);
 
   std::string_view key() const { return key_; }

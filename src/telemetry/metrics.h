@@ -1,9 +1,10 @@
-// Metrics: a counter costs one relaxed atomic add, a histogram two; no lock outside registration and scrape.
-// (prometheus-cpp's own Histogram takes a mutex, so only its text format is used.)
+// Metrics: a counter costs one relaxed atomic add, a histogram two; no lock outside registration
+// and scrape. (prometheus-cpp's own Histogram takes a mutex, so only its text format is used.)
 //
-// Thread: add, set and observe from any thread; with() and registration take a lock, so keep the reference.
-// Ownership: a Registry owns its families and series; references stay valid as long as it lives.
-// Invariants: labels are bounded: beyond series_max a family answers with its "other" series.
+// Thread: add, set and observe from any thread; with() and registration take a lock, so keep the
+// reference. Ownership: a Registry owns its families and series; references stay valid as long as
+// it lives. Invariants: labels are bounded: beyond series_max a family answers with its "other"
+// series.
 #pragma once
 
 #include <atomic>
@@ -122,8 +123,8 @@ class Registry {
   Gauge& gauge(std::string_view name, std::string_view help);
   Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds);
 
-  // Runs before each scrape, on its thread: the place to set gauges that are costly to keep current.
-  // Requires: what it refers to lives until the last scrape.
+  // Runs before each scrape, on its thread: the place to set gauges that are costly to keep
+  // current. Requires: what it refers to lives until the last scrape.
   void on_scrape(std::function<void()> refresh);
 
   // The Prometheus text format. Labelled histograms without observations are left out.

@@ -1,6 +1,6 @@
-// The server's own metrics, with the names that etcd's dashboards and our guide use. Where a name is
-// etcd's, its meaning is etcd's too; what has no counterpart here is left out.
-// Thread: any. Ownership: references into the Registry that it was made with, which must outlive it.
+// The server's own metrics, with the names that etcd's dashboards and our guide use. Where a name
+// is etcd's, its meaning is etcd's too; what has no counterpart here is left out. Thread: any.
+// Ownership: references into the Registry that it was made with, which must outlive it.
 #pragma once
 
 #include <string_view>
@@ -18,7 +18,8 @@ struct ServerMetrics {
   Counter& leader_changes_seen;
   Gauge& can_linearize;
 
-  // The log. A proposal is a batch handed to it; wal_fsync is one durable append as the replica sees it.
+  // The log. A proposal is a batch handed to it; wal_fsync is one durable append as the replica
+  // sees it.
   Counter& proposals_committed;
   Gauge& proposals_applied;
   Gauge& proposals_pending;
@@ -60,7 +61,8 @@ struct ServerMetrics {
   Counter& slow_requests;
 };
 
-// etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with labels.
+// etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with
+// labels.
 void add_version_metrics(Registry& registry, std::string_view lattice_version,
                          std::string_view etcd_version);
 
