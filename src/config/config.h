@@ -1,0 +1,100 @@
+// What one process was told to do: validated, complete, never changed after the start.
+//
+// Thread: any, read-only. Ownership: a plain value.
+// Invariants: everything in it was checked by load(); no reader checks it again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace lattice::config {
+
+enum class Environment : uint8_t { development, production };
+enum class BackendKind : uint8_t { memory, sqlite, postgresql };
+// See spec of [durability]: when a write is acknowledged.
+enum class DurabilityMode : uint8_t { sync, async };
+// The embedded store only: sync at each commit, at intervals, or left to the operating system.
+enum class FsyncPolicy : uint8_t { always, interval, never };
+enum class CompactionMode : uint8_t { off, periodic, revision };
+
+// [listeners.grpc]: the client port.
+struct GrpcListener {
+  std::string bind;  // "host:port", "[v6]:port"; port 0 picks a free one
+  int connections_max = 0;
+  Duration idle_timeout{};         // of connections without open streams; 0: never
+  uint64_t request_bytes_max = 0;  // of one request, as etcd's --max-request-bytes
+  uint32_t concurrent_streams_max = 0;
+  Duration keepalive_min_time{};  // clients that ping more often are sent away
+  Duration keepalive_interval{};  // 0: the server does not ping
+  Duration keepalive_timeout{};
+  bool keepalive_permit_without_stream = false;
+};
+
+// [backend]: where the log is.
+struct Backend {
+  BackendKind kind = BackendKind::sqlite;
+  std::string url;          // libpq URI; empty unless kind is postgresql. A secret: it may hold a password
+  std::string sqlite_file;  // the log's file; empty unless kind is sqlite
+  int pool_size = 0;
+};
+
+struct Durability {
+  DurabilityMode mode = DurabilityMode::sync;
+  FsyncPolicy fsync_policy = FsyncPolicy::always;
+};
+
+struct Paths {
+  std::string data_dir;
+  std::string wal_dir;  // of the embedded log; equal to data_dir unless configured
+};
+
+struct Tenants {
+  std::string default_tenant;
+  Duration watch_idle_timeout{};  // 0: never
+};
+
+struct Telemetry {
+  bool enabled = true;       // whether there is a metrics port
+  std::string metrics_bind;  // as GrpcListener::bind
+  std::string log_level;     // a name that telemetry::parse_level knows
+  bool json_logs = false;
+  Duration slow_request{};  // requests that take longer are logged; 0: never
+};
+
+// [compaction]: as etcd's --auto-compaction-mode and --auto-compaction-retention.
+struct Compaction {
+  CompactionMode mode = CompactionMode::off;
+  Duration period{};      // mode periodic
+  int64_t revisions = 0;  // mode revision
+};
+
+struct Server {
+  int threads = 0;  // event loops; "auto" is resolved: one per usable core but one, at least one
+  int txn_ops_max = 0;
+  Duration watch_progress_interval{};
+  Duration startup_timeout{};   // how long to wait for the database before giving up
+  Duration shutdown_timeout{};  // how long running requests may take to finish
+};
+
+struct Cluster {
+  std::string name;                                // of this member, in MemberList
+  std::vector<std::string> advertise_client_urls;  // empty: the bound address
+};
+
+struct Config {
+  Environment environment = Environment::development;
+  GrpcListener grpc;
+  Backend backend;
+  Durability durability;
+  Paths paths;
+  Tenants tenants;
+  Telemetry telemetry;
+  Compaction compaction;
+  Server server;
+  Cluster cluster;
+};
+
+}  // namespace lattice::config
