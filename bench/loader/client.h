@@ -1,0 +1,69 @@
+// The connections of a run and the loop that turns them.
+// Thread: the loader's only thread.
+// Ownership: owns its connections; borrows calls.
+#pragma once
+
+#include <event2/event.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "clock.h"
+#include "connection.h"
+
+namespace lattice::bench {
+
+class Client final : private ConnectionOwner {
+ public:
+  Client();
+  ~Client();
+
+  // Opens `count` connections to host:port. False on failure; error() says why.
+  bool open(const std::string& host, uint16_t port, size_t count);
+  size_t connection_count() const { return connections_.size(); }
+  Connection& connection(size_t i) { return *connections_[i]; }
+
+  // Turns the loop until `done()`, at least once a millisecond. False when a connection was lost
+  // or nothing arrived for kStallSeconds.
+  template <class Done>
+  bool run_until(Done&& done);
+
+  // One unary call, waited for. False unless it ended with grpc-status 0.
+  bool call(std::string_view path, std::string body, std::string& answer);
+
+  const std::string& error() const { return error_; }
+
+ private:
+  void on_dirty(Connection& connection) override { dirty_.push_back(&connection); }
+  void on_received() override { received_ns_ = now_ns(); }
+  void on_lost(std::string_view why) override { error_ = why; }
+  // Flushes, then waits for events; false when a connection was lost.
+  bool turn();
+
+  struct BaseFree {
+    void operator()(event_base* b) const { event_base_free(b); }
+  };
+  struct EventFree {
+    void operator()(event* e) const { event_free(e); }
+  };
+
+  std::unique_ptr<event_base, BaseFree> base_;
+  std::unique_ptr<event, EventFree> tick_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> dirty_;
+  uint64_t received_ns_ = 0;
+  std::string error_;
+};
+
+template <class Done>
+bool Client::run_until(Done&& done) {
+  received_ns_ = now_ns();
+  while (!done()) {
+    if (!turn()) return false;
+  }
+  return true;
+}
+
+}  // namespace lattice::bench

@@ -1,0 +1,36 @@
+// Latencies in logarithmic buckets of 128 steps per octave: any percentile within 0.8 %, at the
+// cost of one increment per sample. Thread: owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace lattice::bench {
+
+class Histogram {
+ public:
+  Histogram();
+
+  void record(uint64_t value);
+  void clear();
+
+  uint64_t count() const { return count_; }
+  uint64_t max() const { return max_; }
+  double mean() const;
+  // The value that `fraction` (0..1) of the samples do not exceed; 0 without samples.
+  uint64_t percentile(double fraction) const;
+
+ private:
+  static constexpr int kStepBits = 7;
+  static constexpr uint64_t kSteps = uint64_t{1} << kStepBits;
+
+  static uint32_t bucket_of(uint64_t value);
+  static uint64_t upper_bound_of(uint32_t bucket);
+
+  std::vector<uint64_t> buckets_;
+  uint64_t count_ = 0;
+  uint64_t max_ = 0;
+  double sum_ = 0;
+};
+
+}  // namespace lattice::bench

@@ -1,0 +1,77 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <map>
+
+#include "key_space.h"
+
+namespace lattice::bench {
+namespace {
+
+const std::map<std::string, Mode>& modes() {
+  static const std::map<std::string, Mode> kModes{
+      {"put", Mode::kPut},
+      {"get", Mode::kGet},
+      {"list", Mode::kList},
+      {"mixed", Mode::kMixed},
+      {"fill", Mode::kFill},
+      {"watch-hot", Mode::kWatchHot},
+      {"watch-distinct", Mode::kWatchDistinct},
+      {"keepalive", Mode::kKeepAlive},
+  };
+  return kModes;
+}
+
+void declare(CLI::App& app, Options& o) {
+  app.add_option("mode", o.mode, "what to do")
+      ->required()
+      ->transform(CLI::CheckedTransformer(modes()));
+  app.add_option("--host", o.host, "IPv4 address");
+  app.add_option("--port", o.port)->required();
+  app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
+  app.add_option("--in-flight", o.in_flight, "requests, over all connections")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--prefix", o.prefix);
+  app.add_option("--keys", o.keys, "keys are chosen uniformly among so many")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--value-size", o.value_size)->check(CLI::Range(kValueSizeMin, size_t{1} << 24));
+  app.add_option("--warmup", o.warmup_seconds);
+  app.add_option("--duration", o.duration_seconds, "seconds, after the warm-up");
+  app.add_option("--total", o.total, "stop after so many requests instead");
+  app.add_option("--read-percent", o.read_percent)->check(CLI::Range(0, 100));
+  app.add_option("--txn-puts", o.txn_puts, "fill, watch-distinct: puts in one transaction")
+      ->check(CLI::Range(1, 128));
+  app.add_option("--watchers", o.watchers)->check(CLI::PositiveNumber);
+  app.add_option("--streams", o.streams)->check(CLI::PositiveNumber);
+  app.add_option("--put-rate", o.put_rate, "watch modes: puts per second; 0: full speed");
+  app.add_flag("--pace-by-events,!--pace-by-puts", o.pace_by_events,
+               "watch modes: what makes room for the next put");
+  app.add_option("--leases", o.leases)->check(CLI::PositiveNumber);
+  app.add_option("--sample-every", o.sample_every)->check(CLI::PositiveNumber);
+  app.add_option("--seed", o.seed);
+}
+
+}  // namespace
+
+Options parse_options(int argc, char** argv) {
+  Options options;
+  CLI::App app("Loads a server that speaks the etcd v3 API and prints what it measured as JSON.");
+  declare(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::exit(app.exit(error));
+  }
+  if (options.prefix.empty()) options.prefix = "bench/";
+  return options;
+}
+
+const char* mode_name(Mode mode) {
+  for (const auto& [name, value] : modes()) {
+    if (value == mode) return name.c_str();
+  }
+  return "";
+}
+
+}  // namespace lattice::bench

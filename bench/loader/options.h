@@ -1,0 +1,44 @@
+// What a run of the load generator does; set from the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lattice::bench {
+
+enum class Mode { kPut, kGet, kList, kMixed, kFill, kWatchHot, kWatchDistinct, kKeepAlive };
+
+struct Options {
+  Mode mode = Mode::kPut;
+  std::string host = "127.0.0.1";
+  uint16_t port = 2379;
+  size_t connections = 16;
+  size_t in_flight = 256;  // over all connections
+
+  std::string prefix = "bench/";
+  uint64_t keys = 1'000'000;
+  size_t value_size = 256;
+
+  double warmup_seconds = 1;
+  double duration_seconds = 10;
+  uint64_t total = 0;  // requests after which to stop; 0: by time
+
+  uint64_t read_percent = 90;  // mixed
+  uint64_t txn_puts = 1;  // fill and watch-distinct: puts in one transaction; 1 sends plain puts
+
+  uint64_t watchers = 1000;
+  uint64_t streams = 10;       // the gRPC streams that carry the watches, or the keep-alives
+  double put_rate = 0;         // watch modes: puts per second; 0: as fast as events arrive
+  bool pace_by_events = true;  // a put makes room for the next when its events have arrived
+
+  uint64_t leases = 1000;
+  uint64_t sample_every = 16;  // one answer in so many is checked to the last byte
+  uint64_t seed = 1;
+};
+
+// Exits with a message when the command line is wrong.
+Options parse_options(int argc, char** argv);
+
+const char* mode_name(Mode mode);
+
+}  // namespace lattice::bench

@@ -1,0 +1,41 @@
+// The closed loop of unary calls: a fixed number in flight, each answer followed by the next
+// request. Thread: the loader's only thread. Ownership: borrows everything it is given.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "client.h"
+#include "meter.h"
+#include "options.h"
+#include "workload.h"
+
+namespace lattice::bench {
+
+class UnaryLoad {
+ public:
+  UnaryLoad(Client& client, Workload& workload, Meter& meter, const Options& options);
+  ~UnaryLoad();
+
+  // Runs to the end of the time, the total or the workload, and until the last answer. False when
+  // the server was lost; the client knows why.
+  bool run();
+
+ private:
+  class Slot;
+  friend class Slot;
+
+  void start_next(Slot& slot);
+  bool turn_of_time(uint64_t start_ns);
+
+  Client& client_;
+  Workload& workload_;
+  Meter& meter_;
+  const Options& options_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  uint64_t started_ = 0;
+  size_t in_flight_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace lattice::bench
