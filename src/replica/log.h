@@ -28,13 +28,17 @@ enum class AppendOutcome : uint8_t {
 struct AppendReply {
   AppendOutcome outcome = AppendOutcome::unknown;
   Status detail;  // why, for logs; backend_full when the database refused for lack of space
+  // With `unknown`: this submission has not committed and never will (the database refused it cleanly).
+  // It says nothing about an earlier submission of the same batch (P4).
+  bool definite_error = false;
 };
 
 // What a look at the log shows. Something seen is not yet durable (P6): only a later barrier or append
 // on the same connection makes it count.
 struct LogHead {
   BatchHeader newest;  // seq 0 when the log is empty
-  // The newest takeover in the log: who leads.
+  // Who leads: the process of the newest takeover. Each batch carries its leader's epoch and
+  // incarnation, so these are the newest header's.
   Epoch epoch;
   Incarnation leader{};
 };
