@@ -36,7 +36,7 @@ struct GrpcListener {
 // [backend]: where the log is.
 struct Backend {
   BackendKind kind = BackendKind::sqlite;
-  std::string url;          // libpq URI; empty unless kind is postgresql. A secret: it may hold a password
+  std::string url;  // libpq URI; empty unless kind is postgresql. A secret: it may hold a password
   std::string sqlite_file;  // the log's file; empty unless kind is sqlite
   int pool_size = 0;
 };

@@ -1,0 +1,248 @@
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "config/duration.h"
+#include "config/layers.h"
+
+namespace lattice::config {
+namespace {
+
+constexpr std::string_view log_file_name = "lattice.db";
+
+// Typed access to the settings; the registry guarantees the types (tests read every key).
+class Reader {
+ public:
+  explicit Reader(const Settings& settings) : settings_(settings) {}
+
+  bool flag(std::string_view key) const { return std::get<bool>(value(key)); }
+  int64_t integer(std::string_view key) const { return std::get<int64_t>(value(key)); }
+  std::string text(std::string_view key) const { return std::get<std::string>(value(key)); }
+  std::vector<std::string> texts(std::string_view key) const {
+    return std::get<std::vector<std::string>>(value(key));
+  }
+  Duration milliseconds(std::string_view key) const {
+    return std::chrono::milliseconds(integer(key));
+  }
+
+ private:
+  const Value& value(std::string_view key) const { return settings_.find(key)->second.value; }
+  const Settings& settings_;
+};
+
+int usable_cores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cores));
+}
+
+bool is_loopback(const std::string& bind) {
+  const auto address = parse_address(bind);
+  return address && (address->host == "localhost" || address->host == "::1" ||
+                     address->host.starts_with("127."));
+}
+
+class Builder {
+ public:
+  explicit Builder(Loaded& loaded)
+      : loaded_(loaded), config_(loaded.config), settings_(loaded.settings) {}
+
+  void run() {
+    config_.environment =
+        settings_.text("env") == "production" ? Environment::production : Environment::development;
+    build_listener();
+    build_paths();
+    build_backend();
+    build_durability();
+    build_tenants_and_telemetry();
+    build_compaction();
+    build_server();
+    check_addresses();
+  }
+
+ private:
+  void problem(std::string_view key, std::string message) {
+    const std::string& origin = loaded_.settings.find(key)->second.origin;
+    loaded_.problems.push_back(
+        {origin == "default" ? "" : origin, std::string(key), std::move(message)});
+  }
+  bool is_default(std::string_view key) const {
+    return loaded_.settings.find(key)->second.origin == "default";
+  }
+
+  void build_listener() {
+    GrpcListener& grpc = config_.grpc;
+    grpc.bind = settings_.text("listeners.grpc.bind");
+    grpc.connections_max = static_cast<int>(settings_.integer("listeners.grpc.max_connections"));
+    grpc.idle_timeout = settings_.milliseconds("listeners.grpc.idle_timeout_ms");
+    grpc.request_bytes_max =
+        static_cast<uint64_t>(settings_.integer("listeners.grpc.max_request_bytes"));
+    grpc.concurrent_streams_max =
+        static_cast<uint32_t>(settings_.integer("listeners.grpc.max_concurrent_streams"));
+    grpc.keepalive_min_time = settings_.milliseconds("listeners.grpc.keepalive_min_time_ms");
+    grpc.keepalive_interval = settings_.milliseconds("listeners.grpc.keepalive_interval_ms");
+    grpc.keepalive_timeout = settings_.milliseconds("listeners.grpc.keepalive_timeout_ms");
+    grpc.keepalive_permit_without_stream =
+        settings_.flag("listeners.grpc.keepalive_permit_without_stream");
+    if (is_loopback(grpc.bind)) return;
+    if (config_.environment == Environment::production) {
+      problem("listeners.grpc.bind",
+              "production refuses plaintext off loopback, and this build has no TLS");
+    } else if (!settings_.flag("listeners.grpc.allow_plaintext")) {
+      problem("listeners.grpc.bind",
+              "plaintext off loopback needs listeners.grpc.allow_plaintext = true");
+    }
+  }
+
+  void build_paths() {
+    config_.paths.data_dir = settings_.text("paths.data_dir");
+    if (config_.paths.data_dir.empty()) problem("paths.data_dir", "expected the name of a folder");
+    config_.paths.wal_dir = settings_.text("paths.wal_dir");
+    if (config_.paths.wal_dir.empty()) config_.paths.wal_dir = config_.paths.data_dir;
+  }
+
+  void build_backend() {
+    Backend& backend = config_.backend;
+    backend.pool_size = static_cast<int>(settings_.integer("backend.pool_size"));
+    const std::string url = settings_.text("backend.url");
+    const std::string scheme = url.substr(0, url.find("://"));
+    const bool is_postgresql = scheme == "postgresql" || scheme == "postgres";
+    std::string by_url = is_postgresql ? "postgresql" : scheme;
+    if (url.empty()) {
+      by_url.clear();
+    } else if (url.find("://") == url.npos ||
+               (by_url != "postgresql" && by_url != "sqlite" && by_url != "memory")) {
+      // Not echoed: a mistyped URL may hold a password.
+      return problem("backend.url",
+                     "expected postgresql://..., sqlite:///absolute/file or memory://");
+    }
+    std::string kind = settings_.text("backend.kind");
+    if (kind == "auto") kind = by_url.empty() ? "sqlite" : by_url;
+    if (!by_url.empty() && kind != by_url) {
+      return problem("backend.kind", "is \"" + kind + "\", but backend.url names " + by_url);
+    }
+    if (kind == "postgresql") {
+      backend.kind = BackendKind::postgresql;
+      backend.url = url;
+      if (url.empty()) problem("backend.url", "kind = \"postgresql\" needs a URL");
+      if (!is_default("paths.wal_dir")) {
+        loaded_.warnings.push_back("paths.wal_dir is unused on PostgreSQL");
+      }
+    } else if (kind == "memory") {
+      backend.kind = BackendKind::memory;
+      loaded_.warnings.push_back("the memory backend forgets everything when the process ends");
+    } else {
+      backend.kind = BackendKind::sqlite;
+      backend.sqlite_file = sqlite_file(url);
+    }
+  }
+
+  std::string sqlite_file(const std::string& url) {
+    constexpr std::string_view scheme = "sqlite://";
+    const std::string path = url.empty() ? "" : url.substr(scheme.size());
+    if (path.empty() || path == "/") {
+      return (std::filesystem::path(config_.paths.wal_dir) / log_file_name).string();
+    }
+    return path;
+  }
+
+  void build_durability() {
+    const std::string mode = settings_.text("durability.mode");
+    const std::string policy = settings_.text("durability.fsync_policy");
+    Durability& durability = config_.durability;
+    durability.mode = mode == "async" ? DurabilityMode::async : DurabilityMode::sync;
+    durability.fsync_policy = policy == "always"     ? FsyncPolicy::always
+                              : policy == "interval" ? FsyncPolicy::interval
+                                                     : FsyncPolicy::never;
+    const bool weak_policy = durability.fsync_policy != FsyncPolicy::always;
+    const bool production = config_.environment == Environment::production;
+    if (durability.mode == DurabilityMode::async) {
+      if (production) problem("durability.mode", "production refuses async");
+      loaded_.warnings.push_back(
+          "durability.mode = \"async\": acknowledged writes can be lost with the machine");
+    }
+    if (!weak_policy) return;
+    if (config_.backend.kind == BackendKind::postgresql) {
+      problem("durability.fsync_policy",
+              "is of the embedded store; on PostgreSQL use durability.mode");
+    } else if (production) {
+      problem("durability.fsync_policy", "production refuses all but \"always\"");
+    }
+    loaded_.warnings.push_back("durability.fsync_policy = \"" + policy +
+                               "\": acknowledged writes can be lost with the machine");
+  }
+
+  void build_tenants_and_telemetry() {
+    config_.tenants.default_tenant = settings_.text("tenants.default_tenant");
+    if (config_.tenants.default_tenant.empty()) {
+      problem("tenants.default_tenant", "expected a name");
+    }
+    config_.tenants.watch_idle_timeout = settings_.milliseconds("tenants.watch_idle_timeout_ms");
+    Telemetry& telemetry = config_.telemetry;
+    telemetry.enabled = settings_.flag("telemetry.enabled");
+    telemetry.metrics_bind = settings_.text("telemetry.metrics_bind");
+    telemetry.log_level = settings_.text("telemetry.log_level");
+    telemetry.json_logs = settings_.flag("telemetry.json_logs");
+    telemetry.slow_request = settings_.milliseconds("telemetry.slow_request_ms");
+  }
+
+  void build_compaction() {
+    constexpr std::string_view key = "compaction.auto_compaction_retention";
+    const std::string retention = settings_.text(key);
+    Compaction& compaction = config_.compaction;
+    if (settings_.text("compaction.auto_compaction_mode") == "revision") {
+      const auto revisions = parse_count(retention);
+      if (!revisions)
+        return problem(key, "expected a number of revisions, got \"" + retention + "\"");
+      compaction.revisions = *revisions;
+      compaction.mode = *revisions > 0 ? CompactionMode::revision : CompactionMode::off;
+      return;
+    }
+    const auto period = parse_retention(retention);
+    if (!period) {
+      return problem(key,
+                     "expected hours, or a duration such as \"30m\", got \"" + retention + "\"");
+    }
+    compaction.period = *period;
+    compaction.mode = period->count() > 0 ? CompactionMode::periodic : CompactionMode::off;
+  }
+
+  void build_server() {
+    Server& server = config_.server;
+    server.threads = static_cast<int>(settings_.integer("server.threads"));
+    if (server.threads == 0) server.threads = std::max(1, usable_cores() - 1);
+    server.txn_ops_max = static_cast<int>(settings_.integer("server.max_txn_ops"));
+    server.watch_progress_interval = settings_.milliseconds("server.watch_progress_interval_ms");
+    server.startup_timeout = settings_.milliseconds("server.startup_timeout_ms");
+    server.shutdown_timeout = settings_.milliseconds("server.shutdown_timeout_ms");
+    config_.cluster.name = settings_.text("cluster.name");
+    config_.cluster.advertise_client_urls = settings_.texts("cluster.advertise_client_urls");
+    for (const std::string& url : config_.cluster.advertise_client_urls) {
+      if (!url.starts_with("http://") && !url.starts_with("https://")) {
+        problem("cluster.advertise_client_urls",
+                "expected http:// or https:// URLs, got \"" + url + "\"");
+      }
+    }
+  }
+
+  void check_addresses() {
+    const auto grpc = parse_address(config_.grpc.bind);
+    const auto metrics = parse_address(config_.telemetry.metrics_bind);
+    if (config_.telemetry.enabled && grpc && metrics && grpc->port != 0 &&
+        config_.grpc.bind == config_.telemetry.metrics_bind) {
+      problem("telemetry.metrics_bind", "is the same address as listeners.grpc.bind");
+    }
+  }
+
+  Loaded& loaded_;
+  Config& config_;
+  const Reader settings_;
+};
+
+}  // namespace
+
+void build(Loaded& loaded) { Builder(loaded).run(); }
+
+}  // namespace lattice::config

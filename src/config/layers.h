@@ -1,0 +1,41 @@
+// The sources below load(): each adds the settings that it holds and the problems that it has.
+// Internal to src/config.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "config/load.h"
+
+namespace lattice::config {
+
+using Lookup = std::function<std::optional<std::string>(std::string_view name)>;
+
+// Adds `text` for `key` under the name `origin`, parsed and checked.
+void add_text(Loaded& loaded, const Option& option, std::string_view text,
+              const std::string& origin);
+
+// Reads a TOML file. A file that cannot be read is a problem, unless it is `optional` and not
+// there.
+void add_file(Loaded& loaded, const std::string& path, bool optional, const Lookup& environment);
+
+void add_environment(Loaded& loaded, const std::map<std::string, std::string>& environment);
+void add_command_line(Loaded& loaded, const std::vector<Request::Flag>& flags);
+
+// The Config that the settings say, with the checks that look at several of them at once.
+// Requires: no problems so far.
+void build(Loaded& loaded);
+
+// The candidate nearest to `word`, if one is near enough to be meant.
+std::optional<std::string> nearest(std::string_view word,
+                                   const std::vector<std::string>& candidates);
+
+// "${NAME}" replaced from `environment`, "$${" by "${". `missing` gets the first name that is not
+// set.
+std::string expand(std::string_view text, const Lookup& environment, std::string& missing);
+
+// The text of a secret's file without its last line break; nullopt if it cannot be read.
+std::optional<std::string> read_text_file(const std::string& path);
+
+}  // namespace lattice::config
