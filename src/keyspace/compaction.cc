@@ -1,0 +1,60 @@
+#include "keyspace/compaction.h"
+
+#include <algorithm>
+
+namespace lattice::keyspace {
+namespace {
+
+constexpr size_t kept_hashes_max = 10;
+
+bool survives(const KvRecord& version, Revision compact) {
+  if (version.superseded_at() <= compact) return false;
+  // A tombstone at the compact revision itself stays: a watch that starts there still sees it.
+  return !version.tombstone() || version.mod_revision() == compact;
+}
+
+}  // namespace
+
+void Compaction::start(State* state, Revision revision) {
+  previous_ = state->compact;
+  state->compact = revision;
+  before_ = HashWalk(previous_, revision);
+  survivors_ = HashWalk(revision, revision);
+  state->history.start_sweep(revision);
+}
+
+Keyspace::CompactStep Compaction::step(State* state, size_t versions_max,
+                                       std::vector<RecordId>* dropped) {
+  if (!state->history.sweeping()) return {true, last_hash_};
+  const bool done = state->history.sweep(versions_max, [&](const KvRef& version) {
+    before_.add(*version);
+    survivors_.add(*version);
+    if (survives(*version, state->compact)) return true;
+    dropped->push_back(version->id());
+    state->pop_oldest(*version);
+    return false;
+  });
+  if (!done) return {};
+  last_hash_ = survivors_.hash();
+  keep_hash(state->compact);
+  return {true, last_hash_};
+}
+
+void Compaction::keep_hash(Revision revision) {
+  HashResult result;
+  result.hash = before_.hash();
+  result.compact_revision = previous_;
+  result.hash_revision = revision;
+  kept_.push_back(result);
+  if (kept_.size() > kept_hashes_max) kept_.erase(kept_.begin());
+}
+
+std::optional<HashResult> Compaction::kept_hash(Revision revision) const {
+  auto at = std::find_if(kept_.begin(), kept_.end(), [&](const HashResult& kept) {
+    return kept.hash_revision == revision;
+  });
+  if (at == kept_.end()) return std::nullopt;
+  return *at;
+}
+
+}  // namespace lattice::keyspace

@@ -1,0 +1,135 @@
+#include "keyspace/keyspace.h"
+
+#include "keyspace/impl.h"
+#include "keyspace/mutation.h"
+#include "keyspace/range.h"
+#include "keyspace/txn.h"
+
+namespace lattice::keyspace {
+
+Keyspace::Keyspace() : impl_(std::make_unique<Impl>()) {}
+Keyspace::~Keyspace() = default;
+Keyspace::Keyspace(Keyspace&&) noexcept = default;
+Keyspace& Keyspace::operator=(Keyspace&&) noexcept = default;
+
+Revision Keyspace::visible_revision() const { return impl_->state.visible; }
+Revision Keyspace::staged_revision() const { return impl_->state.staged_revision; }
+Revision Keyspace::compact_revision() const { return impl_->state.compact; }
+
+Result<RangeResult> Keyspace::range(const RangeRequest& request) const {
+  return read_range(impl_->state, request, impl_->state.visible);
+}
+
+Result<TxnResult> Keyspace::read_txn(const TxnRequest& request) const {
+  return run_read_txn(impl_->state, request, impl_->state.visible);
+}
+
+Result<PutResult> Keyspace::stage_put(const PutRequest& request, const Stage& stage) {
+  // A stand-alone put looks for its lease first, one inside a transaction for its key (etcd-v3.md 1.5).
+  if (request.lease != LeaseId(0) && !stage.lease_exists(request.lease)) {
+    return Error::lease_not_found;
+  }
+  Mutation mutation(&impl_->state, stage);
+  Result<PutResult> result = mutation.put(request);
+  mutation.finish();
+  return result;
+}
+
+Result<DeleteRangeResult> Keyspace::stage_delete_range(const DeleteRangeRequest& request,
+                                                       const Stage& stage) {
+  Mutation mutation(&impl_->state, stage);
+  DeleteRangeResult result = mutation.delete_range(request);
+  mutation.finish();
+  return result;
+}
+
+Result<TxnResult> Keyspace::stage_txn(const TxnRequest& request, const Stage& stage) {
+  Mutation mutation(&impl_->state, stage);
+  Result<TxnResult> result = run_write_txn(&mutation, request);
+  mutation.finish();
+  return result;
+}
+
+void Keyspace::stage_delete_leased(LeaseId lease, const Stage& stage) {
+  Mutation mutation(&impl_->state, stage);
+  for (const std::string& key : impl_->state.leased.keys(lease)) mutation.delete_key(key);
+  mutation.finish();
+}
+
+void Keyspace::commit() {
+  State& state = impl_->state;
+  for (KvRef& version : state.staged) state.history.append(std::move(version));
+  state.staged.clear();
+  state.live_visible += state.live_staged;
+  state.live_staged = 0;
+  state.visible = state.staged_revision;
+}
+
+void Keyspace::rollback() {
+  State& state = impl_->state;
+  unstage(&state, 0);
+  state.live_staged = 0;
+  state.staged_revision = state.visible;
+}
+
+std::vector<std::string> Keyspace::leased_keys(LeaseId lease) const {
+  return impl_->state.leased.keys(lease);
+}
+
+void Keyspace::visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)> visit) const {
+  impl_->state.history.visit_from(from, impl_->state.compact, visit);
+}
+
+KvRef Keyspace::previous(const KvRecord& record) const {
+  const KeyHistory* history = impl_->state.index.find(record.key());
+  if (history == nullptr) return {};
+  const KvRecord* before = history->before(record.mod_revision(), record.sub());
+  return before == nullptr || before->tombstone() ? KvRef() : KvRef::share(before);
+}
+
+size_t Keyspace::key_count() const { return static_cast<size_t>(impl_->state.live_visible); }
+
+size_t Keyspace::memory_bytes() const {
+  const State& state = impl_->state;
+  return state.version_bytes + state.index.memory_bytes() + state.history.memory_bytes() +
+         state.leased.memory_bytes();
+}
+
+// ---- Compaction and hashes ----
+
+Status Keyspace::check_compact(Revision revision) const {
+  if (revision <= impl_->state.compact) return Error::compacted;
+  if (revision > impl_->state.visible) return Error::future_revision;
+  return {};
+}
+
+void Keyspace::set_compact_revision(Revision revision) {
+  impl_->compaction.start(&impl_->state, revision);
+}
+
+Keyspace::CompactStep Keyspace::compact_step(size_t keys_max, std::vector<RecordId>* dropped) {
+  return impl_->compaction.step(&impl_->state, keys_max, dropped);
+}
+
+Result<HashResult> Keyspace::hash_kv(Revision revision) const {
+  const State& state = impl_->state;
+  if (std::optional<HashResult> kept = impl_->compaction.kept_hash(revision)) {
+    kept->header_revision = state.visible;
+    return *kept;
+  }
+  if (revision > state.visible) return Error::future_revision;
+  if (revision > Revision(0) && revision < state.compact) return Error::compacted;
+  HashResult result;
+  result.header_revision = state.visible;
+  result.compact_revision = state.compact;
+  result.hash_revision = revision <= Revision(0) ? state.visible : revision;
+  HashWalk walk(state.compact, result.hash_revision);
+  state.history.visit_all([&](const KvRef& version) {
+    walk.add(*version);
+    return version->mod_revision() <= result.hash_revision;
+  });
+  result.hash = walk.hash();
+  return result;
+}
+
+}  // namespace lattice::keyspace

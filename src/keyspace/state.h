@@ -1,0 +1,53 @@
+// What a keyspace consists of, for the files that implement it: the index by key, the history by
+// revision, the keys of each lease, and what is staged. One place pushes and pops versions, so that
+// the four never disagree.
+// Thread: the keyspace's.
+#pragma once
+
+#include <vector>
+
+#include "keyspace/history.h"
+#include "keyspace/key_index.h"
+#include "keyspace/keyspace.h"
+#include "keyspace/leased_keys.h"
+
+namespace lattice::keyspace {
+
+struct State {
+  KeyIndex index;
+  History history;
+  LeasedKeys leased;
+  // In order; each is its key's newest until the next. Not in `history` yet.
+  std::vector<KvRef> staged;
+
+  Revision visible{1};
+  Revision staged_revision{1};
+  Revision compact{-1};
+  int64_t live_visible = 0;  // keys alive at `visible`
+  int64_t live_staged = 0;   // what committing the staged versions adds to that
+  size_t version_bytes = 0;
+
+  // The version that a read of `key` at `revision` finds; null if the key is not alive there.
+  const KvRecord* live_at(std::string_view key, Revision revision) const;
+
+  // Makes `version` its key's newest. `of_key` is the key's history, null if it has none yet.
+  void push(KeyHistory* of_key, KvRef version);
+  // Undoes the newest push of a version that is still its key's newest.
+  void pop_newest(const KvRecord& version);
+  // Drops a key's oldest version.
+  void pop_oldest(const KvRecord& version);
+};
+
+// Whether a version changes how many keys are alive: +1 for a creation, -1 for a tombstone.
+inline int live_delta(const KvRecord& version) {
+  if (version.tombstone()) return -1;
+  return version.version() == 1 ? 1 : 0;
+}
+
+// The version as a read at `revision` sees it in this history; null if the key is not alive there.
+inline const KvRecord* live_in(const KeyHistory& history, Revision revision) {
+  const KvRecord* version = history.at(revision);
+  return version == nullptr || version->tombstone() ? nullptr : version;
+}
+
+}  // namespace lattice::keyspace
