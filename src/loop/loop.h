@@ -2,7 +2,9 @@
 // by that loop's thread; the one cross-thread verb is post().
 //
 // Thread: post() and stop() from any thread, all else from the loop's own (checked).
-// Ownership: the loop owns its timers' and sockets' registrations through the handles it gave out.
+//   Before run() starts and after it has returned, the loop belongs to whoever holds it.
+// Ownership: the loop owns its timers' and sockets' registrations through the handles it gave out; the
+//   handles die before it (checked).
 #pragma once
 
 #include <cstdint>
@@ -41,6 +43,9 @@ class Loop {
   // Runs until stop(); returns when the tasks posted before stop() have run.
   void run();
   void stop();
+  // One turn without waiting: what is ready now, posted tasks, due timers, the end of the turn. For tests
+  // and fuzzers, which drive a loop by hand.
+  void turn();
   // Runs `task` on the loop's thread, in the order of posting per poster. Wake-ups are coalesced: many
   // posts to a busy loop cost one write to its eventfd.
   void post(Task task);
@@ -49,10 +54,11 @@ class Loop {
   void defer(Task task);
   bool in_loop_thread() const;
 
-  // CLOCK_BOOTTIME, read at most once per turn unless `fresh`.
+  // CLOCK_BOOTTIME, read at most once per turn by now(), every time by fresh_now().
   Instant now() const;
   Instant fresh_now() const;
 
+  // Fires once, never early, on the clock of now(). Both handles may be destroyed in their own callback.
   [[nodiscard]] std::unique_ptr<TimerHandle> after(Duration delay, Task callback);
   [[nodiscard]] std::unique_ptr<FdWatch> watch(
       int fd, absl::AnyInvocable<void(bool readable, bool writable)> callback);
