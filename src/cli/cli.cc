@@ -1,0 +1,163 @@
+#include "cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
+#include <ostream>
+
+#include "config/print.h"
+#include "telemetry/version.h"
+
+namespace lattice::cli {
+namespace {
+
+// The flags of `start` and the key that each one sets.
+struct StartFlag {
+  const char* name;
+  const char* key;
+  const char* type;
+  const char* help;
+};
+constexpr StartFlag start_flags[] = {
+    {"--grpc-bind", "listeners.grpc.bind", "ADDR:PORT", "Client port; port 0 picks a free one"},
+    {"--metrics-bind", "telemetry.metrics_bind", "ADDR:PORT", "Metrics port"},
+    {"--data-dir", "paths.data_dir", "FOLDER", "Folder of everything kept on disk"},
+    {"--db-connection", "backend.url", "URI",
+     "postgresql://..., sqlite:///absolute/file or memory://"},
+    {"--log-level", "telemetry.log_level", "LEVEL", "error, warn, info, debug or trace"},
+};
+
+class CommandLine {
+ public:
+  explicit CommandLine(const Surroundings& surroundings) : around_(surroundings) {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", version_line());
+    add_start();
+    add_config();
+    add_version();
+  }
+
+  int run(std::vector<std::string> arguments) {
+    // CLI11 takes them last first.
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      const bool asked_for_help = error.get_exit_code() == 0;
+      app_.exit(error, around_.out, around_.err);
+      return asked_for_help ? 0 : exit_usage;
+    }
+    return status_;
+  }
+
+ private:
+  static std::string version_line() {
+    return "lattice " + std::string(telemetry::lattice_version());
+  }
+
+  void add_start() {
+    CLI::App* start = app_.add_subcommand("start", "Serve the etcd v3 API");
+    add_config_flag(start, "Configuration file (TOML)");
+    for (size_t i = 0; i < std::size(start_flags); ++i) {
+      const StartFlag& flag = start_flags[i];
+      start->add_option(flag.name, values_[i], flag.help)->type_name(flag.type);
+    }
+    start->callback([this] { status_ = this->start(); });
+  }
+
+  void add_config() {
+    CLI::App* config = app_.add_subcommand("config", "Look at the configuration");
+    config->require_subcommand(1);
+    CLI::App* validate =
+        config->add_subcommand("validate", "Check it; exit status 78 if it is bad");
+    add_config_flag(validate, "Configuration file (TOML)");
+    validate->add_flag("--print", print_,
+                       "Print what is in force, and where each value comes from");
+    validate->callback([this] { status_ = this->validate(); });
+    CLI::App* reference = config->add_subcommand("reference", "Print every key with its meaning");
+    reference->add_option("--format", format_, "toml or markdown")
+        ->check(CLI::IsMember({"toml", "markdown"}))
+        ->capture_default_str();
+    reference->callback([this] {
+      around_.out << (format_ == "toml" ? config::reference_toml() : config::reference_markdown());
+    });
+  }
+
+  void add_version() {
+    CLI::App* version = app_.add_subcommand("version", "Print the version");
+    version->add_option("--output", output_, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    version->callback([this] {
+      if (output_ == "json") {
+        around_.out << "{\"version\":\"" << telemetry::lattice_version() << "\"}\n";
+      } else {
+        around_.out << version_line() << "\n";
+      }
+    });
+  }
+
+  void add_config_flag(CLI::App* command, const char* help) {
+    command->add_option("--config", file_, help)->type_name("FILE");
+  }
+
+  config::Request request() const {
+    config::Request request;
+    if (!file_.empty()) request.file = file_;
+    request.environment = around_.environment;
+    for (size_t i = 0; i < std::size(start_flags); ++i) {
+      if (values_[i]) {
+        request.command_line.push_back({start_flags[i].name, start_flags[i].key, *values_[i]});
+      }
+    }
+    return request;
+  }
+
+  void report(const config::Loaded& loaded) const {
+    for (const config::Problem& problem : loaded.problems) {
+      around_.err << "error: " << config::to_text(problem) << "\n";
+    }
+  }
+
+  int start() {
+    const config::Request request = this->request();
+    const config::Loaded loaded = config::load(request);
+    if (!loaded.ok()) {
+      report(loaded);
+      return exit_configuration;
+    }
+    const auto level = telemetry::parse_level(loaded.config.telemetry.log_level);
+    const auto log = telemetry::Logger::to_stderr(
+        {level.value_or(telemetry::Level::info), loaded.config.telemetry.json_logs});
+    for (const std::string& warning : loaded.warnings) log->warn(warning);
+    return around_.serve(loaded, *log, [request] { return config::load(request); });
+  }
+
+  int validate() {
+    const config::Loaded loaded = config::load(request());
+    for (const std::string& warning : loaded.warnings)
+      around_.err << "warning: " << warning << "\n";
+    report(loaded);
+    if (print_) around_.out << config::effective_toml(loaded.settings);
+    if (!loaded.ok()) return exit_configuration;
+    if (!print_) around_.out << "The configuration is valid.\n";
+    return 0;
+  }
+
+  const Surroundings& around_;
+  CLI::App app_{"An etcd v3 server that keeps its data in PostgreSQL or SQLite", "lattice"};
+  std::string file_;
+  std::optional<std::string> values_[std::size(start_flags)];
+  std::string format_ = "toml";
+  std::string output_ = "text";
+  bool print_ = false;
+  int status_ = 0;
+};
+
+}  // namespace
+
+int run(std::vector<std::string> arguments, const Surroundings& surroundings) {
+  return CommandLine(surroundings).run(std::move(arguments));
+}
+
+}  // namespace lattice::cli

@@ -1,0 +1,37 @@
+// The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
+// `lattice version`, each with --help.
+//
+// Thread: the caller's. Errors go to `err`, what a script reads to `out`.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "telemetry/logger.h"
+
+namespace lattice::cli {
+
+// Exit statuses beside 0; those of sysexits.h where it has one.
+inline constexpr int exit_usage = 2;
+inline constexpr int exit_internal = 70;
+inline constexpr int exit_configuration = config::exit_status_bad_configuration;
+
+struct Surroundings {
+  std::map<std::string, std::string> environment;
+  std::ostream& out;
+  std::ostream& err;
+  // Serves until it is told to stop; answers the exit status. `reload` reads the configuration
+  // again from the same sources.
+  std::function<int(const config::Loaded& loaded, telemetry::Logger& log,
+                    const std::function<config::Loaded()>& reload)>
+      serve;
+};
+
+// `arguments` without the program's name. Answers the exit status.
+int run(std::vector<std::string> arguments, const Surroundings& surroundings);
+
+}  // namespace lattice::cli

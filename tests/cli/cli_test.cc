@@ -1,0 +1,148 @@
+#include "cli/cli.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+namespace lattice::cli {
+namespace {
+
+struct Outcome {
+  int status = 0;
+  std::string out;
+  std::string err;
+  std::optional<config::Config> served;
+};
+
+constexpr int served_status = 42;
+
+Outcome invoke(std::vector<std::string> arguments,
+               std::map<std::string, std::string> environment = {}) {
+  Outcome outcome;
+  std::ostringstream out;
+  std::ostringstream err;
+  const Surroundings surroundings{
+      std::move(environment), out, err,
+      [&](const config::Loaded& loaded, telemetry::Logger&,
+          const std::function<config::Loaded()>& reload) {
+        outcome.served = loaded.config;
+        CHECK(config::compare(loaded.settings, reload().settings).need_restart.empty());
+        return served_status;
+      }};
+  outcome.status = run(std::move(arguments), surroundings);
+  outcome.out = out.str();
+  outcome.err = err.str();
+  return outcome;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != text.npos;
+}
+
+TEST_CASE("start serves with the flags applied, and its status is the process's") {
+  const Outcome outcome =
+      invoke({"start", "--grpc-bind", "127.0.0.1:0", "--metrics-bind=127.0.0.1:1", "--data-dir",
+              "/d", "--log-level", "error"});
+  CHECK(outcome.status == served_status);
+  REQUIRE(outcome.served);
+  CHECK(outcome.served->grpc.bind == "127.0.0.1:0");
+  CHECK(outcome.served->telemetry.metrics_bind == "127.0.0.1:1");
+  CHECK(outcome.served->paths.data_dir == "/d");
+  CHECK(outcome.served->backend.sqlite_file == "/d/lattice.db");
+  CHECK(outcome.served->telemetry.log_level == "error");
+}
+
+TEST_CASE("start reads a file, and the flags win over it and over the environment") {
+  char name[] = "/tmp/lattice-cli-XXXXXX";
+  const int fd = mkstemp(name);
+  REQUIRE(fd >= 0);
+  close(fd);
+  std::ofstream(name) << "[paths]\ndata_dir = \"/file\"\n[cluster]\nname = \"n\"\n";
+  const Outcome outcome = invoke(
+      {"start", "--config", name, "--data-dir", "/flag", "--db-connection", "postgresql://h/d"},
+      {{"LATTICE_PATHS_DATA_DIR", "/environment"}, {"LATTICE_DB_CONNECTION", "memory://"}});
+  REQUIRE(outcome.served);
+  CHECK(outcome.served->paths.data_dir == "/flag");
+  CHECK(outcome.served->cluster.name == "n");
+  CHECK(outcome.served->backend.kind == config::BackendKind::postgresql);
+  unlink(name);
+}
+
+TEST_CASE("a bad configuration stops the start with 78, names the flag, and serves nothing") {
+  const Outcome outcome = invoke({"start", "--grpc-bind", "nowhere", "--log-level", "loud"});
+  CHECK(outcome.status == 78);
+  CHECK_FALSE(outcome.served);
+  CHECK(contains(outcome.err, "error: --grpc-bind: listeners.grpc.bind: expected an address"));
+  CHECK(contains(outcome.err, "error: --log-level: telemetry.log_level: expected one of"));
+  CHECK(outcome.out.empty());
+}
+
+TEST_CASE("an empty flag is a value, not an absent flag") {
+  CHECK(contains(invoke({"start", "--data-dir", ""}).err, "--data-dir: paths.data_dir: expected"));
+}
+
+TEST_CASE("usage errors end with 2 and go to the error stream") {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"stat"},
+                                             {"start", "--bind", "x"},
+                                             {"config"},
+                                             {"start", "extra"},
+                                             {"config", "reference", "--format", "yaml"}}) {
+    const Outcome outcome = invoke(arguments);
+    CHECK(outcome.status == 2);
+    CHECK_FALSE(outcome.err.empty());
+    CHECK_FALSE(outcome.served);
+  }
+}
+
+TEST_CASE("--help works everywhere and ends with 0") {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--help"},
+                                             {"start", "--help"},
+                                             {"config", "--help"},
+                                             {"config", "validate", "--help"},
+                                             {"version", "--help"}}) {
+    const Outcome outcome = invoke(arguments);
+    CHECK(outcome.status == 0);
+    CHECK(contains(outcome.out, "--help"));
+    CHECK(outcome.err.empty());
+  }
+  CHECK(contains(invoke({"start", "--help"}).out, "--db-connection"));
+}
+
+TEST_CASE("validate says that all is well, or what is not") {
+  CHECK(invoke({"config", "validate"}).status == 0);
+  const Outcome missing = invoke({"config", "validate", "--config", "/nonexistent.toml"});
+  CHECK(missing.status == 78);
+  CHECK(contains(missing.err, "error: /nonexistent.toml: cannot read"));
+  const Outcome warned = invoke({"config", "validate"}, {{"LATTICE_NOISE", "1"}});
+  CHECK(warned.status == 0);
+  CHECK(contains(warned.err, "warning: environment variable LATTICE_NOISE"));
+}
+
+TEST_CASE("validate --print shows values with their origin, secrets masked") {
+  const Outcome outcome = invoke({"config", "validate", "--print"},
+                                 {{"LATTICE_DB_CONNECTION", "postgresql://u:hunter2@h/d"}});
+  CHECK(outcome.status == 0);
+  CHECK(contains(outcome.out, "url = \"postgresql://u:********@h/d\"  # LATTICE_DB_CONNECTION"));
+  CHECK(contains(outcome.out, "max_txn_ops = 128  # default"));
+  CHECK_FALSE(contains(outcome.out, "hunter2"));
+}
+
+TEST_CASE("version, for people and for scripts") {
+  CHECK(invoke({"version"}).out.starts_with("lattice 0."));
+  CHECK(invoke({"--version"}).out.starts_with("lattice 0."));
+  CHECK(invoke({"version", "--output", "json"}).out.starts_with("{\"version\":\"0."));
+}
+
+TEST_CASE("the reference is printed in both forms") {
+  CHECK(contains(invoke({"config", "reference"}).out, "[listeners.grpc]\n"));
+  CHECK(contains(invoke({"config", "reference", "--format", "markdown"}).out, "## [backend]"));
+}
+
+}  // namespace
+}  // namespace lattice::cli
