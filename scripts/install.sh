@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages that are missing: scripts/install.sh [section...], all of build, test and lint
-# without arguments. Says nothing and needs no privilege when nothing is missing.
+# Installs the Debian packages that are missing: scripts/install.sh [section...], all that the make
+# targets need without arguments. Says nothing and needs no privilege when nothing is missing.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- build test lint
+[ $# -gt 0 ] || set -- build run test lint
 
 wanted=$(for section in "$@"; do
   awk -v s="[$section]" '/^\[/ { on = ($0 == s); next } on && NF && !/^#/ { print $1 }' "$here/packages.txt"

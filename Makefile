@@ -1,0 +1,78 @@
+# `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help run build build-release unit test check bench fmt lint coverage clean
+
+JOBS ?= $(shell nproc)
+ARGS ?=
+
+help:
+	@echo 'make run       install what is missing, build, serve the etcd v3 API on 127.0.0.1:2379 (SQLite)'
+	@echo 'make test      install, build and run every test (asan, release, tsan)'
+	@echo 'make build     the release binary: build/release/lattice'
+	@echo 'make unit      the module tests under ASan and UBSan, without databases'
+	@echo 'make check     make test, and TSan, clang-tidy and the fuzzers at length'
+	@echo 'make bench     measure beside etcd and kine'
+	@echo 'make fmt       format the sources'
+	@echo 'make lint      formatting, clang-tidy and the rules of the tree'
+	@echo 'make coverage  line coverage of the module tests'
+	@echo 'make clean     remove the build folder'
+
+run:
+	@scripts/install.sh build run
+	@$(MAKE) --no-print-directory binary
+	@echo
+	@echo 'Once it says that it is listening, type in another terminal:'
+	@echo
+	@echo '    etcdctl put greeting hello && etcdctl get greeting'
+	@echo
+	@exec build/release/lattice start $(ARGS)
+
+build build-release:
+	@scripts/install.sh build
+	@$(MAKE) --no-print-directory binary
+
+# The release binary, without looking at packages.
+.PHONY: binary
+binary:
+	@cmake --preset release --log-level=WARNING -DLATTICE_TESTS=$(if $(wildcard /usr/include/doctest/doctest.h),ON,OFF)
+	@cmake --build --preset release --parallel $(JOBS) --target lattice
+
+unit:
+	@scripts/install.sh build test
+	@cmake --preset asan --log-level=WARNING
+	@cmake --build --preset asan --parallel $(JOBS)
+	@ctest --test-dir build/asan --label-regex unit --parallel $(JOBS) --output-on-failure
+
+test:
+	@scripts/test.sh
+
+check:
+	@scripts/test.sh --full
+
+bench:
+	@scripts/install.sh build run test
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --parallel $(JOBS)
+	@bench/run.py $(ARGS)
+
+fmt:
+	@scripts/install.sh lint
+	@scripts/format.sh --write
+
+lint:
+	@scripts/install.sh build test lint
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --parallel $(JOBS) --target lattice_proto
+	@scripts/format.sh
+	@tests/tidy/tidy.py
+	@scripts/clang-tidy.sh --all
+
+coverage:
+	@scripts/install.sh build test tools
+	@cmake --preset coverage --log-level=WARNING
+	@cmake --build --preset coverage --parallel $(JOBS)
+	@ctest --test-dir build/coverage --label-regex 'unit|postgres' --parallel $(JOBS) --output-on-failure
+	@gcovr --root . --filter src/ --exclude-throw-branches --print-summary build/coverage
+
+clean:
+	@rm -rf build

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Everything that has to be green: scripts/test.sh [--full]
+#
+#   asan      clang with ASan and UBSan: the module tests and, for some seconds each, the fuzzers
+#   release   g++: the module tests again, and all tests that drive the real server
+#   tsan      g++ with TSan: the modules whose objects cross threads
+#
+# Builds the three one after another, then runs all their tests as one ctest, whose summary ends the output.
+# --full: all modules under TSan, clang-tidy on every file, a minute for each fuzzer.
+set -eu
+
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+full=OFF
+fuzz_seconds=10
+if [ "${1:-}" = --full ]; then
+  full=ON
+  fuzz_seconds=60
+fi
+started=$(date +%s)
+times=
+
+# stage NAME COMMAND...: runs it and keeps its time; a failure ends everything.
+stage() {
+  name=$1
+  shift
+  stage_started=$(date +%s)
+  echo "== $name"
+  "$@" || {
+    status=$?
+    echo "== $name failed after $(($(date +%s) - stage_started)) s" >&2
+    exit "$status"
+  }
+  times="$times$(printf '\n%6d s  %s' "$(($(date +%s) - stage_started))" "$name")"
+}
+
+build() {
+  variant=$1
+  shift
+  cmake --preset "$variant" --log-level=WARNING "$@" && cmake --build --preset "$variant" --parallel "$jobs"
+}
+
+stage "install packages" scripts/install.sh build run test lint
+stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
+stage "build release" build release -DLATTICE_LINT_ALL="$full"
+stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
+
+# One ctest over the three build folders.
+mkdir -p build/all
+printf 'subdirs("../asan" "../release" "../tsan")\n' >build/all/CTestTestfile.cmake
+test_started=$(date +%s)
+status=0
+ctest --test-dir build/all --parallel "$jobs" --output-on-failure >build/all/output.txt 2>&1 &
+ctest_pid=$!
+# The stage times go in front of ctest's summary, so that the summary stays last.
+tail -n +1 -f --pid="$ctest_pid" build/all/output.txt | sed '/tests passed, .* tests failed/Q' || true
+wait "$ctest_pid" || status=$?
+times="$times$(printf '\n%6d s  %s' "$(($(date +%s) - test_started))" "all tests")"
+times="$times$(printf '\n%6d s  %s' "$(($(date +%s) - started))" "altogether")"
+printf '\n== time of each stage%s\n\n' "$times"
+sed -n '/tests passed, .* tests failed/,$p' build/all/output.txt
+exit "$status"
