@@ -39,6 +39,7 @@ class LeaseTable {
   size_t size() const;
 
   // ---- Changes, staged first: visible to exists(), final only with commit() ----
+  // Until then a granted lease cannot be renewed or listed, and a revoked one still is.
   // Errors: lease_exists.
   Status stage_grant(LeaseId id, int64_t ttl_seconds, Instant now);
   // Errors: lease_not_found.
@@ -48,8 +49,11 @@ class LeaseTable {
   void rollback();
 
   // ---- Replay: a deadline of its full remaining TTL is given by take_over() ----
+  // Require: nothing is staged; apply_grant and apply_revoke also that this replica does not lead. A
+  // leader's own checkpoints come back through apply_checkpoint when they have committed.
   void apply_grant(LeaseId id, int64_t ttl_seconds);
   void apply_revoke(LeaseId id);
+  // 0, or the full TTL: the record of a reset.
   void apply_checkpoint(LeaseId id, int64_t remaining_seconds);
   // This replica leads from `now` on: every lease gets its full remaining time again (T1).
   void take_over(Instant now);
@@ -62,7 +66,8 @@ class LeaseTable {
   struct Renewal {
     bool pending = false;
     int64_t ttl_seconds = 0;
-    bool needs_checkpoint_reset = false;  // a checkpoint shortened it: log the reset before answering
+    // A checkpoint shortened it, or one on its way to the log will: log the reset before answering.
+    bool needs_checkpoint_reset = false;
   };
   std::optional<Renewal> renew(LeaseId id, Instant now);
   std::optional<LeaseInfo> info(LeaseId id, Instant now) const;
@@ -72,13 +77,16 @@ class LeaseTable {
   std::vector<LeaseId> expired(Instant now, size_t count_max) const;
   // The earliest deadline, or Instant::never().
   Instant next_deadline() const;
-  // Long leases whose remaining TTL should be recorded so that a new leader does not start them
-  // afresh (etcd checkpoints every five minutes).
+  // Leases with more than five minutes left that were not renewed for five minutes: their remaining
+  // TTL should be recorded so that a new leader does not start them afresh (etcd-v3.md 1.8). Each is
+  // answered once and due again five minutes later.
   struct Checkpoint {
     LeaseId id;
     int64_t remaining_seconds = 0;
   };
   std::vector<Checkpoint> checkpoints_due(Instant now, size_t count_max);
+  // When the next checkpoint is due, or Instant::never().
+  Instant next_checkpoint() const;
 
  private:
   struct Impl;
