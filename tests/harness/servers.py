@@ -14,7 +14,7 @@ from . import postgres, processes, tools
 KINDS = ("memory", "sqlite", "postgres", "etcd", "etcd34")
 
 # What --db-connection takes for the store that lives in the process's memory.
-_MEMORY_URL = "memory:"
+_MEMORY_URL = "memory://"
 
 
 class Server:
@@ -135,8 +135,8 @@ def shared_postgres():
     return _shared_postgres
 
 
-def make(kind, lattice=None, durable=True, extra=()):
-    """A server of that kind, not started. `lattice` is the binary, for the kinds that need it."""
+def make(kind, lattice=None, durable=True, extra=(), env=None):
+    """A server of that kind, not started. `lattice` is the binary, for the kinds that need it; `env` is for it only."""
     if kind == "etcd":
         return Etcd(tools.build_go("etcd"), kind, durable, extra)
     if kind == "etcd34":
@@ -149,4 +149,4 @@ def make(kind, lattice=None, durable=True, extra=()):
     if kind == "postgres":
         server = shared_postgres()
         url = server.url(server.new_database())
-    return Lattice(lattice, kind, url, extra)
+    return Lattice(lattice, kind, url, extra, env)

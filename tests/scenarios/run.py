@@ -61,9 +61,12 @@ def run_file(path, arguments):
     reason = runs_on(script, arguments.server)
     if reason:
         return f"skipped: {reason}"
-    side = "etcd-flags" if arguments.server.startswith("etcd") else "lattice-flags"
-    extra = [flag for line in script.directives.get(side, []) for flag in line.split()]
-    server = servers.make(arguments.server, arguments.lattice, durable=False, extra=extra)
+    etcd = arguments.server.startswith("etcd")
+    flags = script.directives.get("etcd-flags", []) if etcd else []
+    settings = script.directives.get("lattice-env", []) if not etcd else []
+    server = servers.make(arguments.server, arguments.lattice, durable=False,
+                          extra=[flag for line in flags for flag in line.split()],
+                          env=dict(setting.split("=", 1) for setting in settings))
     try:
         server.start()
         failures = run_script(script, server, arguments.record)
