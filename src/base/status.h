@@ -32,6 +32,7 @@ enum class Error : uint8_t {
   lease_exists,
   lease_ttl_too_large,
   watch_canceled,
+  auth_not_enabled,
   // Availability: the caller may try again; a write may have landed.
   no_leader,
   not_leader,

@@ -62,6 +62,9 @@ class Api {
   // The revision and epoch that a response header carries when nothing else says so.
   virtual Revision applied_revision() const = 0;
   virtual uint64_t epoch() const = 0;
+  // Whether anybody leads, as far as this process knows now: what calls that carry etcd's `hasleader`
+  // metadata are checked against before they start.
+  virtual bool has_leader() const { return true; }
 
   virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) = 0;
   virtual void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) = 0;

@@ -1,0 +1,133 @@
+// grpc.health.v1: the server as a whole, under the service name "".
+#include "etcd/error_table.h"
+#include "etcd/methods.h"
+#include "etcd/unary.h"
+#include "proto/health.pb.h"
+
+namespace lattice::etcd {
+namespace {
+
+using Serving = grpc::health::v1::HealthCheckResponse;
+
+Serving::ServingStatus serving_status(Services& services) {
+  if (services.draining) return Serving::NOT_SERVING;
+  Result<Tenant*> tenant = services.tenants.find_default();
+  return tenant.ok() && (*tenant)->api.has_leader() ? Serving::SERVING : Serving::NOT_SERVING;
+}
+
+// Health calls need no tenant and are answered while none can be served.
+class HealthCall : public proxy::Call {
+ public:
+  HealthCall(Services& services, proxy::ServerStream& stream)
+      : services_(services), stream_(stream) {}
+  void on_cancel() override { ended_ = true; }
+  void on_half_close() override {
+    if (!asked_) finish({proxy::GrpcCode::internal, "no request message"});
+  }
+  void on_message(Bytes message) final {
+    if (asked_ || ended_) return;
+    asked_ = true;
+    handle(message.view());
+  }
+
+ protected:
+  virtual void handle(std::string_view message) = 0;
+
+  void finish(proxy::GrpcStatus status) {
+    if (ended_) return;
+    ended_ = true;
+    stream_.finish(std::move(status));
+  }
+  template <class Message>
+  void send(const Message& message) {
+    if (!ended_) stream_.send(ByteChain(Bytes::copy(message.SerializeAsString())));
+  }
+  template <class Message>
+  bool decode(std::string_view bytes, Message* message) {
+    if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
+    finish(to_grpc(unmarshal_error()));
+    return false;
+  }
+  Services& services() { return services_; }
+  bool ended() const { return ended_; }
+
+ private:
+  Services& services_;
+  proxy::ServerStream& stream_;
+  bool asked_ = false;
+  bool ended_ = false;
+};
+
+class CheckCall final : public HealthCall {
+ public:
+  using HealthCall::HealthCall;
+
+ private:
+  void handle(std::string_view message) override {
+    grpc::health::v1::HealthCheckRequest request;
+    if (!decode(message, &request)) return;
+    if (!request.service().empty()) {
+      return finish({proxy::GrpcCode::not_found, "unknown service"});
+    }
+    Serving response;
+    response.set_status(serving_status(services()));
+    send(response);
+    finish({});
+  }
+};
+
+class ListCall final : public HealthCall {
+ public:
+  using HealthCall::HealthCall;
+
+ private:
+  void handle(std::string_view message) override {
+    grpc::health::v1::HealthListRequest request;
+    if (!decode(message, &request)) return;
+    grpc::health::v1::HealthListResponse response;
+    (*response.mutable_statuses())[""].set_status(serving_status(services()));
+    send(response);
+    finish({});
+  }
+};
+
+// Tells the state now and each change of it, until the client or the server leaves.
+class WatchHealthCall final : public HealthCall, public OpenCall {
+ public:
+  WatchHealthCall(Services& services, proxy::ServerStream& stream)
+      : HealthCall(services, stream), OpenCall(services.open_calls) {}
+
+  void end(const Status& status) override { finish(to_grpc(status)); }
+  void on_serving_changed() override {
+    if (known_) tell(serving_status(services()));
+  }
+
+ private:
+  void handle(std::string_view message) override {
+    grpc::health::v1::HealthCheckRequest request;
+    if (!decode(message, &request)) return;
+    known_ = request.service().empty();
+    tell(known_ ? serving_status(services()) : Serving::SERVICE_UNKNOWN);
+  }
+
+  void tell(Serving::ServingStatus status) {
+    if (status == told_) return;
+    told_ = status;
+    Serving response;
+    response.set_status(status);
+    send(response);
+  }
+
+  bool known_ = false;
+  Serving::ServingStatus told_ = Serving::UNKNOWN;
+};
+
+}  // namespace
+
+void register_health(Services& services, proxy::Router& router) {
+  router.add_grpc("/grpc.health.v1.Health/Check", factory_of<CheckCall>(services));
+  router.add_grpc("/grpc.health.v1.Health/List", factory_of<ListCall>(services));
+  router.add_grpc("/grpc.health.v1.Health/Watch", factory_of<WatchHealthCall>(services));
+}
+
+}  // namespace lattice::etcd

@@ -1,0 +1,43 @@
+#include "etcd/identity.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+#include "etcd/wire.h"
+
+namespace lattice::etcd {
+namespace {
+
+uint64_t big_endian(std::span<const uint8_t> bytes) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < 8; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+}  // namespace
+
+uint64_t derive_member_id(std::vector<std::string> urls, std::string_view token) {
+  std::sort(urls.begin(), urls.end());
+  std::string text;
+  for (const std::string& url : urls) text += url;
+  text += token;
+  std::array<uint8_t, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
+  return big_endian(digest);
+}
+
+Identity::Identity(Parts parts) : parts_(std::move(parts)) {
+  // Zero would read as "not set" to clients; it cannot happen but to a log without an id.
+  cluster_id_ = std::max<uint64_t>(big_endian(parts_.log_id), 1);
+  std::string_view token(reinterpret_cast<const char*>(parts_.log_id.data()),
+                         parts_.log_id.size());
+  member_id_ = std::max<uint64_t>(derive_member_id(parts_.client_urls, token), 1);
+  std::array<char, 32> buffer{};
+  char* at = put_number_field(buffer.data(), 1, cluster_id_);
+  at = put_number_field(at, 2, member_id_);
+  header_prefix_.assign(buffer.data(), at);
+}
+
+}  // namespace lattice::etcd

@@ -1,0 +1,108 @@
+// Maintenance: Status, Alarm (listing), Defragment. (Hash and HashKV: hash.cc.)
+#include "etcd/error_table.h"
+#include "etcd/methods.h"
+#include "etcd/unary.h"
+#include "proto/rpc.pb.h"
+
+namespace lattice::etcd {
+namespace {
+
+std::string alarm_line(const replica::Alarm& alarm) {
+  return "memberID:" + std::to_string(alarm.member_id) + " alarm:" +
+         etcdserverpb::AlarmType_Name(static_cast<etcdserverpb::AlarmType>(alarm.type));
+}
+
+class StatusCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  void handle(Tenant& tenant, std::string_view message) override {
+    etcdserverpb::StatusRequest request;
+    if (!decode_into(message, &request)) return;
+    tenant.api.status(answer<StatusCall, replica::StatusResult>(
+        [](auto& call, auto& result) { call.respond(result); }));
+  }
+
+  void respond(const replica::StatusResult& result) {
+    etcdserverpb::StatusResponse response;
+    fill_header(tenant(), result.header_revision, response.mutable_header());
+    response.set_version(std::string(etcd_version));
+    response.set_dbsize(result.allocated_bytes);
+    response.set_dbsizeinuse(result.in_use_bytes);
+    response.set_dbsizequota(services().limits.quota_bytes);
+    response.set_storageversion(std::string(etcd_storage_version));
+    // Only the leader's own id is known here; a standing-by process names no other.
+    if (result.leader) response.set_leader(tenant().identity.member_id());
+    response.set_raftterm(result.epoch + 1);
+    response.set_raftindex(result.seq);
+    response.set_raftappliedindex(result.seq);
+    response.mutable_downgradeinfo()->set_enabled(false);
+    if (!result.has_leader) response.add_errors(error_text(Error::no_leader));
+    for (const replica::Alarm& alarm : result.alarms) response.add_errors(alarm_line(alarm));
+    reply_message(response);
+  }
+};
+
+class AlarmCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  void handle(Tenant& tenant, std::string_view message) override {
+    etcdserverpb::AlarmRequest request;
+    if (!decode_into(message, &request)) return;
+    if (request.action() != etcdserverpb::AlarmRequest::GET) {
+      return reject({Error::unimplemented,
+                     "setting and clearing alarms is not offered by this version of Lattice"});
+    }
+    wanted_ = request.alarm();
+    tenant.api.status(answer<AlarmCall, replica::StatusResult>(
+        [](auto& call, auto& result) { call.respond(result); }));
+  }
+
+  void respond(const replica::StatusResult& result) {
+    etcdserverpb::AlarmResponse response;
+    fill_header(tenant(), result.header_revision, response.mutable_header());
+    for (const replica::Alarm& alarm : result.alarms) {
+      if (wanted_ != etcdserverpb::NONE && alarm.type != wanted_) continue;
+      etcdserverpb::AlarmMember* member = response.add_alarms();
+      member->set_memberid(alarm.member_id);
+      member->set_alarm(static_cast<etcdserverpb::AlarmType>(alarm.type));
+    }
+    reply_message(response);
+  }
+
+  int wanted_ = etcdserverpb::NONE;
+};
+
+class DefragmentCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  void handle(Tenant& tenant, std::string_view message) override {
+    etcdserverpb::DefragmentRequest request;
+    if (!decode_into(message, &request)) return;
+    // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
+    auto done = answer<DefragmentCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
+    tenant.api.defragment([done = std::move(done)](Status status) mutable {
+      status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
+    });
+  }
+};
+
+}  // namespace
+
+void register_maintenance(Services& services, proxy::Router& router) {
+  router.add_grpc("/etcdserverpb.Maintenance/Status", factory_of<StatusCall>(services));
+  router.add_grpc("/etcdserverpb.Maintenance/Alarm", factory_of<AlarmCall>(services));
+  router.add_grpc("/etcdserverpb.Maintenance/Defragment", factory_of<DefragmentCall>(services));
+  for (std::string_view path : {"/etcdserverpb.Maintenance/Snapshot",
+                                "/etcdserverpb.Maintenance/MoveLeader",
+                                "/etcdserverpb.Maintenance/Downgrade"}) {
+    register_unimplemented(router, path);
+  }
+}
+
+}  // namespace lattice::etcd

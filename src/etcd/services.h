@@ -1,0 +1,74 @@
+// What every service of one event loop shares: whom a call concerns, the limits, the clock.
+// Thread: one loop. Ownership: made by the server, outlives every call and the Router.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "etcd/encode.h"
+#include "etcd/identity.h"
+#include "etcd/open_calls.h"
+#include "proxy/call.h"
+#include "proxy/router.h"
+#include "replica/api.h"
+#include "replica/environment.h"
+
+namespace lattice::etcd {
+
+// The etcd release whose behaviour and API Lattice presents: RangeStream came with it. Clients parse it
+// and enable features by it (kube-apiserver wants 3.6 or newer), so it names an etcd version, not ours.
+inline constexpr std::string_view etcd_version = "3.7.0";
+inline constexpr std::string_view etcd_cluster_version = "3.7.0";
+// MAJOR.MINOR of the storage features that etcd would need for this data.
+inline constexpr std::string_view etcd_storage_version = "3.7.0";
+
+struct ServiceLimits {
+  size_t request_bytes_max = 3 << 19;  // of a write, as etcd's --max-request-bytes
+  int txn_ops_max = 128;
+  int64_t quota_bytes = int64_t{2} << 30;  // as Status reports it
+};
+
+// One tenant as one loop sees it.
+struct Tenant {
+  replica::Api& api;
+  Identity identity;
+
+  Header header() const { return {identity, raft_term()}; }
+  // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.
+  uint64_t raft_term() const { return api.epoch() + 1; }
+};
+
+class Tenants {
+ public:
+  virtual ~Tenants() = default;
+  // Whom a call with this metadata concerns. Errors: why nobody can serve it now. The answer stays valid
+  // for the loop's life.
+  virtual Result<Tenant*> find(const proxy::ServerStream& stream) = 0;
+  // The tenant that health checks look at.
+  virtual Result<Tenant*> find_default() = 0;
+};
+
+struct Services {
+  Tenants& tenants;
+  replica::Environment& environment;
+  ServiceLimits limits;
+  // The text of GET /metrics.
+  std::function<std::string()> scrape;
+  // Calls that do not end by themselves; drained at shutdown.
+  OpenCalls open_calls;
+  bool draining = false;
+};
+
+// Puts every RPC of etcd v3 and of grpc.health.v1, and the HTTP paths of etcd's client port, into the
+// router. Requires: `services` outlives the router.
+void register_all(Services& services, proxy::Router& router);
+// What the metrics port serves: /metrics and the health family.
+void register_metrics_port(Services& services, proxy::Router& router);
+// Ends what would keep a drained connection open: watches, keepalive streams, lock and election calls.
+// Clients see Unavailable and go on elsewhere.
+void drain(Services& services);
+
+}  // namespace lattice::etcd

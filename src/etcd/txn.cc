@@ -1,0 +1,36 @@
+// KV.Txn.
+#include "etcd/methods.h"
+#include "etcd/unary.h"
+#include "etcd/write_size.h"
+#include "keyspace/keyspace.h"
+
+namespace lattice::etcd {
+namespace {
+
+class TxnCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  void handle(Tenant& tenant, std::string_view message) override {
+    Result<keyspace::TxnRequest> request = decode_txn(message);
+    if (!request.ok()) return fail(request.status());
+    const ServiceLimits& limits = services().limits;
+    // A transaction of reads has no size of its own in etcd: it never becomes a raft request.
+    if (is_too_large(limits, message.size()) && !keyspace::is_read_only(*request)) {
+      return fail(refuse_large(keyspace::validate(*request, limits.txn_ops_max)));
+    }
+    tenant.api.txn(std::move(*request),
+                   answer<TxnCall, keyspace::TxnResult>([](auto& call, auto& result) {
+                     call.reply(encode(call.tenant().header(), result));
+                   }));
+  }
+};
+
+}  // namespace
+
+void register_txn(Services& services, proxy::Router& router) {
+  router.add_grpc("/etcdserverpb.KV/Txn", factory_of<TxnCall>(services));
+}
+
+}  // namespace lattice::etcd

@@ -1,0 +1,166 @@
+// Watch.Watch: the stream of requests goes to the replica's WatchStream, what that reports goes to the
+// client. Order is kept by construction: both directions are plain calls on one loop.
+//
+// Bounded memory: the replica stops feeding a stream that has stream_bytes_max undelivered; credit is
+// given back as the transport reports bytes gone.
+#include <algorithm>
+#include <deque>
+
+#include "etcd/error_table.h"
+#include "etcd/methods.h"
+#include "etcd/stream_call.h"
+#include "etcd/watch_encoder.h"
+#include "proto/rpc.pb.h"
+
+namespace lattice::etcd {
+namespace {
+
+// etcd fragments from its request limit plus the gRPC overhead allowance on.
+constexpr size_t grpc_overhead_bytes = 512 << 10;
+
+std::string_view refusal_text(replica::WatchRefusal refusal) {
+  switch (refusal) {
+    case replica::WatchRefusal::none: return {};
+    case replica::WatchRefusal::compacted:
+      return "etcdserver: mvcc: required revision has been compacted";
+    case replica::WatchRefusal::empty_range: return "mvcc: watcher range is empty";
+    case replica::WatchRefusal::duplicate_id:
+      return "mvcc: duplicate watch ID provided on the WatchStream";
+  }
+  return {};
+}
+
+class WatchCall final : public StreamCall, public replica::WatchSink {
+ public:
+  WatchCall(Services& services, proxy::ServerStream& stream, WatchEncoder& encoder)
+      : StreamCall(services, stream), encoder_(encoder) {}
+
+  // The client will send no more requests; its watches live on (etcd-v3.md 4.2).
+  void on_half_close() override {}
+
+  void on_sent(size_t bytes) override {
+    sent_ += bytes;
+    size_t credit = 0;
+    while (!unsent_.empty() && (unsent_.front().message_bytes <= sent_ || nothing_pending())) {
+      sent_ -= std::min(sent_, unsent_.front().message_bytes);
+      credit += unsent_.front().credit;
+      unsent_.pop_front();
+    }
+    if (unsent_.empty()) sent_ = 0;
+    if (credit > 0 && watches_ != nullptr) watches_->consumed(credit);
+  }
+
+  // ---- WatchSink ----
+  void on_created(WatchId id, Revision header, replica::WatchRefusal refusal) override {
+    WatchMessage message{.revision = header, .id = id, .created = true};
+    if (refusal != replica::WatchRefusal::none) {
+      message.canceled = true;
+      message.cancel_reason = refusal_text(refusal);
+    }
+    emit(message);
+  }
+  void on_events(WatchId id, Revision header, bool fragment,
+                 replica::WatchEvents events) override {
+    size_t credit = replica::encoded_size(*events);
+    size_t fragment_bytes = services().limits.request_bytes_max + grpc_overhead_bytes;
+    encoder_.encode(tenant().header(), {id, header, fragment, events}, fragment_bytes,
+                    [&](ByteChain message) { queue(std::move(message), 0); });
+    if (!unsent_.empty()) unsent_.back().credit = credit;
+  }
+  void on_progress(WatchId id, Revision header) override {
+    emit({.revision = header, .id = id});
+  }
+  void on_compacted(WatchId id, Revision compact_revision) override {
+    emit({.revision = Revision(0),
+          .id = id,
+          .canceled = true,
+          .compact_revision = compact_revision});
+  }
+  void on_canceled(WatchId id, Revision header) override {
+    emit({.revision = header, .id = id, .canceled = true});
+  }
+  void on_closed(Status status) override {
+    // To clientv3 "no leader" on a watch stream is final; any other Unavailable makes it resume
+    // elsewhere. Only a client that asked with `hasleader` is told so.
+    if (status.error() == Error::no_leader && stream().metadata("hasleader") != "true") {
+      status = Error::leader_changed;
+    }
+    closed_by_replica_ = true;
+    finish(status);
+  }
+
+ private:
+  void on_request(std::string_view bytes) override {
+    etcdserverpb::WatchRequest request;
+    if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return finish(unmarshal_error());
+    }
+    if (watches_ == nullptr) watches_ = tenant().api.open_watch_stream(*this);
+    switch (request.request_union_case()) {
+      case etcdserverpb::WatchRequest::kCreateRequest:
+        return create(request.mutable_create_request());
+      case etcdserverpb::WatchRequest::kCancelRequest:
+        return watches_->cancel(WatchId(request.cancel_request().watch_id()));
+      case etcdserverpb::WatchRequest::kProgressRequest: return watches_->request_progress();
+      case etcdserverpb::WatchRequest::REQUEST_UNION_NOT_SET: return;  // etcd ignores it, too
+    }
+  }
+
+  void create(etcdserverpb::WatchCreateRequest* request) {
+    replica::WatchCreate create;
+    create.range = {std::move(*request->mutable_key()), std::move(*request->mutable_range_end())};
+    create.start_revision = Revision(request->start_revision());
+    create.id = WatchId(request->watch_id());
+    create.prev_kv = request->prev_kv();
+    create.progress_notify = request->progress_notify();
+    create.fragment = request->fragment();
+    for (int filter : request->filters()) {
+      if (filter == etcdserverpb::WatchCreateRequest::NOPUT) create.no_put = true;
+      if (filter == etcdserverpb::WatchCreateRequest::NODELETE) create.no_delete = true;
+    }
+    watches_->create(std::move(create));
+  }
+
+  void on_close() override {
+    if (!closed_by_replica_) {
+      watches_.reset();
+      return;
+    }
+    // The replica is in the middle of a call to this sink: its stream dies when the turn ends, which is
+    // before the transport destroys this call.
+    services().environment.defer(
+        [stream = std::shared_ptr<replica::WatchStream>(std::move(watches_))] {});
+  }
+
+  void emit(const WatchMessage& message) { queue(encode(tenant().header(), message), 0); }
+
+  void queue(ByteChain message, size_t credit) {
+    if (ended()) return;
+    unsent_.push_back({message.size(), credit});
+    send(std::move(message));
+  }
+  bool nothing_pending() { return stream().pending_bytes() == 0; }
+
+  struct Unsent {
+    size_t message_bytes;
+    size_t credit;  // what the replica counts for it
+  };
+  WatchEncoder& encoder_;
+  std::unique_ptr<replica::WatchStream> watches_;
+  std::deque<Unsent> unsent_;
+  size_t sent_ = 0;  // of the messages in unsent_
+  bool closed_by_replica_ = false;
+};
+
+}  // namespace
+
+void register_watch(Services& services, proxy::Router& router) {
+  auto encoder = std::make_shared<WatchEncoder>();
+  router.add_grpc(
+      "/etcdserverpb.Watch/Watch",
+      [&services, encoder](proxy::ServerStream& stream) -> std::unique_ptr<proxy::Call> {
+        return std::make_unique<WatchCall>(services, stream, *encoder);
+      });
+}
+
+}  // namespace lattice::etcd
