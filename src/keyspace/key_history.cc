@@ -13,19 +13,6 @@ const KvRecord* KeyHistory::search(Revision revision) const {
   return after == all.begin() ? nullptr : std::prev(after)->get();
 }
 
-const KvRecord* KeyHistory::before(Revision revision, int32_t sub) const {
-  if ((bits_ & many_bit) == 0) {
-    const KvRecord* only = single();
-    return std::pair(only->mod_revision(), only->sub()) < std::pair(revision, sub) ? only : nullptr;
-  }
-  const Versions& all = *versions();
-  auto at = std::lower_bound(all.begin(), all.end(), std::pair(revision, sub),
-                             [](const KvRef& version, const std::pair<Revision, int32_t>& wanted) {
-                               return std::pair(version->mod_revision(), version->sub()) < wanted;
-                             });
-  return at == all.begin() ? nullptr : std::prev(at)->get();
-}
-
 void KeyHistory::set_single(const KvRecord* version) {
   bits_ = reinterpret_cast<uintptr_t>(version) | (version->tombstone() ? 0 : live_bit);
 }

@@ -47,8 +47,6 @@ class KeyHistory {
     if (last->mod_revision() <= revision) return last;
     return (bits_ & many_bit) != 0 ? search(revision) : nullptr;
   }
-  // The version right before the one at (revision, sub); null if that is the oldest.
-  const KvRecord* before(Revision revision, int32_t sub) const;
 
   void push(KvRef version);
   void pop_newest();

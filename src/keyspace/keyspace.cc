@@ -81,10 +81,10 @@ void Keyspace::visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)
 }
 
 KvRef Keyspace::previous(const KvRecord& record) const {
-  const KeyHistory* history = impl_->state.index.find(record.key());
-  if (history == nullptr) return {};
-  const KvRecord* before = history->before(record.mod_revision(), record.sub());
-  return before == nullptr || before->tombstone() ? KvRef() : KvRef::share(before);
+  const bool creation = !record.tombstone() && record.version() == 1;
+  if (creation || record.mod_revision() <= impl_->state.compact) return {};
+  const KvRecord* before = impl_->state.live_at(record.key(), record.mod_revision() - 1);
+  return before == nullptr ? KvRef() : KvRef::share(before);
 }
 
 size_t Keyspace::key_count() const { return static_cast<size_t>(impl_->state.live_visible); }

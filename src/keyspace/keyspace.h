@@ -109,7 +109,8 @@ class Keyspace {
   // Visits visible versions with revision >= from in (revision, sub) order until the visitor answers
   // false. Requires: from >= compact_revision (older ones are gone).
   void visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)> visit) const;
-  // The version that `record` replaced, as prev_kv: null for a creation, or if it is compacted away.
+  // prev_kv of the event that `record` is: its key at the revision before (etcd-v3.md 4.3). Null for a
+  // creation, when the key was not there, or when that revision is compacted away.
   KvRef previous(const KvRecord& record) const;
 
   // ---- Accounting ----
