@@ -61,7 +61,7 @@ class Generator:
             (self._put, 300), (self._range, 250), (self._range_stream, 30), (self._delete, 80), (self._txn, 180),
             (self._compact, 3), (self._wrong_compact, 8), (self._grant, 20), (self._wrong_grant, 6), (self._revoke, 14),
             (self._time_to_live, 25), (self._leases, 5), (self._keep_alive, 12), (self._hash_kv, 8),
-            (self._watch_create, 30), (self._watch_cancel, 22), (self._watch_progress, 1), (self._watch_close, 1)]
+            (self._watch_create, 25), (self._watch_cancel, 12), (self._watch_progress, 1), (self._watch_close, 1)]
         self._weights = [weight for _, weight in self._kinds]
 
     def __iter__(self):
@@ -114,12 +114,12 @@ class Generator:
     def _put_request(self):
         request = rpc.PutRequest(key=self._key(), prev_kv=self._chance(0.3))
         kind = self._random.random()
-        if kind < 0.05:
+        if kind < 0.02:
             request.ignore_value = True
             request.value = b"wrong" if self._chance(0.1) else b""
         else:
             request.value = self._value()
-        if kind > 0.95:
+        if kind > 0.98:
             request.ignore_lease = True
             request.lease = self._lease() if self._chance(0.1) else 0
         elif self._chance(0.25):
@@ -219,8 +219,11 @@ class Generator:
             operation.request_range.CopyFrom(self._range_request())
         elif kind < 0.8:
             operation.request_delete_range.CopyFrom(self._delete_request())
-        elif kind < 0.995 and depth < 3:
-            operation.request_txn.CopyFrom(self._txn_request(depth + 1))
+        elif kind < 0.997:
+            if depth < 3:
+                operation.request_txn.CopyFrom(self._txn_request(depth + 1))
+            else:
+                operation.request_range.CopyFrom(self._range_request())
 
     def _compare(self, compare):
         self._interval(compare) if self._chance(0.3) else setattr(compare, "key", self._key())
@@ -284,7 +287,7 @@ class Generator:
 
     def _watch_create(self):
         stream = self._stream()
-        if len(self.watches[stream]) > 12:
+        if len(self.watches[stream]) > 20:
             return self._watch_cancel()
         create = self._interval(rpc.WatchCreateRequest())
         create.prev_kv = self._chance(0.4)

@@ -26,6 +26,8 @@ from watches import Broken, WatchStream  # noqa: E402
 _WINDOW = 12
 _SYNC_EVERY = 250
 _PATIENCE_S = 10
+_QUIET_S = 0.02
+_CATCH_UP_S = 0.25
 
 # Every refusal that the stream of operations must have met, so that the generator cannot rot unnoticed.
 _REFUSALS = [
@@ -87,6 +89,11 @@ class Side:
     def _planted(self, response):
         return self._plant(response) if self._plant else response
 
+    def close(self):
+        for stream in self.streams.values():
+            stream.close()
+        self.client.close()
+
     def watch(self, number):
         if number not in self.streams:
             self.streams[number] = WatchStream(self.client)
@@ -101,6 +108,7 @@ class Comparison:
         self._generator = Generator(seed, ops)
         self._recent = collections.deque(maxlen=_WINDOW)
         self._pending = {}
+        self._last_create = 0.0
         self.refusals = collections.Counter()
         self.counts = collections.Counter()
         self.events = 0
@@ -114,6 +122,10 @@ class Comparison:
                 self._sync()
         time.sleep(0.5)
         self._sync()
+
+    def close(self):
+        self._left.close()
+        self._right.close()
 
     def window(self):
         return "\n".join(self._recent)
@@ -134,8 +146,7 @@ class Comparison:
 
     def _compact(self, operation):
         # Watches that are catching up, and the prev_kv of events on their way, would race with the compaction.
-        time.sleep(0.25)
-        self._sync()
+        self._settle()
         self._call(operation)
 
     def _ask(self, operation, timeout_s):
@@ -150,19 +161,18 @@ class Comparison:
                 self.refusals[right.cancel_reason] += 1
 
     def _watch_create(self, operation):
+        self._last_create = time.monotonic()
         self._ask(operation, _PATIENCE_S)
 
     def _watch_cancel(self, operation):
         known = operation.request.cancel_request.watch_id in self._generator.watches[operation.stream]
         if known:
             # What was sent before the cancellation is up to timing, unless nothing is on its way.
-            time.sleep(0.12)
-            self._sync()
+            self._settle()
         self._ask(operation, _PATIENCE_S if known else 0.05)
 
     def _watch_progress(self, operation):
-        time.sleep(0.25)
-        self._sync()
+        self._settle()
         self._ask(operation, 0.4)
 
     def _watch_close(self, operation):
@@ -171,6 +181,11 @@ class Comparison:
                 side.streams.pop(operation.stream).close()
         self._generator.watches[operation.stream].clear()
         self._pending.pop(operation.stream, None)
+
+    def _settle(self):
+        """Waits until nothing is on its way: the reference takes up watches with a past to catch up every 100 ms."""
+        time.sleep(max(_QUIET_S, self._last_create + _CATCH_UP_S - time.monotonic()))
+        self._sync()
 
     def _sync(self):
         """Waits until both sides have delivered the same events on every watch."""
@@ -239,6 +254,7 @@ def compare(left_kind, arguments, seed, ops, plant=None):
     except (grpc.RpcError, AttributeError) as error:
         return f"seed {seed}: after\n{comparison.window()}\n{error!r}\n{tested.process.log_tail()}"
     finally:
+        comparison.close()
         tested.remove()
         reference.remove()
     missed = [wanted for wanted in _REFUSALS if not any(wanted in seen for seen in comparison.refusals)]

@@ -103,6 +103,12 @@ class Etcd(Server):
         self._extra = list(extra)
         self._peer_port = processes.free_port()
 
+    def remove(self):
+        # Nothing to learn from how long a real etcd takes to end.
+        if self.process is not None and self.process.alive():
+            self.kill()
+        processes.remove_folder(self.folder)
+
     def start(self, timeout_s=60):
         self.port = self.port or processes.free_port()
         client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer_port}"
