@@ -41,6 +41,8 @@ Keyspace::CompactStep Compaction::step(State* state, size_t versions_max,
 }
 
 void Compaction::keep_hash(Revision revision) {
+  // Compacting at 0 is allowed once; a request for the hash at 0 means the newest one, though.
+  if (revision <= Revision(0)) return;
   HashResult result;
   result.hash = before_.hash();
   result.compact_revision = previous_;
