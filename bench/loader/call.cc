@@ -1,5 +1,7 @@
 #include "call.h"
 
+#include "connection.h"
+
 namespace lattice::bench {
 namespace {
 
@@ -12,6 +14,10 @@ size_t message_length(std::string_view frame) {
 }
 
 }  // namespace
+
+Call::~Call() {
+  if (open_on_ != nullptr) open_on_->cancel(*this);
+}
 
 void Call::reset(std::string body, bool keep_open) {
   outgoing_ = std::move(body);

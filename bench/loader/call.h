@@ -1,6 +1,7 @@
 // One gRPC call as its issuer sees it: unary, or a stream of messages both ways.
 // Thread: the loader's only thread.
-// Ownership: the issuer owns the call and keeps it until on_end; a call may be started again then.
+// Ownership: the issuer owns the call and may start it again after on_end; destroying it earlier
+// cancels it. Its connection outlives it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@ namespace lattice::bench {
 class Call {
  public:
   Call() = default;
-  virtual ~Call() = default;
+  virtual ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
@@ -29,6 +30,7 @@ class Call {
   // Splits what arrived into messages. False when a message claims to be compressed.
   bool receive(std::string_view chunk);
 
+  class Connection* open_on_ = nullptr;  // between start and on_end
   std::string outgoing_;
   size_t sent_ = 0;
   bool keep_open_ = false;  // more messages may follow outgoing_

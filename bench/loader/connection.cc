@@ -95,7 +95,15 @@ void Connection::start(Call& call, std::string_view path, std::string body, bool
   provider.read_callback = read_body;
   call.stream_id_ = nghttp2_submit_request(session_.get(), nullptr, headers.data(), headers.size(),
                                            &provider, &call);
-  if (call.stream_id_ < 0) lost(nghttp2_strerror(call.stream_id_));
+  if (call.stream_id_ < 0) return lost(nghttp2_strerror(call.stream_id_));
+  call.open_on_ = this;
+  mark_dirty();
+}
+
+void Connection::cancel(Call& call) {
+  // The reset is sent ahead of any data of its stream, so the body is not read again.
+  nghttp2_session_set_stream_user_data(session_.get(), call.stream_id_, nullptr);
+  nghttp2_submit_rst_stream(session_.get(), 0, call.stream_id_, NGHTTP2_CANCEL);
   mark_dirty();
 }
 
@@ -153,7 +161,9 @@ int Connection::on_data(nghttp2_session* session, uint8_t, int32_t stream_id, co
 
 int Connection::on_close(nghttp2_session* session, int32_t stream_id, uint32_t, void*) {
   auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, stream_id));
-  if (call != nullptr) call->on_end(call->grpc_status_, call->grpc_message_);
+  if (call == nullptr) return 0;
+  call->open_on_ = nullptr;
+  call->on_end(call->grpc_status_, call->grpc_message_);
   return 0;
 }
 

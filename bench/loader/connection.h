@@ -46,6 +46,8 @@ class Connection {
   void start(Call& call, std::string_view path, std::string body, bool keep_open);
   // Sends further framed messages on a call that was started with keep_open.
   void send(Call& call, std::string_view body);
+  // Ends a call that is about to be destroyed; it hears no more.
+  void cancel(Call& call);
   // Writes what is queued, as far as the socket takes it.
   void flush();
 

@@ -35,11 +35,38 @@ void encode_put(std::string& out, std::string_view key, std::string_view value) 
   write_put(out, key, value);
 }
 
-void encode_range(std::string& out, std::string_view key, std::string_view range_end) {
+void encode_range(std::string& out, std::string_view key, std::string_view range_end,
+                  int64_t limit) {
   GrpcFrame frame(out);
   WireWriter writer(out);
   writer.bytes(1, key);
   if (!range_end.empty()) writer.bytes(2, range_end);
+  writer.number(3, static_cast<uint64_t>(limit));
+}
+
+void encode_update(std::string& out, std::string_view key, std::string_view value,
+                   int64_t mod_revision) {
+  constexpr uint64_t kTargetMod = 2;
+  std::string compare;
+  WireWriter compare_writer(compare);
+  compare_writer.number(2, kTargetMod);
+  compare_writer.bytes(3, key);
+  // The arm of the union must be there even when the revision is 0.
+  compare_writer.varint(6 << 3);
+  compare_writer.varint(static_cast<uint64_t>(mod_revision));
+  std::string put;
+  write_put(put, key, value);
+  std::string success;
+  WireWriter(success).bytes(2, put);
+  std::string range;
+  WireWriter(range).bytes(1, key);
+  std::string failure;
+  WireWriter(failure).bytes(1, range);
+  GrpcFrame frame(out);
+  WireWriter writer(out);
+  writer.bytes(1, compare);
+  writer.bytes(2, success);
+  writer.bytes(3, failure);
 }
 
 void encode_watch_create(std::string& out, std::string_view key) {

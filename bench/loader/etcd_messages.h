@@ -32,7 +32,12 @@ class GrpcFrame {
 };
 
 void encode_put(std::string& out, std::string_view key, std::string_view value);
-void encode_range(std::string& out, std::string_view key, std::string_view range_end);
+// Without a range end, the one key; without a limit (0), all of them.
+void encode_range(std::string& out, std::string_view key, std::string_view range_end,
+                  int64_t limit);
+// A transaction: if the key's revision is `mod_revision`, put it; else read it.
+void encode_update(std::string& out, std::string_view key, std::string_view value,
+                   int64_t mod_revision);
 void encode_watch_create(std::string& out, std::string_view key);
 void encode_lease_id(std::string& out, int64_t id);
 void encode_lease_grant(std::string& out, int64_t id, int64_t ttl_seconds);

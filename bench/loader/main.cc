@@ -23,6 +23,11 @@ constexpr int kExitNoServer = 2;
 bool run_unary(Client& client, const KeySpace& keys, Meter& meter, RevisionLedger& ledger,
                const Options& options, Report& report) {
   const std::unique_ptr<Workload> workload = make_workload(options, keys, ledger);
+  const std::string unprepared = workload->prepare(client);
+  if (!unprepared.empty()) {
+    meter.fail(unprepared);
+    return client.error().empty();
+  }
   UnaryLoad load(client, *workload, meter, options);
   if (!load.run()) return false;
   const std::string wrong = workload->verify(client);

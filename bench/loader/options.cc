@@ -12,6 +12,7 @@ namespace {
 const std::map<std::string, Mode>& modes() {
   static const std::map<std::string, Mode> kModes{
       {"put", Mode::kPut},
+      {"update", Mode::kUpdate},
       {"get", Mode::kGet},
       {"list", Mode::kList},
       {"mixed", Mode::kMixed},

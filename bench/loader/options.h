@@ -6,7 +6,17 @@
 
 namespace lattice::bench {
 
-enum class Mode { kPut, kGet, kList, kMixed, kFill, kWatchHot, kWatchDistinct, kKeepAlive };
+enum class Mode {
+  kPut,
+  kUpdate,
+  kGet,
+  kList,
+  kMixed,
+  kFill,
+  kWatchHot,
+  kWatchDistinct,
+  kKeepAlive
+};
 
 struct Options {
   Mode mode = Mode::kPut;

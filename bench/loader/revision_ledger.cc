@@ -7,7 +7,7 @@ namespace lattice::bench {
 bool read_revision(Client& client, std::string_view key, int64_t& revision) {
   std::string body;
   std::string answer;
-  encode_range(body, key, {});
+  encode_range(body, key, {}, 0);
   return client.call(kRangePath, std::move(body), answer) && decode_revision(answer, revision);
 }
 

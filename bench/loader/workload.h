@@ -26,6 +26,8 @@ class Workload {
  public:
   virtual ~Workload() = default;
 
+  // Before the first request: what the workload must know. Empty when that went well.
+  virtual std::string prepare(Client&) { return {}; }
   // Fills the next request; false when there is nothing more to send.
   virtual bool next(Request& request) = 0;
   // Empty when the answer is right.

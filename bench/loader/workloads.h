@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "read_back.h"
 #include "workload.h"
 
 namespace lattice::bench {
@@ -16,22 +17,40 @@ class PutWorkload : public Workload {
 
   bool next(Request& request) override;
   std::string_view check(const Request& request, std::string_view answer) override;
-  std::string verify(Client& client) override;
+  std::string verify(Client& client) override { return read_back_.verify(client); }
 
  private:
-  struct Sample {
-    uint64_t key = 0;
-    uint64_t nonce = 0;
-    int64_t revision = 0;
-  };
-
   const KeySpace& keys_;
   RevisionLedger& ledger_;
   std::mt19937_64 random_;
   std::uniform_int_distribution<uint64_t> pick_;
   uint64_t nonce_ = 0;
   uint64_t sample_every_;
-  std::vector<Sample> samples_;
+  ReadBack read_back_;
+};
+
+// What Kubernetes writes: a transaction that puts a key if its revision is the one last seen, and
+// reads it otherwise. Each key has one writer at a time, so every transaction must succeed.
+class UpdateWorkload : public Workload {
+ public:
+  UpdateWorkload(const Options& options, const KeySpace& keys, RevisionLedger& ledger);
+
+  std::string prepare(Client& client) override;
+  bool next(Request& request) override;
+  std::string_view check(const Request& request, std::string_view answer) override;
+  std::string verify(Client& client) override { return read_back_.verify(client); }
+
+ private:
+  static constexpr int64_t kBusy = -1;
+
+  const KeySpace& keys_;
+  RevisionLedger& ledger_;
+  std::mt19937_64 random_;
+  std::uniform_int_distribution<uint64_t> pick_;
+  std::vector<int64_t> revisions_;  // of each key, 0 when absent, kBusy while it is written
+  uint64_t nonce_ = 0;
+  uint64_t sample_every_;
+  ReadBack read_back_;
 };
 
 // Linearizable reads of single keys, uniformly chosen. The keys must have been filled.

@@ -1,0 +1,91 @@
+"""The run as markdown."""
+
+from . import targets
+
+
+def _number(value):
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def target_table(results):
+    rows = [[row["target"], row["system"], f"{row['baseline']}: {_number(row['base'])}", _number(row["own"]),
+             _number(row["ratio"]), row["wanted"], row["verdict"]] for row in targets.judge(results)]
+    return _table(["what", "system", "baseline", "Lattice", "ratio", "target", "verdict"], rows)
+
+
+_COLUMNS = (
+    ("per second", lambda r: r["per_second"]),
+    ("p50 us", lambda r: r["latency_us"]["p50"]),
+    ("p99 us", lambda r: r["latency_us"]["p99"]),
+    ("max us", lambda r: r["latency_us"]["max"]),
+    ("server CPU us/op", lambda r: r["server_cpu_us"]),
+    ("PostgreSQL CPU us/op", lambda r: r["database_cpu_us"] or None),
+    ("server cores", lambda r: r["server_cores"]),
+    ("loader cores", lambda r: r["loader_cpu_fraction"]),
+)
+
+
+def _cell(read, result):
+    try:
+        return _number(read(result))
+    except KeyError:
+        return "-"
+
+
+def _remark(result):
+    if not result["valid"]:
+        return "INVALID: " + "; ".join(f"{why} ({count})" for why, count in result["errors"].items())
+    return "noisy" if result.get("noisy") else ""
+
+
+def measured_table(results):
+    """Every timed benchmark of every system."""
+    rows = []
+    cases = [case for system in results.values() for case in system]
+    for case in dict.fromkeys(cases):
+        for system, measured in results.items():
+            result = measured.get(case)
+            if result is None or case in ("memory", "restart"):
+                continue
+            rows.append([case, system] + [_cell(read, result) for _, read in _COLUMNS] + [_remark(result)])
+    return _table(["benchmark", "system"] + [name for name, _ in _COLUMNS] + ["remark"], rows)
+
+
+def memory_table(results):
+    rows = []
+    for system, measured in results.items():
+        memory, restart = measured.get("memory"), measured.get("restart")
+        if memory is None:
+            continue
+        mib = lambda value: _number(value / 2**20)
+        database = mib(memory["database"]["pss"]) if "database" in memory else "-"
+        after = mib(restart["memory"]["pss"]) if restart and "memory" in restart else "-"
+        seconds = _number(restart["seconds"]) if restart and "seconds" in restart else "-"
+        rows.append([system, f"{memory['keys']:,}", mib(memory["pss"]), mib(memory["rss"]), database, after, seconds,
+                     _remark(restart) if restart else ""])
+    return _table(["system", "keys of 100 B", "PSS MiB", "RSS MiB", "PostgreSQL PSS MiB", "PSS MiB after restart",
+                   "restart s", "remark"], rows)
+
+
+def markdown(run):
+    machine = run["machine"]
+    parts = [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
+        f"{run['when']}; {run['plan']}; load average before the run {machine['load']}.",
+        "### Targets", target_table(run["results"]),
+        "### Measured", measured_table(run["results"]),
+        "### Memory and restart", memory_table(run["results"]),
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,120 @@
+"""The systems that are measured, each with its processes and its place: etcd, kine, Lattice."""
+
+import os
+import socket
+import subprocess
+import time
+
+from harness import paths, postgres, processes, servers, tools
+
+NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres")
+
+# Large enough for every revision of a run: nothing is compacted while it is measured.
+_ETCD_QUOTA = ["--quota-backend-bytes", str(16 << 30)]
+_KINE_CONNECTIONS_MAX = 100
+
+
+class System:
+    """One server under load. `database_pid` is the postmaster's where there is one."""
+
+    def __init__(self, name, server, database=None):
+        self.name = name
+        self._server = server
+        self._database = database
+
+    @property
+    def port(self):
+        return self._server.port
+
+    @property
+    def pid(self):
+        return self._server.process.pid
+
+    @property
+    def database_pid(self):
+        return self._database.pid if self._database else 0
+
+    def alive(self):
+        return self._server.process is not None and self._server.process.alive()
+
+    def start(self):
+        self._server.start(timeout_s=300)
+
+    def stop(self):
+        self._server.stop()
+
+    def remove(self):
+        self._server.remove()
+
+    def log_tail(self):
+        return self._server.process.log_tail(5) if self._server.process else ""
+
+
+class Kine(servers.Server):
+    """kine in front of one PostgreSQL database."""
+
+    kind = "kine"
+
+    def __init__(self, binary, url):
+        super().__init__()
+        self._command = [binary, "--endpoint", url, "--metrics-bind-address", "0", "--datastore-max-idle-connections",
+                         str(_KINE_CONNECTIONS_MAX), "--datastore-max-open-connections", str(_KINE_CONNECTIONS_MAX)]
+
+    def start(self, timeout_s=60):
+        self.port = self.port or processes.free_port()
+        command = self._command + ["--listen-address", f"127.0.0.1:{self.port}"]
+        # Its unix socket and default files go to the working folder.
+        shell = ["sh", "-c", 'cd "$0" && exec "$@"', self.folder]
+        self.process = processes.Process("kine", shell + command, self.log_path)
+        deadline = time.monotonic() + timeout_s
+        while not accepts(self.port):
+            if not self.process.alive() or time.monotonic() > deadline:
+                raise processes.ProcessFailed(f"kine is not ready:\n{self.process.log_tail()}")
+            time.sleep(0.05)
+        return self
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def build_kine():
+    """The kine that bench/tools/go.mod pins, built once into the tools' cache."""
+    target = os.path.join(paths.TOOLS_CACHE, "kine")
+    if not os.path.exists(target):
+        os.makedirs(paths.TOOLS_CACHE, exist_ok=True)
+        subprocess.run(["go", "build", "-trimpath", "-buildvcs=false", "-o", target + ".new",
+                        "github.com/k3s-io/kine"], cwd=os.path.join(paths.SOURCE, "bench", "tools"), check=True)
+        os.rename(target + ".new", target)
+    return target
+
+
+class Factory:
+    """Makes systems; the PostgreSQL behind some of them is one server, with a database for each."""
+
+    def __init__(self, lattice):
+        self._lattice = lattice
+        self._postgres = None
+
+    @property
+    def postgres(self):
+        if self._postgres is None:
+            self._postgres = postgres.Postgres({"max_connections": _KINE_CONNECTIONS_MAX + 50}).start()
+        return self._postgres
+
+    def new_database_url(self):
+        return self.postgres.url(self.postgres.new_database())
+
+    def make(self, name):
+        if name == "etcd":
+            return System(name, servers.Etcd(tools.build_go("etcd"), "etcd", extra=_ETCD_QUOTA))
+        if name == "etcd34":
+            return System(name, servers.Etcd(servers.debian_etcd(), "etcd34", extra=_ETCD_QUOTA))
+        if name == "kine":
+            return System(name, Kine(build_kine(), self.new_database_url()), self.postgres)
+        if name == "lattice-sqlite":
+            return System(name, servers.Lattice(self._lattice, "sqlite"))
+        if name == "lattice-postgres":
+            return System(name, servers.Lattice(self._lattice, "postgres", self.new_database_url()), self.postgres)
+        raise SystemExit(f"unknown system {name!r}; one of {', '.join(NAMES)}")
