@@ -1,0 +1,73 @@
+// Compaction in place (log-protocol H1, docs/decisions/0002): a `compact` record; a sweep that drops
+// superseded versions from memory in bounded steps; their deletion from the log; a `compact_done` record
+// with the survivors' hash; and the trimming of headers that nobody needs.
+//
+// Thread: the replica's loop. Changes: the keyspace, by compact_step, when nothing is staged.
+// Invariants: a crash at any step leaves a log that loads to the same state. Only the leader deletes; a
+//   follower sweeps its memory when it has seen that the leader is done, and compares the hash (50).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "replica/lifetime.h"
+#include "replica/state.h"
+#include "replica/write_queue.h"
+
+namespace lattice::replica {
+
+class Compactor {
+ public:
+  // `on_failed` hears of survivors that are not those of the replica that compacted.
+  Compactor(State& state, WriteQueue& writes, StatusCallback on_failed)
+      : state_(state), writes_(writes), on_failed_(std::move(on_failed)) {}
+
+  void compact(Revision revision, bool physical, Callback<Revision> done);
+
+  // The log was read: sweeps what is still superseded and checks the hash of a finished compaction.
+  // Errors: backend_corrupt.
+  Status verify_loaded();
+  // More of the log may have been applied, or leadership has changed.
+  void wake(bool leading);
+  void on_stepped_down(const Status& status);
+  // The state was thrown away, to be read again.
+  void reset();
+  // Nothing is staged at this moment.
+  void before_batch() {
+    if (sweeping()) step();
+  }
+
+ private:
+  struct Waiter {
+    Revision revision;
+    Callback<Revision> done;
+  };
+  bool sweeping() const;
+  void begin_sweep();
+  void forget_dropped();
+  void step();
+  Status end_sweep(uint32_t hash);
+  void arm();
+  void tick();
+  void remove_next();
+  void announce();
+  void on_announced();
+
+  State& state_;
+  WriteQueue& writes_;
+  StatusCallback on_failed_;
+  Lifetime lifetime_;
+  bool leading_ = false;
+  Revision sweep_{-1};  // being swept at, or swept at when swept_
+  bool swept_ = true;
+  uint32_t hash_ = 0;
+  std::vector<keyspace::RecordId> dropped_;  // to be deleted from the log, from next_ on
+  size_t next_ = 0;
+  bool removing_ = false;
+  bool announcing_ = false;
+  std::vector<Waiter> waiters_;  // physical compactions
+  std::unique_ptr<Timer> timer_;
+  std::unique_ptr<Timer> retry_timer_;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,102 @@
+#include "replica/evaluator.h"
+
+#include <utility>
+
+namespace lattice::replica {
+
+using keyspace::Record;
+using keyspace::RecordKind;
+
+void Evaluator::begin(Seq seq) {
+  seq_ = seq;
+  records_.clear();
+  bytes_ = 0;
+  compact_staged_ = Revision(-1);
+}
+
+void Evaluator::evaluate(Proposal& proposal) {
+  const size_t before = records_.size();
+  std::visit([this](auto& operation) { operation.answer.emplace(run(operation.request)); },
+             proposal.operation);
+  for (size_t i = before; i < records_.size(); ++i) {
+    bytes_ += records_[i].key.size() + records_[i].value.size();
+  }
+}
+
+Record Evaluator::minor_record(RecordKind kind) const {
+  Record record;
+  record.kind = kind;
+  record.revision = state_.keyspace.staged_revision();
+  return record;
+}
+
+Result<keyspace::PutResult> Evaluator::run(const keyspace::PutRequest& request) {
+  return state_.keyspace.stage_put(request, {seq_, &records_, lease_exists_});
+}
+
+Result<keyspace::DeleteRangeResult> Evaluator::run(const keyspace::DeleteRangeRequest& request) {
+  return state_.keyspace.stage_delete_range(request, {seq_, &records_, lease_exists_});
+}
+
+Result<keyspace::TxnResult> Evaluator::run(const keyspace::TxnRequest& request) {
+  return state_.keyspace.stage_txn(request, {seq_, &records_, lease_exists_});
+}
+
+Result<Revision> Evaluator::run(const CompactRequest& request) {
+  if (request.revision <= compact_staged_) return Error::compacted;
+  if (Status status = state_.keyspace.check_compact(request.revision); !status.ok()) {
+    return status;
+  }
+  compact_staged_ = request.revision;
+  Record record = minor_record(RecordKind::compact);
+  record.number = request.revision.value;
+  records_.push_back(std::move(record));
+  return state_.keyspace.staged_revision();
+}
+
+Result<LeaseGrantResult> Evaluator::run(const GrantRequest& request) {
+  LeaseId id = request.id;
+  while (id == LeaseId(0) || (request.id == LeaseId(0) && state_.leases.exists(id))) {
+    id = LeaseId(static_cast<int64_t>(state_.random.next() >> 1));
+  }
+  const Status status =
+      state_.leases.stage_grant(id, request.ttl_seconds, state_.environment.now());
+  if (!status.ok()) return status;
+  Record record = minor_record(RecordKind::lease_grant);
+  record.lease = id;
+  record.number = request.ttl_seconds;
+  records_.push_back(std::move(record));
+  return LeaseGrantResult{state_.keyspace.staged_revision(), id, request.ttl_seconds};
+}
+
+Result<Revision> Evaluator::run(const RevokeRequest& request) {
+  if (Status status = state_.leases.stage_revoke(request.id); !status.ok()) return status;
+  state_.keyspace.stage_delete_leased(request.id, {seq_, &records_, lease_exists_});
+  Record record = minor_record(RecordKind::lease_revoke);
+  record.lease = request.id;
+  records_.push_back(std::move(record));
+  return state_.keyspace.staged_revision();
+}
+
+Result<Revision> Evaluator::run(const CheckpointRequest& request) {
+  for (const lease::LeaseTable::Checkpoint& checkpoint : request.checkpoints) {
+    if (!state_.leases.exists(checkpoint.id)) continue;
+    Record record = minor_record(RecordKind::lease_checkpoint);
+    record.lease = checkpoint.id;
+    record.number = checkpoint.remaining_seconds;
+    records_.push_back(std::move(record));
+  }
+  return state_.keyspace.staged_revision();
+}
+
+Result<Revision> Evaluator::run(const CompactDoneRequest& request) {
+  if (state_.keyspace.compact_revision() == request.revision) {
+    Record record = minor_record(RecordKind::compact_done);
+    record.number = request.revision.value;
+    record.version = request.hash;
+    records_.push_back(std::move(record));
+  }
+  return state_.keyspace.staged_revision();
+}
+
+}  // namespace lattice::replica

@@ -1,0 +1,52 @@
+// Turns proposals into the records of a batch, by staging them on the keyspace and the lease table.
+// Thread: the replica's loop. Changes: State's keyspace and leases, staged only.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "keyspace/record.h"
+#include "replica/proposal.h"
+#include "replica/state.h"
+
+namespace lattice::replica {
+
+class Evaluator {
+ public:
+  explicit Evaluator(State& state) : state_(state) {}
+
+  // Starts the evaluation of batch `seq`. Requires: nothing is staged.
+  void begin(Seq seq);
+  // Evaluates on the newest state, earlier proposals of the batch included; fills in the answer.
+  void evaluate(Proposal& proposal);
+  const std::vector<keyspace::Record>& records() const { return records_; }
+  std::vector<keyspace::Record> take_records() { return std::exchange(records_, {}); }
+  // Of keys and values recorded so far.
+  size_t bytes() const { return bytes_; }
+
+ private:
+  keyspace::Record minor_record(keyspace::RecordKind kind) const;
+  Result<keyspace::PutResult> run(const keyspace::PutRequest& request);
+  Result<keyspace::DeleteRangeResult> run(const keyspace::DeleteRangeRequest& request);
+  Result<keyspace::TxnResult> run(const keyspace::TxnRequest& request);
+  Result<Revision> run(const CompactRequest& request);
+  Result<LeaseGrantResult> run(const GrantRequest& request);
+  Result<Revision> run(const RevokeRequest& request);
+  Result<Revision> run(const CheckpointRequest& request);
+  Result<Revision> run(const CompactDoneRequest& request);
+
+  // The keyspace keeps a reference to it while it stages.
+  struct LeaseExists {
+    const lease::LeaseTable& leases;
+    bool operator()(LeaseId id) const { return leases.exists(id); }
+  };
+
+  State& state_;
+  LeaseExists lease_exists_{state_.leases};
+  Seq seq_;
+  Revision compact_staged_{-1};  // by an earlier proposal of this batch
+  std::vector<keyspace::Record> records_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,166 @@
+#include "replica/hub_stream.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace lattice::replica {
+namespace {
+
+constexpr WatchId no_watch(-1);
+
+// Keys are compared as the client sent them; an end of "\0" is no end (etcd-v3.md 4.2).
+bool is_empty(const keyspace::KeyRange& range) {
+  if (range.end.empty() || range.end == std::string_view("\0", 1)) return false;
+  return range.key >= range.end;
+}
+
+}  // namespace
+
+HubStream::~HubStream() {
+  if (hub_ == nullptr) return;
+  for (const auto& [id, token] : watches_) hub_->remove(token);
+  hub_->forget(*this);
+}
+
+void HubStream::create(WatchCreate create) {
+  if (create.range.key.empty()) create.range.key.assign(1, '\0');
+  ask(std::move(create));
+}
+
+void HubStream::cancel(WatchId id) { ask(Cancel{id}); }
+
+void HubStream::request_progress() { ask(Progress{}); }
+
+void HubStream::ask(Request request) {
+  if (hub_ == nullptr) return;
+  requests_.push_back(std::move(request));
+  if (hub_->busy()) return hub_->call_later(*this);
+  if (!waiting_for_leader_) run_requests();
+}
+
+bool HubStream::may_run(const Request& request) const {
+  if (!hub_->leading()) return false;
+  // "From now on" is a claim about the present, and needs the read fence; a known revision does not (S5).
+  const WatchCreate* create = std::get_if<WatchCreate>(&request);
+  return create == nullptr || create->start_revision != Revision(0) ||
+         hub_->reads_.meets(ReadQueue::Needs::linearizable);
+}
+
+void HubStream::run_requests() {
+  const auto alive = lifetime_.watch();
+  while (!alive.expired() && hub_ != nullptr && !requests_.empty()) {
+    if (hub_->busy()) return hub_->call_later(*this);
+    if (!may_run(requests_.front())) return wait_for_leader();
+    Request request = std::move(requests_.front());
+    requests_.pop_front();
+    std::visit([this](auto& asked) { run(std::move(asked)); }, request);
+  }
+}
+
+void HubStream::wait_for_leader() {
+  if (waiting_for_leader_) return;
+  waiting_for_leader_ = true;
+  hub_->reads_.add(ReadQueue::Needs::linearizable, lifetime_.guard([this](const Status& status) {
+    waiting_for_leader_ = false;
+    if (hub_ == nullptr) return;
+    status.ok() ? run_requests() : close(status);
+  }));
+}
+
+WatchId HubStream::pick_id(WatchId asked) {
+  if (asked != WatchId(0)) return watches_.contains(asked) ? no_watch : asked;
+  while (watches_.contains(WatchId(next_id_))) ++next_id_;
+  return WatchId(next_id_++);
+}
+
+void HubStream::run(WatchCreate create) {
+  const Revision header = hub_->delivered();
+  if (create.start_revision < Revision(0)) {
+    return sink_.on_created(no_watch, header, WatchRefusal::compacted);
+  }
+  if (is_empty(create.range)) {
+    return sink_.on_created(no_watch, header, WatchRefusal::empty_range);
+  }
+  const WatchId id = pick_id(create.id);
+  if (id == no_watch) return sink_.on_created(no_watch, header, WatchRefusal::duplicate_id);
+  const auto alive = lifetime_.watch();
+  const bool ticks = create.progress_notify;
+  // Registered before the client hears of it, but not fed: catching up begins in a later turn.
+  hub_->add(*this, id, std::move(create), &watches_[id]);
+  if (ticks) start_ticks();
+  const auto token = watches_[id];
+  sink_.on_created(id, header, WatchRefusal::none);
+  if (alive.expired() || hub_ == nullptr) return;
+  Watcher* watcher = hub_->find(token);
+  if (watcher != nullptr && watcher->next < hub_->state_.keyspace.compact_revision()) {
+    hub_->tell_compacted(*watcher);
+  }
+}
+
+void HubStream::run(Cancel cancel) {
+  const auto at = watches_.find(cancel.id);
+  if (at == watches_.end()) return;
+  hub_->remove(at->second);
+  watches_.erase(at);
+  sink_.on_canceled(cancel.id, hub_->delivered());
+}
+
+void HubStream::run(Progress) {
+  if (watches_.empty()) return;
+  for (const auto& [id, token] : watches_) {
+    const Watcher* watcher = hub_->find(token);
+    if (watcher->lagging || watcher->compacted) return;
+    if (watcher->spec.start_revision > hub_->delivered()) return;
+  }
+  sink_.on_progress(no_watch, hub_->delivered());
+}
+
+void HubStream::charge(size_t bytes) {
+  outstanding_ += bytes;
+  if (outstanding_ >= stream_bytes_max) blocked_ = true;
+}
+
+void HubStream::consumed(size_t bytes) {
+  outstanding_ -= std::min(bytes, outstanding_);
+  if (!blocked_ || outstanding_ > stream_bytes_max / 2) return;
+  blocked_ = false;
+  if (hub_ != nullptr) hub_->schedule_catch_up();
+}
+
+void HubStream::close(const Status& status) {
+  for (const auto& [id, token] : watches_) hub_->remove(token);
+  watches_.clear();
+  requests_.clear();
+  tick_timer_.reset();
+  hub_->forget(*this);
+  hub_ = nullptr;
+  sink_.on_closed(status);
+}
+
+void HubStream::start_ticks() {
+  if (tick_timer_ != nullptr) return;
+  const Duration interval = hub_->state_.options.progress_interval;
+  tick_timer_ = hub_->state_.environment.after(
+      interval + hub_->state_.random.jitter(interval / 10), [this] { tick(); });
+}
+
+void HubStream::tick() {
+  tick_timer_.reset();
+  const auto alive = lifetime_.watch();
+  const Revision delivered = hub_->delivered();
+  std::vector<WatchId> due;
+  for (const auto& [id, token] : watches_) {
+    Watcher* watcher = hub_->find(token);
+    if (!watcher->spec.progress_notify || watcher->compacted) continue;
+    const bool quiet = !std::exchange(watcher->sent, false);
+    if (quiet && !watcher->lagging && watcher->spec.start_revision <= delivered) due.push_back(id);
+  }
+  start_ticks();
+  for (const WatchId id : due) {
+    if (alive.expired() || hub_ == nullptr) return;
+    if (watches_.contains(id)) sink_.on_progress(id, delivered);
+  }
+}
+
+}  // namespace lattice::replica

@@ -1,0 +1,65 @@
+// One client's stream of watches at the replica that serves it: ids, order of requests, credit, progress.
+// Thread: the replica's loop. Ownership: the caller's; may be destroyed at any time, also by its own sink
+//   and after the hub.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <variant>
+
+#include "replica/watch_hub.h"
+
+namespace lattice::replica {
+
+class HubStream : public WatchStream {
+ public:
+  HubStream(WatchHub& hub, WatchSink& sink) : hub_(&hub), sink_(sink) {}
+  ~HubStream() override;
+
+  void create(WatchCreate create) override;
+  void cancel(WatchId id) override;
+  void request_progress() override;
+  void consumed(size_t bytes) override;
+
+  // ---- For WatchHub ----
+  WatchSink& sink() { return sink_; }
+  bool has_room() const { return !blocked_; }
+  void charge(size_t bytes);
+  // Handles requests that had to wait. The stream may be gone after.
+  void run_requests();
+  void close(const Status& status);
+  // The hub ends before the stream.
+  void detach() { hub_ = nullptr; }
+
+ private:
+  struct Cancel {
+    WatchId id;
+  };
+  struct Progress {};
+  using Request = std::variant<WatchCreate, Cancel, Progress>;
+
+  void ask(Request request);
+  bool may_run(const Request& request) const;
+  void wait_for_leader();
+  // Each calls the sink at most twice, and touches nothing afterwards but through `alive`.
+  void run(WatchCreate create);
+  void run(Cancel cancel);
+  void run(Progress progress);
+  WatchId pick_id(WatchId asked);
+  void start_ticks();
+  void tick();
+
+  WatchHub* hub_;  // null once closed
+  WatchSink& sink_;
+  Lifetime lifetime_;
+  std::map<WatchId, keyspace::WatcherToken> watches_;
+  std::deque<Request> requests_;  // in order, while they have to wait
+  bool waiting_for_leader_ = false;
+  int64_t next_id_ = 0;
+  size_t outstanding_ = 0;  // bytes delivered and not consumed
+  bool blocked_ = false;
+  std::unique_ptr<Timer> tick_timer_;
+};
+
+}  // namespace lattice::replica

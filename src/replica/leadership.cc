@@ -1,0 +1,291 @@
+#include "replica/leadership.h"
+
+#include <chrono>
+#include <utility>
+
+namespace lattice::replica {
+namespace {
+constexpr Duration retry_interval = std::chrono::milliseconds(200);
+}  // namespace
+
+Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver,
+                       Sessions* sessions, Host& host)
+    : state_(state), reader_(reader), resolver_(resolver), host_(host) {
+  if (sessions != nullptr && !state.log.exclusive()) {
+    SessionKeeper::Host& keeper_host = *this;  // a private base, which make_unique may not convert to
+    session_ = std::make_unique<SessionKeeper>(state, *sessions, keeper_host);
+  }
+}
+
+void Leadership::start() {
+  if (session_ != nullptr) session_->start();
+  load();
+}
+
+bool Leadership::fenced() const {
+  return leads() && !catching_up_ && (session_ == nullptr || session_->valid());
+}
+
+void Leadership::later(Duration delay, void (Leadership::*step)()) {
+  timer_ = state_.environment.after(delay, [this, step] { (this->*step)(); });
+}
+
+// ---- Reading ----
+
+void Leadership::load() {
+  reader_.read(lifetime_.guard([this](const Status& status) { on_loaded(status); }));
+}
+
+void Leadership::on_loaded(const Status& status) {
+  if (!active()) return;
+  if (status.error() == Error::backend_corrupt) return fail(status);
+  if (!status.ok()) {
+    reader_.restart();
+    return later(retry_interval, &Leadership::load);
+  }
+  role_ = Role::following;
+  host_.on_progress();
+  session_ == nullptr ? take_over() : follow();
+}
+
+void Leadership::catch_up() {
+  if (!active()) return;
+  if (!leads()) return host_.on_stepped_down(Error::leader_changed);
+  catching_up_ = true;
+  if (reader_.reading() || !host_.quiet()) return later(retry_interval, &Leadership::catch_up);
+  reader_.read(lifetime_.guard([this](const Status& status) { on_caught_up(status); }));
+}
+
+void Leadership::on_caught_up(const Status& status) {
+  if (!leads()) return;  // the session has died meanwhile
+  if (status.error() == Error::backend_corrupt) return fail(status);
+  if (status.error() == Error::compacted) return reload(Error::leader_changed);
+  if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
+  catching_up_ = false;
+  const BatchHeader& tip = reader_.tip();
+  const bool still_mine = tip.epoch == state_.epoch && tip.incarnation == state_.leader;
+  if (!still_mine) return step_down(Error::leader_changed);
+  // Only this replica appends under its takeover, so all of it is its own and was waited for.
+  if (Status applied = reader_.apply_all(); !applied.ok()) return fail(applied);
+  host_.on_caught_up();
+}
+
+void Leadership::reload(const Status& status) {
+  if (!active()) return;
+  if (resolver_.busy()) return fail({Error::backend_corrupt, "the log was lost during an append"});
+  reader_.restart();
+  role_ = Role::loading;
+  catching_up_ = false;
+  host_.on_stepped_down(status);
+  later(retry_interval, &Leadership::load);
+}
+
+// ---- Following ----
+
+void Leadership::follow_later(Duration delay) {
+  later(delay + state_.random.jitter(delay / 4), &Leadership::follow);
+}
+
+void Leadership::follow() {
+  if (role_ != Role::following) return;
+  // An append of the time when this replica led is still being resolved.
+  if (!host_.quiet() || resolver_.busy() || reader_.reading()) {
+    return follow_later(state_.options.poll_interval);
+  }
+  state_.log.head(lifetime_.guard([this](const Result<LogHead>& head) { on_head(head); }));
+}
+
+void Leadership::on_head(const Result<LogHead>& head) {
+  if (role_ != Role::following) return;
+  if (!head.ok()) {
+    seen_since_.reset();
+    return follow_later(state_.options.poll_interval);
+  }
+  const BatchHeader& tip = reader_.tip();
+  const BatchHeader& newest = head->newest;
+  if (newest.seq < tip.seq || (newest.seq == tip.seq && newest.digest != tip.digest)) {
+    // What was only read ahead proves nothing; what was applied had been acknowledged (H3).
+    const bool speculative = state_.applied.seq < tip.seq && newest.seq >= state_.applied.seq;
+    if (speculative) return reload(Error::leader_changed);
+    return fail({Error::backend_corrupt, "the log has lost acknowledged batches"});
+  }
+  if (newest.seq == tip.seq) return examine_leader();
+  reader_.read(lifetime_.guard([this](const Status& status) { on_followed(status); }));
+}
+
+void Leadership::on_followed(const Status& status) {
+  if (role_ != Role::following) return;
+  if (status.error() == Error::backend_corrupt) return fail(status);
+  if (status.error() == Error::compacted) return reload(Error::leader_changed);
+  if (!status.ok()) return follow_later(state_.options.poll_interval);
+  host_.on_progress();
+  examine_leader();
+}
+
+void Leadership::examine_leader() {
+  const Incarnation leader = reader_.tip().incarnation;
+  if (reader_.tip().seq == Seq(0) || leader == session_->incarnation()) return take_over();
+  session_->sessions().read(
+      leader, lifetime_.guard([this, leader](const Result<std::optional<SessionRow>>& row) {
+        on_leader_row(leader, row);
+      }));
+}
+
+void Leadership::on_leader_row(const Incarnation& leader,
+                               const Result<std::optional<SessionRow>>& row) {
+  if (role_ != Role::following) return;
+  const Instant now = state_.environment.now();
+  if (!row.ok()) {
+    // Perhaps it was renewed while the database could not be asked: the wait starts again (L3).
+    seen_since_.reset();
+    return follow_later(state_.options.poll_interval);
+  }
+  if (!row->has_value() || (*row)->dead) {
+    set_other_alive(false);
+    return take_over();
+  }
+  const SessionRow& session = **row;
+  if (!seen_since_ || seen_.incarnation != leader || seen_.renewals != session.renewals) {
+    set_other_alive(true);
+    seen_ = session;
+    seen_.incarnation = leader;
+    seen_since_ = now;
+  } else if (now - *seen_since_ >= state_.options.session_ttl) {
+    set_other_alive(false);
+    return declare_dead(seen_);
+  }
+  follow_later(state_.options.poll_interval);
+}
+
+void Leadership::declare_dead(const SessionRow& row) {
+  seen_since_.reset();
+  // Declaring without a session of one's own would only leave the tenant without a leader.
+  if (!session_->valid()) return follow_later(state_.options.poll_interval);
+  session_->sessions().declare_dead(row.incarnation, row.renewals,
+                                    lifetime_.guard([this](const Result<bool>& declared) {
+                                      if (role_ != Role::following) return;
+                                      // Taking over looks at the row again, so nothing is assumed here.
+                                      follow_later(declared.ok() && *declared
+                                                       ? Duration{}
+                                                       : state_.options.poll_interval);
+                                    }));
+}
+
+// ---- Taking over ----
+
+void Leadership::take_over() {
+  if (resolver_.busy() || !host_.quiet() || (session_ != nullptr && !session_->valid())) {
+    return follow_later(state_.options.poll_interval);
+  }
+  role_ = Role::taking_over;
+  const BatchHeader& tip = reader_.tip();
+  auto batch = std::make_shared<Batch>();
+  BatchHeader& header = batch->header;
+  header.seq = tip.seq + 1;
+  header.previous = tip.digest;
+  header.epoch = tip.epoch + 1;
+  header.incarnation = session_ != nullptr ? session_->incarnation() : state_.random.incarnation();
+  header.id = state_.random.batch_id();
+  header.last_revision =
+      tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
+  header.record_count = 1;
+  keyspace::Record record;
+  record.kind = keyspace::RecordKind::takeover;
+  record.revision = header.last_revision;
+  record.number = static_cast<int64_t>(header.epoch.value);
+  record.value = Bytes::copy({reinterpret_cast<const char*>(header.incarnation.data()),
+                              header.incarnation.size()});
+  batch->records.push_back(std::move(record));
+  header.digest = compute_digest(state_.log.id(), header, batch->records);
+  const Batch& content = *batch;  // kept alive by the callback
+  resolver_.append(batch, [this, batch, &content](AppendResolver::Verdict verdict,
+                                                  const Status& detail) {
+    on_takeover(content, verdict, detail);
+  });
+}
+
+void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,
+                             const Status& detail) {
+  if (role_ != Role::taking_over) return;
+  role_ = Role::following;
+  switch (verdict) {
+    case AppendResolver::Verdict::committed:
+      return become_leader(batch);
+    case AppendResolver::Verdict::lost:
+      return session_ == nullptr ? fail(detail) : reload(Error::leader_changed);
+    case AppendResolver::Verdict::rejected:
+      // On an exclusive log too the log is read again: another process may have had it before.
+      return later(Duration{}, session_ == nullptr ? &Leadership::load : &Leadership::follow);
+    case AppendResolver::Verdict::refused:
+      return later(retry_interval, session_ == nullptr ? &Leadership::load : &Leadership::follow);
+  }
+}
+
+void Leadership::become_leader(const Batch& batch) {
+  Status status = reader_.apply_all();
+  if (status.ok()) {
+    Log::LoadedBatch own;
+    own.header = batch.header;
+    own.seq = batch.header.seq;
+    own.indexes = {0};
+    own.records = batch.records;
+    status = state_.replay(own);
+  }
+  if (!status.ok()) return fail(status);
+  reader_.advance(batch.header);
+  // The session under which the batch was built may have died meanwhile: then it is nobody's.
+  if (session_ != nullptr && session_->incarnation() != batch.header.incarnation) {
+    return follow_later(Duration{});
+  }
+  role_ = Role::leading;
+  catching_up_ = false;
+  state_.leases.take_over(state_.environment.now());
+  state_.observer.on_leader_change(true, true);
+  host_.on_leading();
+}
+
+// ---- Ending ----
+
+void Leadership::step_down(const Status& status) {
+  role_ = Role::following;
+  seen_since_.reset();
+  state_.leases.step_down();
+  state_.observer.on_leader_change(false, other_alive_);
+  host_.on_stepped_down(status);
+  follow_later(Duration{});
+}
+
+void Leadership::fail(const Status& status) {
+  role_ = Role::failed;
+  timer_.reset();
+  state_.observer.on_failed(status);
+  host_.on_failed(status);
+}
+
+void Leadership::stop(StatusCallback done) {
+  role_ = Role::stopped;
+  timer_.reset();
+  if (session_ == nullptr) {
+    stop_timer_ = state_.environment.after({}, [done = std::move(done)]() mutable { done({}); });
+    return;
+  }
+  session_->release(std::move(done));
+}
+
+void Leadership::set_other_alive(bool alive) {
+  if (alive == other_alive_) return;
+  other_alive_ = alive;
+  state_.observer.on_leader_change(leads(), alive);
+}
+
+void Leadership::on_session_extended(bool lapsed) {
+  if (!leads()) return;
+  if (lapsed) host_.on_session_regained();
+  host_.on_progress();
+}
+
+void Leadership::on_session_dead() {
+  if (leads()) step_down(Error::leader_changed);
+}
+
+}  // namespace lattice::replica

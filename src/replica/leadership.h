@@ -1,0 +1,106 @@
+// Who leads. On an exclusive log this replica does, for good, once it has read the log and appended its
+// takeover batch. On a shared log it follows whoever appended the newest takeover, watches that one's
+// session, and takes over when the session has ended or stood still for a full TTL (log-protocol L1 to L5).
+//
+// Thread: the replica's loop.
+// Invariants: leads() only after this replica's takeover batch is known to be committed, and until it
+//   learns of another's, or that its session was declared dead. Safety of writes does not rest on this:
+//   every append is fenced by its position.
+#pragma once
+
+#include <memory>
+
+#include "replica/append_resolver.h"
+#include "replica/lifetime.h"
+#include "replica/log_reader.h"
+#include "replica/session_keeper.h"
+#include "replica/state.h"
+
+namespace lattice::replica {
+
+class Leadership : private SessionKeeper::Host {
+ public:
+  class Host {
+   public:
+    virtual ~Host() = default;
+    // Everything read is applied; this replica leads.
+    virtual void on_leading() = 0;
+    // It leads no longer, or the state was thrown away to be read again.
+    virtual void on_stepped_down(const Status& status) = 0;
+    // After on_rejected(): the log was caught up with, and this replica still leads.
+    virtual void on_caught_up() = 0;
+    // More of the log is applied, or a fence is up again.
+    virtual void on_progress() = 0;
+    // The session was not valid for a while, and is again: nobody took over meanwhile.
+    virtual void on_session_regained() = 0;
+    virtual void on_failed(const Status& status) = 0;
+    // Nothing is staged, so that the log may be read into the state.
+    virtual bool quiet() const = 0;
+  };
+
+  // `sessions` may be null when the log is exclusive; it outlives this.
+  Leadership(State& state, LogReader& reader, AppendResolver& resolver, Sessions* sessions,
+             Host& host);
+
+  void start();
+  // Hands over at once: no answer is fenced from now on, and the session is released.
+  void stop(StatusCallback done);
+
+  bool leads() const { return role_ == Role::leading; }
+  // Nobody else can have taken over before this moment (L5).
+  bool fenced() const;
+  // Another process leads and its session is moving.
+  bool other_leads() const { return other_alive_ && !leads(); }
+
+  // An append of this replica was rejected: reads the log, then calls on_caught_up or on_stepped_down.
+  // Requires: nothing staged.
+  void catch_up();
+  // The log has forgotten what this replica builds on: begins again.
+  void reload(const Status& status);
+
+ private:
+  enum class Role : uint8_t { loading, following, taking_over, leading, failed, stopped };
+
+  // ---- Reading ----
+  void load();
+  void on_loaded(const Status& status);
+  void on_caught_up(const Status& status);
+  // ---- Following: each step ends in follow_later() or the next step ----
+  void follow_later(Duration delay);
+  void follow();
+  void on_head(const Result<LogHead>& head);
+  void on_followed(const Status& status);
+  void examine_leader();
+  void on_leader_row(const Incarnation& leader, const Result<std::optional<SessionRow>>& row);
+  void declare_dead(const SessionRow& row);
+  // ---- Taking over ----
+  void take_over();
+  void on_takeover(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
+  void become_leader(const Batch& batch);
+
+  void step_down(const Status& status);
+  void fail(const Status& status);
+  void set_other_alive(bool alive);
+  void later(Duration delay, void (Leadership::*step)());
+  bool active() const { return role_ != Role::failed && role_ != Role::stopped; }
+
+  void on_session_extended(bool lapsed) override;
+  void on_session_dead() override;
+
+  State& state_;
+  LogReader& reader_;
+  AppendResolver& resolver_;
+  Host& host_;
+  Lifetime lifetime_;
+  std::unique_ptr<SessionKeeper> session_;
+  Role role_ = Role::loading;
+  bool catching_up_ = false;
+  bool other_alive_ = false;
+  // The leader's session as it was first seen with this renewal count (L3).
+  SessionRow seen_;
+  std::optional<Instant> seen_since_;
+  std::unique_ptr<Timer> timer_;
+  std::unique_ptr<Timer> stop_timer_;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,128 @@
+#include "replica/log_reader.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace lattice::replica {
+namespace {
+
+constexpr Duration report_interval = std::chrono::seconds(1);
+
+Status corrupt(const char* what, Seq seq) {
+  return {Error::backend_corrupt, std::string(what) + " at batch " + std::to_string(seq.value)};
+}
+
+bool same_leader(const BatchHeader& a, const BatchHeader& b) {
+  return a.epoch == b.epoch && a.incarnation == b.incarnation;
+}
+
+}  // namespace
+
+void LogReader::read(Done done) {
+  done_ = std::move(done);
+  status_ = {};
+  if (!loaded_) {
+    started_ = reported_ = state_.environment.now();
+    progress_ = {};
+  }
+  state_.log.load(
+      tip_.seq,
+      lifetime_.guard([this](Log::LoadedBatch batch) { receive(std::move(batch)); }),
+      lifetime_.guard([this](Status status) { finish(std::move(status)); }));
+}
+
+void LogReader::receive(Log::LoadedBatch batch) {
+  if (!status_.ok()) return;
+  progress_.batches += 1;
+  progress_.records += batch.records.size();
+  if (!loaded_ && state_.environment.now() - reported_ >= report_interval) report(false);
+  status_ = check(batch);
+  if (!status_.ok()) return;
+  for (const keyspace::Record& record : batch.records) {
+    if (record.kind == keyspace::RecordKind::compact) compact_ = batch.seq;
+  }
+  // A trimmed header lies behind a finished compaction: durable and announced long ago.
+  const bool successor_known = !batch.header || (!ahead_.empty() && ahead_.back().header &&
+                                                 same_leader(*ahead_.back().header, *batch.header));
+  if (batch.header) {
+    tip_ = *batch.header;
+  } else {
+    tip_ = {};
+    tip_.seq = batch.seq;
+  }
+  if (successor_known) status_ = apply_all();
+  ahead_.push_back(std::move(batch));
+}
+
+Status LogReader::check(const Log::LoadedBatch& batch) {
+  if (batch.seq <= tip_.seq) return corrupt("batches out of order", batch.seq);
+  const bool follows = batch.seq == tip_.seq + 1;
+  const bool known_tip = tip_.seq == Seq(0) || tip_.record_count > 0;
+  bool whole = false;
+  if (batch.header) {
+    const BatchHeader& header = *batch.header;
+    if (header.seq != batch.seq) return corrupt("a header of another batch", batch.seq);
+    if (follows && known_tip && header.previous != tip_.digest) {
+      return corrupt("the chain is broken", batch.seq);
+    }
+    whole = batch.records.size() == header.record_count;
+    if (whole && compute_digest(state_.log.id(), header, batch.records) != header.digest) {
+      return corrupt("the digest does not fit the records", batch.seq);
+    }
+  }
+  if (follows && whole) return {};
+  if (loaded_) return Error::compacted;
+  hole_ = whole ? batch.seq - 1 : batch.seq;
+  return {};
+}
+
+// Compaction alone makes holes, and only below the batch that announced it.
+Status LogReader::check_holes() const {
+  if (hole_ != Seq(0) && hole_ >= compact_) return corrupt("records are missing", hole_);
+  return {};
+}
+
+void LogReader::finish(Status status) {
+  if (status_.ok()) status_ = std::move(status);
+  if (status_.ok() && !loaded_) {
+    status_ = check_holes();
+    loaded_ = status_.ok();
+    report(true);
+  }
+  auto done = std::exchange(done_, nullptr);
+  done(status_);
+}
+
+Status LogReader::apply_front() {
+  const Log::LoadedBatch batch = std::move(ahead_.front());
+  ahead_.pop_front();
+  return state_.replay(batch);
+}
+
+Status LogReader::apply_all() {
+  while (!ahead_.empty()) {
+    if (Status status = apply_front(); !status.ok()) return status;
+  }
+  return {};
+}
+
+void LogReader::restart() {
+  state_.reset();
+  ahead_.clear();
+  tip_ = {};
+  hole_ = {};
+  compact_ = {};
+  loaded_ = false;
+}
+
+void LogReader::report(bool done) {
+  const Instant now = state_.environment.now();
+  reported_ = now;
+  progress_.elapsed = now - started_;
+  progress_.revision = state_.keyspace.visible_revision();
+  progress_.done = done;
+  state_.observer.on_load(progress_);
+}
+
+}  // namespace lattice::replica

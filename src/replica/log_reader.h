@@ -1,0 +1,67 @@
+// Reads the log into the state: everything at the start, what others have appended later. Checks that
+// the chain is unbroken and that whole batches have the digest that their header says (P1, H1).
+//
+// Reading ahead prefetches, it does not release (S1): a batch is applied only when it is certain that
+// its leader knows it to be committed. A leader appends the next batch only after that, so a batch with
+// a successor of the same leader is applied, and the newest waits for its successor, or for a takeover of
+// this replica's own.
+//
+// Thread: the replica's loop. Changes: all of State, through replay().
+// Invariants: the batches up to state.applied, then those in ahead_, then tip_ form one chain.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "replica/lifetime.h"
+#include "replica/state.h"
+
+namespace lattice::replica {
+
+class LogReader {
+ public:
+  // Errors: backend_corrupt when the log contradicts itself or what was read before; compacted when
+  // the log has forgotten batches that this replica has not read, so that it must begin again; others are
+  // the backend's and pass.
+  using Done = StatusCallback;
+
+  explicit LogReader(State& state) : state_(state) {}
+
+  // Reads what lies behind the tip. Requires: !reading(), nothing staged.
+  void read(Done done);
+  bool reading() const { return done_ != nullptr; }
+  // All that was read is known to be durable and announced.
+  Status apply_all();
+  // This replica has appended a batch itself, and applied it.
+  void advance(const BatchHeader& header) { tip_ = header; }
+  // Begins again with an empty state.
+  void restart();
+
+  // The newest batch read, applied or not; seq 0: none. Its epoch and incarnation name the leader.
+  const BatchHeader& tip() const { return tip_; }
+  // Everything was read once.
+  bool loaded() const { return loaded_; }
+
+ private:
+  void receive(Log::LoadedBatch batch);
+  Status check(const Log::LoadedBatch& batch);
+  Status check_holes() const;
+  Status apply_front();
+  void finish(Status status);
+  void report(bool done);
+
+  State& state_;
+  Lifetime lifetime_;
+  std::deque<Log::LoadedBatch> ahead_;
+  BatchHeader tip_;
+  bool loaded_ = false;
+  Done done_;
+  Status status_;        // the first thing wrong with what this read brought
+  Seq hole_;             // the newest batch behind which headers or of which records are missing
+  Seq compact_;          // the newest batch with a `compact` record: only that explains holes
+  Observer::LoadProgress progress_;
+  Instant started_;
+  Instant reported_;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,76 @@
+// One operation on its way through a batch: the request, what evaluation answered, and whom to tell.
+// The request is kept until its batch is durable, because a rejected batch is evaluated again.
+// Thread: the replica's loop. Ownership: moved from queue to batch.
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/callback.h"
+#include "keyspace/requests.h"
+#include "replica/api.h"
+
+namespace lattice::replica {
+
+template <class Asked, class Answered>
+struct Operation {
+  using Answer = Answered;
+  Asked request;
+  Callback<Answered> done;  // empty once answered
+  std::optional<Result<Answered>> answer;
+};
+
+struct CompactRequest {
+  Revision revision;
+};
+struct GrantRequest {
+  LeaseId id;  // 0: pick one
+  int64_t ttl_seconds = 0;
+};
+// Expiry and the client's revoke are the same operation.
+struct RevokeRequest {
+  LeaseId id;
+};
+struct CheckpointRequest {
+  std::vector<lease::LeaseTable::Checkpoint> checkpoints;
+};
+struct CompactDoneRequest {
+  Revision revision;
+  uint32_t hash = 0;
+};
+
+using PutOperation = Operation<keyspace::PutRequest, keyspace::PutResult>;
+using DeleteOperation = Operation<keyspace::DeleteRangeRequest, keyspace::DeleteRangeResult>;
+using TxnOperation = Operation<keyspace::TxnRequest, keyspace::TxnResult>;
+using CompactOperation = Operation<CompactRequest, Revision>;
+using GrantOperation = Operation<GrantRequest, LeaseGrantResult>;
+using RevokeOperation = Operation<RevokeRequest, Revision>;
+using CheckpointOperation = Operation<CheckpointRequest, Revision>;
+using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
+
+struct Proposal {
+  Instant since;
+  std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
+               RevokeOperation, CheckpointOperation, CompactDoneOperation>
+      operation;
+
+  // Tells the caller what evaluation answered. At most one of answer() and refuse() has an effect.
+  void answer() {
+    std::visit(
+        [](auto& op) {
+          if (auto done = std::exchange(op.done, nullptr)) done(std::move(*op.answer));
+        },
+        operation);
+  }
+  void refuse(const Status& status) {
+    std::visit(
+        [&](auto& op) {
+          if (auto done = std::exchange(op.done, nullptr)) done(status);
+        },
+        operation);
+  }
+};
+
+}  // namespace lattice::replica

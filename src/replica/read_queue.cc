@@ -1,0 +1,58 @@
+#include "replica/read_queue.h"
+
+#include <chrono>
+#include <utility>
+
+namespace lattice::replica {
+namespace {
+constexpr Duration sweep_interval = std::chrono::milliseconds(100);
+}  // namespace
+
+void ReadQueue::add(Needs needs, Call call) {
+  if (!closed_.ok()) return call(closed_);
+  waiting_.push_back({state_.environment.now(), needs, std::move(call)});
+  arm_sweep();
+}
+
+void ReadQueue::wake() {
+  std::deque<Waiting> all = std::exchange(waiting_, {});
+  std::deque<Waiting> kept;
+  for (Waiting& entry : all) {
+    // Asked for each: an earlier call may have changed what is met.
+    if (host_.meets(entry.needs)) {
+      entry.call({});
+    } else {
+      kept.push_back(std::move(entry));
+    }
+  }
+  // Calls that arrived meanwhile are younger.
+  for (Waiting& entry : waiting_) kept.push_back(std::move(entry));
+  waiting_ = std::move(kept);
+}
+
+void ReadQueue::close(const Status& status) {
+  closed_ = status;
+  sweep_timer_.reset();
+  std::deque<Waiting> all = std::exchange(waiting_, {});
+  for (Waiting& entry : all) entry.call(status);
+}
+
+void ReadQueue::arm_sweep() {
+  if (sweep_timer_ != nullptr || !closed_.ok()) return;
+  sweep_timer_ = state_.environment.after(sweep_interval, [this] { sweep(); });
+}
+
+void ReadQueue::sweep() {
+  sweep_timer_.reset();
+  const Patience patience = host_.read_patience();
+  const Instant now = state_.environment.now();
+  std::deque<Waiting> late;
+  while (!waiting_.empty() && now - waiting_.front().since >= patience.limit) {
+    late.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  for (Waiting& entry : late) entry.call(patience.error);
+  if (!waiting_.empty()) arm_sweep();
+}
+
+}  // namespace lattice::replica

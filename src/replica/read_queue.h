@@ -1,0 +1,64 @@
+// Calls that cannot be answered yet: linearizable reads in a gap of leadership, anything before the log
+// is loaded. Short gaps are waited out, as etcd does; each call waits for a bounded time.
+// Thread: the replica's loop. Ownership: owns the calls until they are run, each exactly once.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "replica/lifetime.h"
+#include "replica/state.h"
+#include "replica/write_queue.h"
+
+namespace lattice::replica {
+
+class ReadQueue {
+ public:
+  enum class Needs : uint8_t {
+    loaded,
+    linearizable,
+    settled,  // linearizable, and nothing is staged
+  };
+  // Called with ok when the need is met at that moment, otherwise with why it will not be.
+  using Call = absl::AnyInvocable<void(Status)>;
+
+  class Host {
+   public:
+    virtual ~Host() = default;
+    virtual bool meets(Needs needs) const = 0;
+    virtual Patience read_patience() const = 0;
+  };
+
+  ReadQueue(State& state, Host& host) : state_(state), host_(host) {}
+
+  // Runs the call now, inside this call, or when its need is met.
+  template <class Function>
+  void run(Needs needs, Function function) {
+    if (closed_.ok() && host_.meets(needs)) return function(Status());
+    add(needs, std::move(function));
+  }
+  void add(Needs needs, Call call);
+  bool meets(Needs needs) const { return host_.meets(needs); }
+  bool empty() const { return waiting_.empty(); }
+  // Something that calls wait for may have changed: runs those whose need is met, oldest first.
+  void wake();
+  // Answers everything with `status`, now and from now on.
+  void close(const Status& status);
+
+ private:
+  struct Waiting {
+    Instant since;
+    Needs needs;
+    Call call;
+  };
+  void arm_sweep();
+  void sweep();
+
+  State& state_;
+  Host& host_;
+  std::deque<Waiting> waiting_;
+  Status closed_;
+  std::unique_ptr<Timer> sweep_timer_;
+};
+
+}  // namespace lattice::replica

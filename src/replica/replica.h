@@ -1,0 +1,123 @@
+// One tenant in this process: the log materialised in memory, and everything that etcd's services ask of
+// it (DESIGN section 1). This class wires the parts together and decides which call goes where:
+//
+//   WriteQueue      proposals -> batches -> AppendResolver -> Log
+//   ReadQueue       reads that wait for the log to be loaded or for the read fence
+//   Leadership      LogReader at the start and behind another leader; takeover; the session
+//   LeaseKeeper     deadlines, renewals, expiry           WatchHub   watches, fed by committed batches
+//   Compactor       compaction in memory and in the log   AutoCompactor   when to do so
+//
+// Thread: one loop; every call and every callback there. A read that memory can answer calls back inside
+//   the call. The replica must not be destroyed inside one of its callbacks.
+// Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of its
+//   streams. Destroying it answers nobody; stop() does.
+// Errors: those of Api.
+#pragma once
+
+#include <memory>
+
+#include "replica/api.h"
+#include "replica/append_resolver.h"
+#include "replica/auto_compactor.h"
+#include "replica/compactor.h"
+#include "replica/leadership.h"
+#include "replica/lease_keeper.h"
+#include "replica/lifetime.h"
+#include "replica/log_reader.h"
+#include "replica/options.h"
+#include "replica/read_queue.h"
+#include "replica/state.h"
+#include "replica/watch_hub.h"
+#include "replica/write_queue.h"
+
+namespace lattice::replica {
+
+class Replica final : public Api,
+                      private WriteQueue::Host,
+                      private ReadQueue::Host,
+                      private Leadership::Host {
+ public:
+  // `sessions` is null for an exclusive log, required for another; `observer` may be null.
+  Replica(Options options, Environment& environment, std::unique_ptr<Log> log, Sessions* sessions,
+          Observer* observer);
+  ~Replica() override;
+
+  // Reads the log, then leads or follows. Calls may be made before; they wait.
+  void start();
+  // Answers what waits with `stopped`, ends all watches, lets a batch in flight finish (for a second at
+  // most) and hands the leadership over. Only destruction may follow.
+  void stop(StatusCallback done);
+
+  // The log was read once; serializable reads are answered.
+  bool loaded() const { return loaded_ && !failed_; }
+  bool leads() const { return leadership_.leads(); }
+  bool can_linearize() const override;
+  // The log is not what it was: nothing is answered any more.
+  bool failed() const { return failed_; }
+  // For other loops (RemoteApi). Valid for as long as it is held.
+  std::shared_ptr<const Published> published() const { return state_.published; }
+
+  Revision applied_revision() const override { return state_.keyspace.visible_revision(); }
+  uint64_t epoch() const override { return state_.epoch.value; }
+  void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
+  void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
+  void delete_range(keyspace::DeleteRangeRequest request,
+                    Callback<keyspace::DeleteRangeResult> done) override;
+  void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) override;
+  void compact(Revision revision, bool physical, Callback<Revision> done) override;
+  void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) override;
+  void lease_revoke(LeaseId id, Callback<Revision> done) override;
+  void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) override;
+  void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
+  void lease_leases(Callback<LeaseLeasesResult> done) override;
+  void status(Callback<StatusResult> done) override;
+  void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;
+  void defragment(StatusCallback done) override;
+  [[nodiscard]] std::unique_ptr<WatchStream> open_watch_stream(WatchSink& sink) override;
+
+ private:
+  // ---- WriteQueue::Host ----
+  bool may_append() const override { return leads() && !failed_; }
+  Patience patience() const override;
+  void before_batch() override { compactor_.before_batch(); }
+  void on_committed(const Batch& batch) override;
+  void on_rejected() override { leadership_.catch_up(); }
+  void on_lost(const Status& status) override { leadership_.reload(status); }
+  void on_settled() override;
+  // ---- ReadQueue::Host ----
+  bool meets(ReadQueue::Needs needs) const override;
+  Patience read_patience() const override;
+  // ---- Leadership::Host ----
+  void on_leading() override;
+  void on_stepped_down(const Status& status) override;
+  void on_caught_up() override;
+  void on_progress() override;
+  void on_session_regained() override { lease_keeper_.on_regained(); }
+  void on_failed(const Status& status) override;
+  bool quiet() const override { return writes_.quiet(); }
+
+  void apply_effects();
+  void finish_stop(StatusCallback done, Instant give_up);
+
+  const Options options_;
+  Observer silent_;  // stands in for no observer
+  std::unique_ptr<Log> log_;
+  State state_;
+  AppendResolver resolver_;
+  WriteQueue writes_;
+  ReadQueue reads_;
+  LogReader reader_;
+  WatchHub hub_;
+  LeaseKeeper lease_keeper_;
+  Compactor compactor_;
+  AutoCompactor auto_compactor_;
+  Leadership leadership_;
+  Lifetime lifetime_;
+  bool loaded_ = false;
+  bool failed_ = false;
+  bool stopping_ = false;
+  Revision told_compacted_{-1};  // the compact revision that watches know of
+  std::unique_ptr<Timer> stop_timer_;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,77 @@
+// What a replica holds in memory: the log's records, materialised. The classes of this folder share
+// one State; each names in its header what it changes.
+//
+// Thread: the replica's loop.
+// Ownership: the Replica owns it; it refers to the options, environment, log and observer.
+// Invariants: keyspace, leases and everything else here are the effect of exactly the batches up to
+//   `applied` (plus, while an append is in flight, what is staged for it).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "keyspace/keyspace.h"
+#include "lease/lease_table.h"
+#include "replica/api.h"
+#include "replica/environment.h"
+#include "replica/log.h"
+#include "replica/minor_records.h"
+#include "replica/observer.h"
+#include "replica/options.h"
+#include "replica/random.h"
+
+namespace lattice::replica {
+
+// What other loops may know without asking. Written by the replica's loop only.
+struct Published {
+  std::atomic<int64_t> revision{1};
+  std::atomic<uint64_t> epoch{0};
+};
+
+// The newest compaction in the log (docs/decisions/0002).
+struct CompactionState {
+  Revision revision{-1};
+  Seq seq;            // of the batch with the `compact` record
+  bool done = true;   // its compact_done is in the log
+  uint32_t hash = 0;  // when done
+};
+
+struct State {
+  State(const Options& with, Environment& world, Log& its_log, Observer& watcher)
+      : options(with), environment(world), log(its_log), observer(watcher), random(world) {}
+
+  const Options& options;
+  Environment& environment;
+  Log& log;
+  Observer& observer;
+  Random random;
+
+  keyspace::Keyspace keyspace;
+  lease::LeaseTable leases;
+  Position applied;
+  Epoch epoch;  // of the newest takeover, and who appended it
+  Incarnation leader{};
+  CompactionState compaction;
+  std::vector<Alarm> alarms;
+  MinorRecords minor;
+  std::shared_ptr<Published> published = std::make_shared<Published>();
+
+  // Takes over what a record of a batch means for everything but keys and leases.
+  void note(keyspace::RecordId id, const keyspace::Record& record);
+  // Applies a batch that this replica did not stage: start-up, or another writer's.
+  // Requires: nothing is staged. Errors: backend_corrupt.
+  Status replay(const Log::LoadedBatch& batch);
+  // A batch of this replica's own is durable: what was staged becomes visible.
+  void commit(const Batch& batch);
+  // Nothing of the staged batch has happened.
+  void rollback();
+  // Back to an empty state, to be loaded again.
+  void reset();
+
+ private:
+  Status replay_record(keyspace::RecordId id, const keyspace::Record& record);
+  void publish(size_t puts, size_t deletes);
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,120 @@
+// All watches of a replica: matches each committed batch against them, and lets those that are behind
+// catch up from the keyspace's history.
+//
+// A watch is *synced* when it has been given every event up to delivered_. It falls behind when its
+// stream has no room, or starts behind because it asked for history: then it is a cursor (`next`) into
+// the shared history, fed in bounded steps. A synced watch is found through the index; one that has been
+// behind for a while leaves the index, so that ten thousand stalled watches cost a busy key nothing.
+//
+// Thread: the replica's loop. The sinks are called there; they may call their stream, and destroy it.
+// Ownership: streams belong to their callers and unregister themselves; the hub owns the watchers.
+// Invariants: a sink gets each event of a watch once, in revision order, whole revisions only. A
+//   progress answer carries delivered_, never the head of the log (reliability.md finding 5). Nothing
+//   follows on_canceled, on_compacted or on_closed for that watch.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "keyspace/watch_index.h"
+#include "replica/lifetime.h"
+#include "replica/read_queue.h"
+#include "replica/state.h"
+#include "replica/watch_events.h"
+
+namespace lattice::replica {
+
+class HubStream;
+
+struct Watcher {
+  HubStream* stream = nullptr;
+  WatchId id;
+  WatchCreate spec;
+  keyspace::WatcherToken token = 0;
+  Revision next;             // the lowest revision that it may still be given
+  bool lagging = false;      // not synced
+  bool indexed = false;
+  bool queued = false;       // in WatchHub::lagging_
+  bool compacted = false;    // told so; known until the client cancels it
+  bool sent = false;         // since the last progress tick
+  int skipped = 0;           // events that passed it by while it lagged and was indexed
+};
+
+class WatchHub {
+ public:
+  WatchHub(State& state, ReadQueue& reads) : state_(state), reads_(reads) {}
+  ~WatchHub();
+
+  std::unique_ptr<WatchStream> open(WatchSink& sink);
+
+  // This replica leads, and every batch up to now is applied: watches may be created.
+  void on_leading();
+  // Ends every stream; later ones wait for on_leading().
+  void on_stepped_down(const Status& status);
+  // Batches were applied. Requires: called after each one, before its callers are told.
+  void distribute();
+  // The compact revision has moved: watches that it has overtaken are told so.
+  void on_compacted();
+
+ private:
+  friend class HubStream;
+  using Token = keyspace::WatcherToken;
+
+  // ---- For HubStream ----
+  bool busy() const { return busy_; }
+  bool leading() const { return leading_; }
+  Revision delivered() const { return delivered_; }
+  void add(HubStream& stream, WatchId id, WatchCreate spec, Token* token);
+  void remove(Token token);
+  Watcher* find(Token token);
+  void call_later(HubStream& stream) { waiting_streams_.insert(&stream); }
+  void forget(HubStream& stream);
+  void schedule_catch_up();
+
+  // ---- Live ----
+  void deliver_revision(std::span<const keyspace::KvRef> versions);
+  void deliver_single(const keyspace::KvRef& version);
+  // Gives the events to the watch if it is synced and its stream has room; the watch may be gone after.
+  void offer(Watcher& watcher, Revision revision, const SharedEvents& list);
+  bool wants(Watcher& watcher, Revision revision);
+  void fall_behind(Watcher& watcher, Revision revision);
+  void end_busy();
+
+  // ---- Catching up (watch_catch_up.cc) ----
+  struct Group;
+  void catch_up();
+  std::vector<Token> pick_lagging();
+  Revision read_window(Revision from, std::vector<keyspace::KvRef>* versions) const;
+  std::deque<Group> group_lagging(const std::vector<Token>& picked);
+  void match_groups(std::deque<Group>* groups, std::span<const keyspace::KvRef> versions) const;
+  // Keeps of `matched` what fits one response; answers up to where the group is fed then.
+  static Revision cut_to_fit(Group* group, std::span<const keyspace::KvRef> versions, Revision end);
+  void feed_group(Group& group, std::span<const keyspace::KvRef> versions, Revision end);
+  void queue_lagging(Watcher& watcher);
+  void caught_up(Watcher& watcher, Revision next);
+  void tell_compacted(Watcher& watcher);
+  void unindex(Watcher& watcher);
+  void count();
+
+  State& state_;
+  ReadQueue& reads_;
+  Lifetime lifetime_;
+  bool leading_ = false;
+  bool busy_ = false;  // sinks are being called: what streams ask for waits
+  Revision delivered_;
+  Token last_token_ = 0;
+  absl::flat_hash_map<Token, std::unique_ptr<Watcher>> watchers_;
+  keyspace::WatchIndex index_;
+  std::deque<Token> lagging_;  // may hold tokens of watchers that are gone or synced again
+  absl::flat_hash_set<HubStream*> streams_;
+  absl::flat_hash_set<HubStream*> waiting_streams_;  // with requests made while busy_
+  std::vector<keyspace::KvRef> versions_;            // scratch
+  std::vector<Token> tokens_;                        // scratch
+  size_t slow_ = 0;
+  std::unique_ptr<Timer> catch_up_timer_;
+};
+
+}  // namespace lattice::replica

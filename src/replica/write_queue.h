@@ -1,0 +1,119 @@
+// The way of every write: proposals wait here while an append is in flight, then form the next batch.
+// A batch is evaluated when it is appended, on the newest state, so the more load, the bigger the batch,
+// the cheaper each write (DESIGN section 1).
+//
+// Thread: the replica's loop. Callers are answered there, in order, after their batch is durable.
+// Ownership: owns its proposals until they are answered.
+// Invariants: at most one batch is staged or in flight. An operation is answered with success, or with
+//   what it saw, only when every batch that it could see is committed (P8).
+// Bounds: options.proposals_max waiting proposals, batch_records_max and batch_bytes_max per batch
+//   (exceeded by at most one operation).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "replica/append_resolver.h"
+#include "replica/evaluator.h"
+#include "replica/lifetime.h"
+#include "replica/state.h"
+
+namespace lattice::replica {
+
+// How long something may wait, and what it is told then.
+struct Patience {
+  Duration limit{};
+  Error error = Error::timeout;
+};
+
+class WriteQueue {
+ public:
+  class Host {
+   public:
+    virtual ~Host() = default;
+    // This replica leads: batches may be built on its state.
+    virtual bool may_append() const = 0;
+    // An answer that claims linearizability may be given now (the read fence).
+    virtual bool can_linearize() const = 0;
+    // For proposals and reads that wait for leadership.
+    virtual Patience patience() const = 0;
+    // Nothing is staged: the moment for work that needs it so.
+    virtual void before_batch() = 0;
+    // A batch is durable and applied; its callers are told next.
+    virtual void on_committed(const Batch& batch) = 0;
+    // The batch is rolled back because the log has moved on: catch up, then resume() or abandon().
+    virtual void on_rejected() = 0;
+    virtual void on_lost(const Status& status) = 0;
+    // A batch has ended, one way or the other; its callers were told and nothing is staged.
+    virtual void on_settled() = 0;
+  };
+
+  WriteQueue(State& state, AppendResolver& resolver, Host& host)
+      : state_(state), resolver_(resolver), host_(host), evaluator_(state) {}
+
+  template <class Operation>
+  void add(Operation operation) {
+    if (waiting() >= state_.options.proposals_max) {
+      operation.done(Status(Error::too_many_requests));
+      return;
+    }
+    add_internal(std::move(operation));
+  }
+  // Without the bound: for the replica's own proposals, which its timers bound.
+  template <class Operation>
+  void add_internal(Operation operation) {
+    if (closed_) {
+      if (operation.done) operation.done(Status(Error::stopped));
+      return;
+    }
+    waiting_.push_back({state_.environment.now(), std::move(operation)});
+    schedule();
+    arm_sweep();
+  }
+
+  // Something that batches wait for may have changed.
+  void schedule();
+  // After on_rejected(): the same operations are evaluated again.
+  void resume();
+  // After on_rejected(): they certainly have no effect, and are answered with `status`.
+  void abandon(const Status& status);
+  // Nothing more will be appended: answers what can still be answered. The outcome of a batch in flight
+  // is not known, so `status` must be of the Unavailable family.
+  void close(const Status& status);
+
+  size_t waiting() const { return waiting_.size() - next_; }
+  bool in_flight() const { return !batch_.empty(); }
+  // Nothing is staged, so the keyspace may be compacted or replayed into.
+  bool quiet() const { return batch_.empty() || rejected_; }
+
+ private:
+  void begin_batch();
+  void evaluate_batch();
+  void answer_without_append();
+  void append_batch();
+  void on_verdict(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
+  void on_committed(const Batch& batch);
+  void settle();
+  // Ends the batch: its proposals are taken out, so that answering may add new ones.
+  std::vector<Proposal> take_batch();
+  void put_back();
+  void arm_sweep();
+  void sweep();
+
+  State& state_;
+  AppendResolver& resolver_;
+  Host& host_;
+  Evaluator evaluator_;
+  Lifetime lifetime_;
+  std::vector<Proposal> waiting_;  // from next_ on; the rest is moved out
+  size_t next_ = 0;
+  std::vector<Proposal> batch_;
+  std::vector<Proposal> spare_;  // keeps its capacity from batch to batch
+  Instant submitted_;
+  bool scheduled_ = false;
+  bool rejected_ = false;  // batch_ waits for resume() or abandon()
+  bool closed_ = false;
+  std::unique_ptr<Timer> sweep_timer_;
+};
+
+}  // namespace lattice::replica

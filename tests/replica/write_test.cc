@@ -1,0 +1,144 @@
+// Writes and reads on an exclusive log.
+#include "replica/fixture.h"
+
+namespace lattice::replica {
+
+TEST_CASE("a put is answered after it is durable, and read at its revision") {
+  Fixture f;
+  f.start();
+  const auto put = f.put("a", "1");
+  REQUIRE(put.ok());
+  CHECK(put->header_revision == Revision(2));
+  const auto got = f.get("a");
+  REQUIRE(got.ok());
+  REQUIRE(got->kvs.size() == 1);
+  CHECK(got->kvs[0]->value() == "1");
+  CHECK(got->header_revision == Revision(2));
+  CHECK(f.replica->applied_revision() == Revision(2));
+  CHECK(f.replica->published()->revision == 2);
+}
+
+TEST_CASE("what one turn of the loop brings is one batch") {
+  struct Counter : Observer {
+    void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+    std::vector<size_t> batches;
+  } counter;
+  Fixture f;
+  f.replica = f.make(nullptr, &counter);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  std::vector<Answer<keyspace::PutResult>> answers(100);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    f.replica->put(put_request("k" + std::to_string(i), "v"), answers[i].callback());
+  }
+  f.run_until([&] { return answers.back().given(); });
+  CHECK(counter.batches == std::vector<size_t>{100});
+  for (size_t i = 0; i < answers.size(); ++i) {
+    REQUIRE((*answers[i]).ok());
+    CHECK((*answers[i])->header_revision == Revision(static_cast<int64_t>(i) + 2));
+  }
+}
+
+TEST_CASE("a batch is bounded in records and in bytes") {
+  struct Counter : Observer {
+    void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+    std::vector<size_t> batches;
+  } counter;
+  Options options;
+  options.batch_records_max = 10;
+  options.batch_bytes_max = 100;
+  Fixture f(options);
+  f.replica = f.make(nullptr, &counter);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  std::vector<Answer<keyspace::PutResult>> answers(25);
+  for (size_t i = 0; i < 20; ++i) f.replica->put(put_request("k", "v"), answers[i].callback());
+  for (size_t i = 20; i < 25; ++i) {
+    f.replica->put(put_request("k", std::string(60, 'x')), answers[i].callback());
+  }
+  f.run_until([&] { return answers.back().given(); });
+  CHECK(counter.batches == std::vector<size_t>{10, 10, 2, 2, 1});
+}
+
+TEST_CASE("too many waiting proposals are refused at once") {
+  Options options;
+  options.proposals_max = 3;
+  Fixture f(options);
+  f.replica = f.make();
+  std::vector<Answer<keyspace::PutResult>> answers(4);
+  for (auto& answer : answers) f.replica->put(put_request("k", "v"), answer.callback());
+  REQUIRE(answers[3].given());
+  CHECK((*answers[3]).error() == Error::too_many_requests);
+  CHECK_FALSE(answers[0].given());
+  f.replica->start();
+  f.run_until([&] { return answers[2].given(); });
+  CHECK((*answers[2]).ok());
+}
+
+TEST_CASE("an operation that changes nothing is answered without a batch") {
+  Fixture f;
+  f.start();
+  REQUIRE(f.put("a", "1").ok());
+  const auto deleted = f.del("nothing");
+  REQUIRE(deleted.ok());
+  CHECK(deleted->deleted == 0);
+  CHECK(deleted->header_revision == Revision(2));
+  keyspace::TxnRequest txn;
+  keyspace::Compare compare;
+  compare.range.key = "a";
+  compare.number = 7;
+  txn.compares.push_back(compare);
+  txn.success.emplace_back(put_request("a", "2"));
+  Answer<keyspace::TxnResult> answer;
+  f.replica->txn(std::move(txn), answer.callback());
+  const auto result = f.wait(answer);
+  REQUIRE(result.ok());
+  CHECK_FALSE(result->succeeded);
+  CHECK(result->header_revision == Revision(2));
+}
+
+TEST_CASE("requests that etcd refuses reach no batch") {
+  Fixture f;
+  f.start();
+  CHECK(f.put("", "1").error() == Error::empty_key);
+  CHECK(f.put("a", "1", 99).error() == Error::lease_not_found);
+  CHECK(f.get("a", "", 50).error() == Error::future_revision);
+  CHECK(f.replica->applied_revision() == Revision(1));
+}
+
+TEST_CASE("a restarted replica has what was acknowledged") {
+  Fixture f;
+  f.start();
+  for (int i = 0; i < 20; ++i) REQUIRE(f.put("k" + std::to_string(i % 7), std::to_string(i)).ok());
+  REQUIRE(f.del("k3").ok());
+  Answer<keyspace::HashResult> before;
+  f.replica->hash_kv(Revision(0), before.callback());
+  f.replica.reset();
+  f.start();
+  CHECK(f.replica->applied_revision() == Revision(22));
+  CHECK(f.replica->epoch() == 2);
+  Answer<keyspace::HashResult> after;
+  f.replica->hash_kv(Revision(0), after.callback());
+  const auto first = f.wait(before);
+  const auto second = f.wait(after);
+  REQUIRE(first.ok());
+  REQUIRE(second.ok());
+  CHECK(first->hash == second->hash);
+  CHECK(f.get("k0", "l")->count == 6);
+}
+
+TEST_CASE("stop answers what waits and then hands over") {
+  Fixture f;
+  f.start();
+  Answer<keyspace::PutResult> put;
+  f.replica->put(put_request("a", "1"), put.callback());
+  bool stopped = false;
+  f.replica->stop([&](const Status&) { stopped = true; });
+  f.run_until([&] { return stopped; });
+  REQUIRE(put.given());
+  CHECK((*put).ok());  // it was accepted before
+  CHECK(f.get("a").error() == Error::stopped);
+  CHECK(f.put("a", "2").error() == Error::stopped);
+}
+
+}  // namespace lattice::replica

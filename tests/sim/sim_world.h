@@ -1,0 +1,149 @@
+// A deterministic world for replicas: simulated time, an event queue, seeded randomness. The same seed
+// runs the same events in the same order; trace() is a hash over all of them.
+// Thread: one.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "base/time.h"
+#include "replica/environment.h"
+
+namespace lattice::sim {
+
+// SplitMix64: small, good enough, and the same everywhere.
+class Rng {
+ public:
+  explicit Rng(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  // In [0, bound). Requires: bound > 0.
+  uint64_t below(uint64_t bound) { return next() % bound; }
+  int64_t between(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(below(static_cast<uint64_t>(high - low + 1)));
+  }
+  bool chance(int percent) { return below(100) < static_cast<uint64_t>(percent); }
+
+ private:
+  uint64_t state_;
+};
+
+class SimWorld {
+ public:
+  using Task = absl::AnyInvocable<void()>;
+
+  explicit SimWorld(uint64_t seed) : rng_(seed) {}
+
+  int64_t now() const { return now_; }
+  Rng& rng() { return rng_; }
+
+  // Runs `task` after `delay` nanoseconds; tasks of one moment run in the order of this call.
+  uint64_t at(int64_t delay, Task task) {
+    const uint64_t order = ++last_order_;
+    events_.emplace(std::pair(now_ + std::max<int64_t>(delay, 0), order), std::move(task));
+    return order;
+  }
+  // Requires: `when` is the absolute time that the task was scheduled for.
+  void cancel(int64_t when, uint64_t order) { events_.erase({when, order}); }
+
+  // Runs the next event, unless it lies behind `until`. Answers whether there was one.
+  bool step(int64_t until) {
+    if (events_.empty() || events_.begin()->first.first > until) {
+      now_ = std::max(now_, until);
+      return false;
+    }
+    auto node = events_.extract(events_.begin());
+    now_ = node.key().first;
+    mix(static_cast<uint64_t>(now_));
+    mix(node.key().second);
+    node.mapped()();
+    return true;
+  }
+  void run_for(Duration duration) {
+    const int64_t until = now_ + duration.count();
+    while (step(until)) {
+    }
+  }
+
+  // What happens is mixed into the trace, so that two runs of a seed can be compared.
+  void mix(uint64_t value) {
+    trace_ = (trace_ ^ value) * 0x100000001b3;
+    trace_ ^= trace_ >> 29;
+  }
+  uint64_t trace() const { return trace_; }
+
+ private:
+  int64_t now_ = 0;
+  uint64_t last_order_ = 0;
+  uint64_t trace_ = 0xcbf29ce484222325;
+  std::map<std::pair<int64_t, uint64_t>, Task> events_;
+  Rng rng_;
+};
+
+// What one process sees of the world: its own clock, with its own origin and a slightly wrong rate.
+class SimEnvironment : public replica::Environment {
+ public:
+  explicit SimEnvironment(SimWorld& world, int64_t clock_origin = 0, int rate_ppm = 0)
+      : world_(world), origin_(clock_origin), rate_ppm_(rate_ppm) {}
+
+  Instant now() const override {
+    return {origin_ + world_.now() + world_.now() / 1'000'000 * rate_ppm_};
+  }
+  std::unique_ptr<replica::Timer> after(Duration delay,
+                                        absl::AnyInvocable<void()> callback) override {
+    auto state = std::make_shared<TimerState>();
+    state->callback = std::move(callback);
+    // What the process calls `delay` lasts this long in the world's time; never early.
+    const int64_t lasts = delay.count() - delay.count() / 1'000'000 * rate_ppm_ + 2000;
+    state->when = world_.now() + std::max<int64_t>(lasts, 0);
+    state->order = world_.at(lasts, [state] {
+      state->fired = true;
+      // The callback may destroy its own timer; the state lives until it has returned.
+      auto run = std::move(state->callback);
+      run();
+    });
+    return std::make_unique<SimTimer>(world_, std::move(state));
+  }
+  void defer(absl::AnyInvocable<void()> callback) override {
+    world_.at(world_.rng().between(0, 50'000), std::move(callback));
+  }
+  void random_bytes(std::span<uint8_t> out) override {
+    for (uint8_t& byte : out) byte = static_cast<uint8_t>(world_.rng().next());
+  }
+
+ private:
+  struct TimerState {
+    absl::AnyInvocable<void()> callback;
+    int64_t when = 0;
+    uint64_t order = 0;
+    bool fired = false;
+  };
+  class SimTimer : public replica::Timer {
+   public:
+    SimTimer(SimWorld& world, std::shared_ptr<TimerState> state)
+        : world_(world), state_(std::move(state)) {}
+    ~SimTimer() override {
+      if (!state_->fired) world_.cancel(state_->when, state_->order);
+    }
+
+   private:
+    SimWorld& world_;
+    std::shared_ptr<TimerState> state_;
+  };
+
+  SimWorld& world_;
+  int64_t origin_;
+  int rate_ppm_;
+};
+
+}  // namespace lattice::sim
