@@ -18,8 +18,8 @@ bool survives(const KvRecord& version, Revision compact) {
 void Compaction::start(State* state, Revision revision) {
   previous_ = state->compact;
   state->compact = revision;
-  before_ = HashWalk(previous_, revision);
-  survivors_ = HashWalk(revision, revision);
+  before_ = HashWalk(previous_, revision, HashWalk::Kind::compaction);
+  survivors_ = HashWalk(revision, revision, HashWalk::Kind::compaction);
   state->history.start_sweep(revision);
 }
 

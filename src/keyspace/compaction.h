@@ -28,8 +28,9 @@ class Compaction {
   void keep_hash(Revision revision);
 
   Revision previous_{-1};
-  HashWalk before_;     // what HashKV answered before the compaction dropped anything
-  HashWalk survivors_;  // what it answers once it has
+  // What HashKV answers before the compaction drops anything, and once it has.
+  HashWalk before_{Revision(-1), Revision(0), HashWalk::Kind::compaction};
+  HashWalk survivors_ = before_;
   uint32_t last_hash_ = 0;
   std::vector<HashResult> kept_;
 };

@@ -34,25 +34,23 @@ uint32_t extend(uint32_t crc, const KvRecord& version) {
 
 }  // namespace
 
-HashWalk::HashWalk(Revision compact, Revision revision)
+HashWalk::HashWalk(Revision compact, Revision revision, Kind kind)
     : compact_(compact),
       revision_(revision),
+      any_alive_(kind == Kind::compaction),
       crc_(crc32c("key")),
-      crc_with_tombstones_(crc_) {}
+      crc_if_none_alive_(crc_) {}
 
 void HashWalk::add(const KvRecord& version) {
   if (version.mod_revision() > revision_) return;
-  const bool kept = version.current_at(revision_) && !version.tombstone();
-  keeps_any_ = keeps_any_ || kept;
-  if (kept || version.mod_revision() > compact_) {
-    crc_ = extend(crc_, version);
-    crc_with_tombstones_ = keeps_any_ ? crc_ : extend(crc_with_tombstones_, version);
-  } else if (!keeps_any_ && version.tombstone() && version.mod_revision() == compact_ &&
-             version.superseded_at() > compact_) {
-    crc_with_tombstones_ = extend(crc_with_tombstones_, version);
+  const bool alive = version.current_at(revision_) && !version.tombstone();
+  any_alive_ = any_alive_ || alive;
+  const bool newer = version.mod_revision() > compact_;
+  if (alive || newer) crc_ = extend(crc_, version);
+  if (any_alive_) return;
+  if (newer || (version.superseded_at() > compact_ && !version.tombstone())) {
+    crc_if_none_alive_ = extend(crc_if_none_alive_, version);
   }
 }
-
-uint32_t HashWalk::hash() const { return keeps_any_ ? crc_ : crc_with_tombstones_; }
 
 }  // namespace lattice::keyspace

@@ -123,7 +123,7 @@ Result<HashResult> Keyspace::hash_kv(Revision revision) const {
   result.header_revision = state.visible;
   result.compact_revision = state.compact;
   result.hash_revision = revision <= Revision(0) ? state.visible : revision;
-  HashWalk walk(state.compact, result.hash_revision);
+  HashWalk walk(state.compact, result.hash_revision, HashWalk::Kind::request);
   state.history.visit_all([&](const KvRef& version) {
     walk.add(*version);
     return version->mod_revision() <= result.hash_revision;
