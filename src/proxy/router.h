@@ -46,8 +46,16 @@ class Router {
   bool knows_service(std::string_view path) const;
 
  private:
-  absl::flat_hash_map<std::string, CallFactory> grpc_;
-  absl::flat_hash_map<std::string, HttpHandler> http_;
+  // Lookup by string_view: the path is where the request's headers lie.
+  struct PathHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view path) const { return std::hash<std::string_view>()(path); }
+  };
+  template <class T>
+  using PathMap = absl::flat_hash_map<std::string, T, PathHash, std::equal_to<>>;
+
+  PathMap<CallFactory> grpc_;
+  PathMap<HttpHandler> http_;
 };
 
 }  // namespace lattice::proxy

@@ -1,0 +1,79 @@
+// One accepted connection: moves bytes between its transport and the HTTP session that its first bytes
+// ask for.
+//
+//   readable -> receive() into the loop's 64 KiB -> session
+//   end of the turn -> session.produce() -> one writev
+//
+// However many answers a turn brings, they leave in one system call. A connection that is closed is
+// destroyed at the end of the turn, never under the feet of its callers.
+//
+// Thread: the loop that accepted it. Ownership: the listener owns it; owns transport and session.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "loop/loop.h"
+#include "proxy/context.h"
+#include "proxy/output_buffer.h"
+#include "proxy/session.h"
+#include "proxy/transport.h"
+
+namespace lattice::proxy {
+
+class Connection;
+
+// Told when a connection has closed; takes it out of its list and keeps it alive until the turn ends.
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  virtual void on_closed(Connection& connection) = 0;
+};
+
+class Connection final : public SessionHost {
+ public:
+  Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
+             std::unique_ptr<Transport> transport, std::string peer);
+  ~Connection() override;
+
+  void request_flush() override;
+  std::string_view peer() const override { return peer_; }
+
+  void begin_drain();
+  void tick(Instant now);
+  // Cancels what runs and closes at once.
+  void close();
+  size_t open_streams() const { return session_ == nullptr ? 0 : session_->open_streams(); }
+
+  // Its place in the owner's list.
+  size_t index = 0;
+
+ private:
+  void on_ready(bool readable);
+  void read();
+  void deliver(std::string_view bytes);
+  // Chooses the session once the first bytes tell; false while they do not.
+  bool sniff(std::string_view bytes);
+  void flush();
+  bool write();
+  void update_watch();
+  void begin_linger();
+
+  std::shared_ptr<Context> context_;
+  ConnectionOwner& owner_;
+  std::unique_ptr<Transport> transport_;
+  std::string peer_;
+  std::unique_ptr<loop::FdWatch> watch_;
+  OutputBuffer output_;
+  std::unique_ptr<Session> session_;  // null while the protocol is unknown
+  std::string first_bytes_;           // shorter than the HTTP/2 preface
+  Instant accepted_at_;
+  Instant stalled_since_ = Instant::never();   // output waits and the socket takes nothing
+  Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
+  bool flush_requested_ = false;
+  bool draining_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace lattice::proxy

@@ -1,0 +1,55 @@
+// What the connections of one listener share.
+// Thread: its loop's.
+// Ownership: shared by the listener and its connections, because a connection's end may be deferred past
+//   the listener's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loop/loop.h"
+#include "proxy/http2_runtime.h"
+#include "proxy/listener.h"
+#include "proxy/output_buffer.h"
+#include "proxy/router.h"
+
+namespace lattice::proxy {
+
+class Http2Stream;
+
+// Streams are reused: a call then costs no allocation for its headers, its queue and its state.
+class Http2StreamPool {
+ public:
+  Http2StreamPool();
+  ~Http2StreamPool();
+  std::unique_ptr<Http2Stream> get();  // null when none is spare
+  void put(std::unique_ptr<Http2Stream> stream);
+
+ private:
+  static constexpr size_t kKept = 1024;
+  std::vector<std::unique_ptr<Http2Stream>> free_;
+};
+
+struct Context {
+  static constexpr size_t kReceiveBytes = 64 << 10;
+
+  Context(loop::Loop& on_loop, const Router& with_router, const Limits& with_limits,
+          Observer* with_observer)
+      : loop(on_loop),
+        router(with_router),
+        limits(with_limits),
+        observer(with_observer),
+        receive_buffer(kReceiveBytes, '\0') {}
+
+  loop::Loop& loop;
+  const Router& router;
+  const Limits limits;
+  Observer* const observer;  // may be null
+  std::string receive_buffer;  // every connection reads into the same 64 KiB
+  ChunkPool chunks;
+  Http2StreamPool streams;
+  Http2Runtime http2;
+};
+
+}  // namespace lattice::proxy

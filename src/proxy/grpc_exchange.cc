@@ -1,0 +1,266 @@
+#include "proxy/grpc_exchange.h"
+
+#include <utility>
+
+#include "proxy/context.h"
+#include "proxy/grpc_text.h"
+#include "proxy/gzip.h"
+#include "proxy/http2_session.h"
+#include "proxy/http2_stream.h"
+
+namespace lattice::proxy {
+namespace {
+
+// Below this gzip's header and trailer eat what compression saves.
+constexpr size_t kCompressBytesMin = 512;
+
+}  // namespace
+
+struct GrpcExchange::Refusal {
+  int http_status;
+  GrpcCode code;
+  std::string message;
+};
+
+GrpcExchange::GrpcExchange(Http2Stream& stream, const Limits& limits)
+    : stream_(stream), assembler_(limits.receive_message_bytes_max) {}
+
+GrpcExchange::~GrpcExchange() = default;
+
+void GrpcExchange::begin() {
+  if (const std::optional<Refusal> refused = refusal()) return refuse(*refused);
+  const CallFactory* factory = stream_.session().context().router.find_grpc(stream_.head.path());
+  if (factory == nullptr) {
+    const std::optional<Refusal> refused = routing_refusal();
+    return refuse(*refused);
+  }
+  start_call(*factory);
+}
+
+std::optional<GrpcExchange::Refusal> GrpcExchange::refusal() const {
+  const RequestHead& head = stream_.head;
+  if (!is_grpc_content_type(head.content_type())) {
+    return Refusal{415, GrpcCode::invalid_argument,
+                   "invalid gRPC request content-type " + quoted(head.content_type())};
+  }
+  if (!head.grpc_timeout().empty()) {
+    const GrpcTimeout timeout = parse_grpc_timeout(head.grpc_timeout());
+    if (!timeout.error.empty()) {
+      return Refusal{400, GrpcCode::internal, "malformed grpc-timeout: " + timeout.error};
+    }
+  }
+  if (head.has_binary()) {
+    Metadata metadata;
+    std::pair<std::string, std::string> malformed;
+    if (!head.grpc_metadata(&metadata, &malformed)) {
+      return Refusal{400, GrpcCode::internal,
+                     "malformed binary metadata " + quoted(malformed.second) + " in header " +
+                         quoted(malformed.first)};
+    }
+    metadata_ = std::move(metadata);
+  }
+  if (head.method() != "POST") {
+    return Refusal{405, GrpcCode::internal,
+                   "Received a HEADERS frame with :method " + quoted(head.method()) +
+                       " which should be POST"};
+  }
+  const std::string_view encoding = head.grpc_encoding();
+  if (!encoding.empty() && encoding != "identity" && encoding != "gzip" &&
+      stream_.session().context().router.find_grpc(head.path()) != nullptr) {
+    return Refusal{200, GrpcCode::unimplemented,
+                   "grpc: Decompressor is not installed for grpc-encoding " + quoted(encoding)};
+  }
+  return std::nullopt;
+}
+
+std::optional<GrpcExchange::Refusal> GrpcExchange::routing_refusal() const {
+  const std::string_view path = stream_.head.path();
+  const size_t slash = path.rfind('/');
+  if (!path.starts_with('/') || slash == 0) {
+    return Refusal{200, GrpcCode::unimplemented, "malformed method name: " + quoted(path)};
+  }
+  const std::string service(path.substr(1, slash - 1));
+  if (!stream_.session().context().router.knows_service(path)) {
+    return Refusal{200, GrpcCode::unimplemented, "unknown service " + service};
+  }
+  return Refusal{200, GrpcCode::unimplemented,
+                 "unknown method " + std::string(path.substr(slash + 1)) + " for service " + service};
+}
+
+void GrpcExchange::refuse(const Refusal& refusal) {
+  finished_ = true;
+  half_closed_ = true;
+  status_ = {refusal.code, refusal.message};
+  stream_.session().submit_trailers_only(stream_, refusal.http_status, status_);
+}
+
+void GrpcExchange::start_call(const CallFactory& factory) {
+  Context& context = stream_.session().context();
+  const RequestHead& head = stream_.head;
+  gzip_ = head.grpc_encoding() == "gzip";
+  started_ = context.loop.now();
+  if (context.observer != nullptr) context.observer->on_call_started(head.path());
+  if (!head.grpc_timeout().empty()) {
+    const Duration timeout = parse_grpc_timeout(head.grpc_timeout()).value;
+    const bool far = timeout.count() > Instant::never().nanoseconds - started_.nanoseconds;
+    deadline_ = far ? Instant::never() : started_ + timeout;
+    deadline_timer_ = context.loop.after(timeout, [this] { on_deadline(); });
+  }
+  call_ = factory(*this);
+}
+
+void GrpcExchange::on_data(std::string_view bytes) {
+  if (half_closed_ || finished_) return;
+  const auto outcome = assembler_.feed(
+      bytes, [this](Bytes message, bool compressed) { return on_message(std::move(message), compressed); });
+  switch (outcome) {
+    case MessageAssembler::Outcome::ok:
+    case MessageAssembler::Outcome::stopped:
+      return;
+    case MessageAssembler::Outcome::too_large:
+      return abort({GrpcCode::resource_exhausted,
+                    "grpc: received message larger than max (" + std::to_string(assembler_.length()) +
+                        " vs. " +
+                        std::to_string(stream_.session().context().limits.receive_message_bytes_max) +
+                        ")"});
+    case MessageAssembler::Outcome::bad_flag:
+      return abort({GrpcCode::internal, "grpc: received unexpected payload format " +
+                                            std::to_string(assembler_.flag())});
+  }
+}
+
+bool GrpcExchange::on_message(Bytes message, bool compressed) {
+  if (compressed) {
+    if (!gzip_) {
+      abort({GrpcCode::internal, "grpc: compressed flag set with identity or empty encoding"});
+      return false;
+    }
+    const size_t limit = stream_.session().context().limits.receive_message_bytes_max;
+    Inflated inflated = gzip_inflate(message, limit);
+    if (inflated.outcome == InflateOutcome::too_large) {
+      abort({GrpcCode::resource_exhausted,
+             "grpc: received message after decompression larger than max " + std::to_string(limit)});
+      return false;
+    }
+    if (inflated.outcome == InflateOutcome::corrupt) {
+      abort({GrpcCode::internal, "grpc: failed to decompress the received message: gzip: invalid data"});
+      return false;
+    }
+    message = std::move(inflated.bytes);
+  }
+  call_->on_message(std::move(message));
+  return !finished_;
+}
+
+void GrpcExchange::on_end() {
+  if (half_closed_ || finished_) return;
+  half_closed_ = true;
+  if (!assembler_.at_boundary()) return abort({GrpcCode::internal, "unexpected EOF"});
+  call_->on_half_close();
+}
+
+void GrpcExchange::on_sent(size_t bytes) {
+  if (!finished_) call_->on_sent(bytes);
+}
+
+void GrpcExchange::on_deadline() {
+  abort({GrpcCode::deadline_exceeded, "context deadline exceeded"});
+}
+
+void GrpcExchange::abort(GrpcStatus status) {
+  if (finished_) return;
+  finished_ = true;  // before the callback: it may try to send
+  call_->on_cancel();
+  if (!stream_.body.empty()) {
+    // A peer that takes nothing would keep us waiting with what is queued.
+    report_end(status.code);
+    stream_.session().reset(stream_, NGHTTP2_CANCEL);
+    return;
+  }
+  complete(std::move(status));
+}
+
+void GrpcExchange::on_closed() {
+  deadline_timer_.reset();
+  assembler_.reset();
+  if (finished_ || call_ == nullptr) return;
+  finished_ = true;
+  report_end(GrpcCode::canceled);
+  call_->on_cancel();
+}
+
+void GrpcExchange::recycle() {
+  call_.reset();
+  deadline_.reset();
+  metadata_.reset();
+  status_ = {};
+  finished_ = half_closed_ = gzip_ = false;
+}
+
+const Metadata& GrpcExchange::metadata() const {
+  if (!metadata_) {
+    metadata_.emplace();
+    std::pair<std::string, std::string> malformed;  // refusal() has seen to it that there is none
+    stream_.head.grpc_metadata(&*metadata_, &malformed);
+  }
+  return *metadata_;
+}
+
+std::string_view GrpcExchange::metadata(std::string_view name) const {
+  if (!name.ends_with("-bin")) return is_transport_header(name) ? "" : stream_.head.find(name);
+  for (const auto& [key, value] : metadata()) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+std::string_view GrpcExchange::peer() const { return stream_.session().peer(); }
+
+void GrpcExchange::send(ByteChain message) {
+  if (finished_) return;
+  bool compressed = false;
+  if (gzip_ && message.size() >= kCompressBytesMin) {
+    if (std::optional<Bytes> smaller = gzip_deflate(message)) {
+      message = ByteChain(*std::move(smaller));
+      compressed = true;
+    }
+  }
+  stream_.session().queue_message(stream_, message, compressed);
+  start_response();
+}
+
+void GrpcExchange::start_response() {
+  if (stream_.response_started) {
+    stream_.session().resume(stream_);
+  } else {
+    stream_.session().submit_grpc_response(stream_, gzip_);
+  }
+}
+
+void GrpcExchange::finish(GrpcStatus status) {
+  if (finished_) return;
+  finished_ = true;
+  complete(std::move(status));
+}
+
+void GrpcExchange::complete(GrpcStatus status) {
+  deadline_timer_.reset();
+  report_end(status.code);
+  status_ = std::move(status);
+  stream_.body_complete = true;
+  if (stream_.response_started) {
+    stream_.session().resume(stream_);
+  } else {
+    stream_.session().submit_trailers_only(stream_, 200, status_);
+  }
+}
+
+size_t GrpcExchange::pending_bytes() const { return stream_.body.message_bytes(); }
+
+void GrpcExchange::report_end(GrpcCode code) {
+  Context& context = stream_.session().context();
+  if (context.observer == nullptr) return;
+  context.observer->on_call_finished(stream_.head.path(), code, context.loop.now() - started_);
+}
+
+}  // namespace lattice::proxy

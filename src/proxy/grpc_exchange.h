@@ -1,0 +1,79 @@
+// One gRPC call on an HTTP/2 stream: admission, message framing, compression, deadline, and the
+// ServerStream that the service talks to.
+//
+// Thread: the connection's loop.
+// Ownership: part of its pooled stream; owns the Call between begin() and recycle().
+// Invariant: a Call hears of at most one end, and nothing after it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "loop/loop.h"
+#include "proxy/call.h"
+#include "proxy/listener.h"
+#include "proxy/message_assembler.h"
+
+namespace lattice::proxy {
+
+class Http2Stream;
+
+class GrpcExchange final : public ServerStream {
+ public:
+  GrpcExchange(Http2Stream& stream, const Limits& limits);
+  ~GrpcExchange() override;
+
+  // The request's headers are in the stream. Starts the Call or answers with what is wrong, in the order
+  // of grpc-go's checks.
+  void begin();
+  void on_data(std::string_view bytes);
+  void on_end();
+  // `bytes` of the queued messages went to the connection's output.
+  void on_sent(size_t bytes);
+  // The stream is gone; the Call hears of it unless it was finished. From here on answers are ignored.
+  void on_closed();
+  // Destroys the Call and makes the exchange ready for another. Not within a callback of the Call.
+  void recycle();
+  // Bytes that an unfinished message occupies.
+  size_t held() const { return assembler_.held(); }
+  // The status to put into the trailers. Requires: finish() was called.
+  const GrpcStatus& status() const { return status_; }
+
+  const Metadata& metadata() const override;
+  std::string_view metadata(std::string_view name) const override;
+  std::optional<Instant> deadline() const override { return deadline_; }
+  std::string_view peer() const override;
+  void send(ByteChain message) override;
+  void finish(GrpcStatus status) override;
+  size_t pending_bytes() const override;
+
+ private:
+  struct Refusal;
+
+  std::optional<Refusal> refusal() const;
+  std::optional<Refusal> routing_refusal() const;
+  void refuse(const Refusal& refusal);
+  void start_call(const CallFactory& factory);
+  bool on_message(Bytes message, bool compressed);
+  void on_deadline();
+  // Ends the call from the transport's side; the service hears on_cancel().
+  void abort(GrpcStatus status);
+  void complete(GrpcStatus status);
+  void start_response();
+  void report_end(GrpcCode code);
+
+  Http2Stream& stream_;
+  MessageAssembler assembler_;
+  std::unique_ptr<Call> call_;
+  std::unique_ptr<loop::TimerHandle> deadline_timer_;
+  std::optional<Instant> deadline_;
+  Instant started_{};
+  GrpcStatus status_;
+  bool finished_ = false;     // by the service or by the transport: nothing more may be sent
+  bool half_closed_ = false;  // the service knows that no message follows
+  bool gzip_ = false;         // both ways, as grpc-go does
+  mutable std::optional<Metadata> metadata_;
+};
+
+}  // namespace lattice::proxy

@@ -1,0 +1,110 @@
+// The server's side of one HTTP/2 connection, on nghttp2: streams in, frames out, and the limits that
+// keep a peer from making us hold or do more than it pays for.
+//
+// Flow of control: receive() -> nghttp2 -> http2_input.cc -> Http2Stream -> its exchange. The exchanges
+// answer through queue_message(), submit_*() and resume(), which only queue; produce(), once per turn,
+// drains nghttp2 into the connection's output (http2_output.cc). nghttp2's send is never entered from
+// its own callbacks.
+//
+// Backpressure: inwards, windows are given back only for what was taken (ReceiveWindows); outwards,
+// messages wait in the stream's OutgoingBody until the peer's windows and kOutputBytes allow.
+//
+// Thread: the connection's loop. Ownership: owns its streams.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/context.h"
+#include "proxy/http2_stream.h"
+#include "proxy/keepalive.h"
+#include "proxy/receive_windows.h"
+#include "proxy/session.h"
+#include "proxy/token_bucket.h"
+
+namespace lattice::proxy {
+
+class Http2Session final : public Session {
+ public:
+  Http2Session(SessionHost& host, Context& context);
+  ~Http2Session() override;
+
+  void receive(std::string_view bytes) override;
+  bool wants_input() const override { return !closing_; }
+  void produce(OutputBuffer& out) override;
+  bool finished() const override;
+  size_t open_streams() const override { return streams_.size(); }
+  void begin_drain() override;
+  void tick(Instant now) override;
+  void abandon() override;
+
+  // For the exchanges.
+  Context& context() { return context_; }
+  std::string_view peer() const { return host_.peer(); }
+  void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
+  void submit_grpc_response(Http2Stream& stream, bool gzip);
+  // The whole response in one HEADERS frame.
+  void submit_trailers_only(Http2Stream& stream, int http_status, const GrpcStatus& status);
+  void submit_http_response(Http2Stream& stream, HttpResponse response);
+  // The body has grown or is complete.
+  void resume(Http2Stream& stream);
+  // Drops what is queued and ends the stream.
+  void reset(Http2Stream& stream, uint32_t error_code);
+
+ private:
+  friend struct Http2Callbacks;
+  struct SessionDelete {
+    void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
+  };
+
+  // nghttp2's callbacks, input (http2_input.cc).
+  int on_begin_headers(const nghttp2_frame* frame);
+  int on_header(const nghttp2_frame* frame, std::string_view name, std::string_view value);
+  void on_frame(const nghttp2_frame* frame);
+  void on_request_frame(const nghttp2_frame* frame);
+  void on_ping(const nghttp2_frame* frame);
+  void on_data(int32_t stream_id, std::string_view bytes);
+  void on_stream_closed(int32_t stream_id);
+  void close_stream(Http2Stream& stream);
+  void on_fault();
+  // nghttp2's callbacks, output (http2_output.cc).
+  ssize_t read_body(Http2Stream* stream, size_t size, uint32_t* flags);
+  int send_data(Http2Stream* stream, const uint8_t* frame_header, size_t size);
+  void on_frame_sent(const nghttp2_frame* frame);
+
+  void submit_settings();
+  void submit_trailers(Http2Stream& stream);
+  void share_connection(Http2Stream& stream);
+  void report_sent();
+  void recycle_closed();
+  // GOAWAY and close.
+  void hang_up(uint32_t error_code, std::string_view reason);
+  void finish_drain();
+  Http2Stream* find(int32_t stream_id) const;
+  size_t streams_max() const;
+
+  SessionHost& host_;
+  Context& context_;
+  std::unique_ptr<nghttp2_session, SessionDelete> session_;
+  std::vector<std::unique_ptr<Http2Stream>> streams_;
+  std::vector<std::unique_ptr<Http2Stream>> closed_;  // recycled at the end of the turn
+  std::vector<int32_t> sent_on_;                      // streams with sent_unreported > 0
+  Http2Stream* header_stream_ = nullptr;              // whose header block is being read
+  Instant header_block_since_ = Instant::never();
+  OutputBuffer* out_ = nullptr;  // during produce()
+  ReceiveWindows windows_;
+  PingPolicy ping_policy_;
+  PeerWatch peer_watch_;
+  TokenBucket faults_;          // protocol errors of the peer, resets that it provoked
+  TokenBucket useless_frames_;  // legal frames that only cost us work
+  size_t queued_bytes_ = 0;     // in all streams' bodies
+  Instant idle_since_;
+  Instant drain_since_ = Instant::never();
+  bool goaway_final_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace lattice::proxy

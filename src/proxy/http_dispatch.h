@@ -1,0 +1,26 @@
+// What plain HTTP requests have in common whichever HTTP version brought them: routing, CORS, the answer
+// to unknown paths.
+// Thread: the connection's loop (pure but for the handlers).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/router.h"
+
+namespace lattice::proxy {
+
+// Calls the handler of the request's path, or answers OPTIONS and unknown paths itself. What `respond`
+// gets carries the CORS headers of etcd-v3.md 3.3.
+void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond);
+
+// A response that the transport itself makes, in the form of Go's http.Error.
+HttpResponse plain_response(int status, std::string_view text);
+void add_cors(HttpResponse* response);
+
+// Splits a request target into path and query. False when it is no absolute path.
+bool split_target(std::string_view target, std::string* path, std::string* query);
+
+std::string_view reason_phrase(int status);
+
+}  // namespace lattice::proxy

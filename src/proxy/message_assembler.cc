@@ -1,0 +1,71 @@
+#include "proxy/message_assembler.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace lattice::proxy {
+
+MessageAssembler::Outcome MessageAssembler::feed(std::string_view bytes, Receiver receiver) {
+  while (!bytes.empty()) {
+    if (header_size_ < kHeaderBytes) {
+      if (const Outcome outcome = take_header(&bytes); outcome != Outcome::ok) return outcome;
+      if (header_size_ < kHeaderBytes || (bytes.empty() && length_ > 0)) return Outcome::ok;
+    }
+    Bytes message;
+    const size_t missing = length_ - received_;
+    if (received_ == 0 && bytes.size() >= missing) {
+      message = Bytes::copy(bytes.substr(0, missing));
+      bytes.remove_prefix(missing);
+    } else {
+      const size_t taken = std::min(bytes.size(), missing);
+      grow(received_ + taken);
+      std::memcpy(partial_data_ + received_, bytes.data(), taken);
+      received_ += taken;
+      bytes.remove_prefix(taken);
+      if (received_ < length_) return Outcome::ok;
+      message = partial_.slice(0, length_);
+    }
+    const bool compressed = flag_ == 1;
+    reset();
+    if (!receiver(std::move(message), compressed)) return Outcome::stopped;
+  }
+  return Outcome::ok;
+}
+
+MessageAssembler::Outcome MessageAssembler::take_header(std::string_view* bytes) {
+  const size_t taken = std::min(bytes->size(), kHeaderBytes - header_size_);
+  std::memcpy(header_ + header_size_, bytes->data(), taken);
+  header_size_ = static_cast<uint8_t>(header_size_ + taken);
+  bytes->remove_prefix(taken);
+  if (header_size_ < kHeaderBytes) return Outcome::ok;
+  flag_ = header_[0];
+  length_ = static_cast<uint32_t>(header_[1]) << 24 | static_cast<uint32_t>(header_[2]) << 16 |
+            static_cast<uint32_t>(header_[3]) << 8 | header_[4];
+  if (flag_ > 1) return Outcome::bad_flag;
+  if (length_ > message_bytes_max_) return Outcome::too_large;
+  return Outcome::ok;
+}
+
+void MessageAssembler::grow(size_t wanted) {
+  if (wanted <= capacity_) return;
+  const size_t capacity =
+      std::min<size_t>(length_, std::max({wanted, 2 * capacity_, kFirstAllocation}));
+  char* data = nullptr;
+  Bytes larger = Bytes::allocate(capacity, &data);
+  if (received_ > 0) std::memcpy(data, partial_data_, received_);
+  partial_ = std::move(larger);
+  partial_data_ = data;
+  capacity_ = capacity;
+}
+
+void MessageAssembler::reset() {
+  header_size_ = 0;
+  length_ = 0;
+  received_ = 0;
+  capacity_ = 0;
+  partial_ = {};
+  partial_data_ = nullptr;
+}
+
+}  // namespace lattice::proxy

@@ -1,0 +1,74 @@
+#include "proxy/receive_windows.h"
+
+#include "proxy/http2_stream.h"
+
+namespace lattice::proxy {
+namespace {
+
+// nghttp2 sends a WINDOW_UPDATE once half a window is consumed; telling it in larger steps saves two
+// lookups per DATA frame. Small against the windows.
+constexpr size_t kStreamStep = 64 << 10;
+constexpr size_t kConnectionStep = 256 << 10;
+
+Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
+  return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+}
+
+}  // namespace
+
+void ReceiveWindows::received(nghttp2_session* session, Http2Stream* stream, size_t size) {
+  unconsumed_ += size;
+  if (unconsumed_ >= kConnectionStep) {
+    nghttp2_session_consume_connection(session, unconsumed_);
+    unconsumed_ = 0;
+  }
+  if (stream != nullptr) stream->unconsumed += size;
+}
+
+void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_t held_before) {
+  const size_t held = stream.grpc.held();
+  held_ += held;
+  held_ -= held_before;
+  if (stream.unconsumed >= kStreamStep && !stream.input_paused) {
+    if (may_receive(stream)) {
+      give_back(session, stream);
+    } else {
+      stream.input_paused = true;
+      waiting_.push_back(stream.id);
+    }
+  }
+  if (!waiting_.empty() && (held < held_before || stream.input_paused)) release_waiting(session);
+}
+
+void ReceiveWindows::closed(nghttp2_session* session, size_t held_before) {
+  held_ -= held_before;
+  if (!waiting_.empty()) release_waiting(session);
+}
+
+bool ReceiveWindows::may_receive(const Http2Stream& stream) const {
+  if (stream.body.size() > send_buffer_bytes_max_) return false;
+  return held_ <= kHeldBytesSoft || waiting_.empty() || waiting_.front() == stream.id;
+}
+
+void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
+  nghttp2_session_consume_stream(session, stream.id, stream.unconsumed);
+  stream.unconsumed = 0;
+}
+
+void ReceiveWindows::release_waiting(nghttp2_session* session) {
+  for (size_t left = waiting_.size(); left > 0; --left) {
+    const int32_t id = waiting_.front();
+    waiting_.pop_front();
+    Http2Stream* stream = stream_of(session, id);
+    if (stream == nullptr) continue;
+    if (stream->body.size() > send_buffer_bytes_max_) {
+      waiting_.push_back(id);
+      continue;
+    }
+    stream->input_paused = false;
+    give_back(session, *stream);
+    if (held_ > kHeldBytesSoft) return;
+  }
+}
+
+}  // namespace lattice::proxy

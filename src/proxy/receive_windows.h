@@ -1,0 +1,51 @@
+// How much a peer may send: gives HTTP/2 flow control windows back as data is taken, and withholds a
+// stream's window while the stream, or the connection as a whole, holds too much.
+//
+// A connection holds the unfinished messages of its streams, which no service has seen yet. Above
+// kHeldBytesSoft only the stream that has waited longest is given more window, so that one message after
+// the other completes. Streams can still fill the windows they had; at kHeldBytesHard the call that
+// would hold more is refused.
+//
+// Thread: the connection's loop.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+namespace lattice::proxy {
+
+class Http2Stream;
+
+class ReceiveWindows {
+ public:
+  // Large enough for a message of any allowed size to come without a pause; see http2_session.cc.
+  static constexpr int32_t kStreamWindow = 1 << 20;
+  static constexpr int32_t kConnectionWindow = 16 << 20;
+  static constexpr size_t kHeldBytesSoft = 32 << 20;
+  static constexpr size_t kHeldBytesHard = 128 << 20;
+
+  explicit ReceiveWindows(size_t send_buffer_bytes_max)
+      : send_buffer_bytes_max_(send_buffer_bytes_max) {}
+
+  // `size` bytes arrived for `stream` (null: for one that is gone).
+  void received(nghttp2_session* session, Http2Stream* stream, size_t size);
+  // What the stream holds or queues has changed, from `held_before`.
+  void update(nghttp2_session* session, Http2Stream& stream, size_t held_before);
+  void closed(nghttp2_session* session, size_t held_before);
+  bool overfull() const { return held_ > kHeldBytesHard; }
+
+ private:
+  bool may_receive(const Http2Stream& stream) const;
+  void give_back(nghttp2_session* session, Http2Stream& stream);
+  void release_waiting(nghttp2_session* session);
+
+  size_t send_buffer_bytes_max_;
+  size_t held_ = 0;
+  size_t unconsumed_ = 0;        // of the connection's window
+  std::deque<int32_t> waiting_;  // streams without window because of kHeldBytesSoft, oldest first
+};
+
+}  // namespace lattice::proxy

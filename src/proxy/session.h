@@ -1,0 +1,45 @@
+// What speaks HTTP on a connection (HTTP/2 or HTTP/1.1), and what it may ask of the connection.
+//
+// Thread: the connection's loop.
+// Ownership: the connection owns its session and outlives it. Neither is destroyed within a call from
+//   the other.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/time.h"
+#include "proxy/output_buffer.h"
+
+namespace lattice::proxy {
+
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  // Has produce() called at the end of the turn.
+  virtual void request_flush() = 0;
+  virtual std::string_view peer() const = 0;
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Takes all of `bytes`.
+  virtual void receive(std::string_view bytes) = 0;
+  // Whether more input is wanted; asked after every receive() and produce().
+  virtual bool wants_input() const = 0;
+  // Appends what may be sent now.
+  virtual void produce(OutputBuffer& out) = 0;
+  // Nothing will follow: the connection closes once its output has left.
+  virtual bool finished() const = 0;
+  // Calls or requests that are not answered yet.
+  virtual size_t open_streams() const = 0;
+  // Refuses new work, finishes what runs, then is finished().
+  virtual void begin_drain() = 0;
+  // Called a few times within the shortest of the limits' durations.
+  virtual void tick(Instant now) = 0;
+  // The connection is lost: everything that runs is cancelled.
+  virtual void abandon() = 0;
+};
+
+}  // namespace lattice::proxy
