@@ -1,0 +1,110 @@
+#!/bin/sh
+# Runs `make run` and `make test` in a bare Debian 12, so that no package that happens to be here can hide a
+# missing install step: scripts/bare-debian.sh [run|test|all] [scratch folder]
+#
+# Makes the root with debootstrap from this machine's own mirrors, clones what is committed into it, and works
+# in a chroot. Needs root. The folder is removed at the end unless KEEP=1.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+what=${1:-all}
+case $what in run | test | all) ;; *)
+  echo "usage: $0 [run|test|all] [scratch folder]" >&2
+  exit 2
+  ;;
+esac
+[ "$(id -u)" -eq 0 ] || {
+  echo "$0: debootstrap and chroot need root" >&2
+  exit 77
+}
+"$here/scripts/install.sh" tools
+
+if [ -n "${2:-}" ]; then
+  mkdir -p "$2"
+  root=$(cd "$2" && pwd)/root
+else
+  root=$(mktemp -d "${TMPDIR:-/tmp}/lattice-bare-XXXXXX")/root
+fi
+
+clean_up() {
+  status=$?
+  trap - EXIT INT TERM
+  for mounted in dev/shm dev/pts dev sys proc; do
+    umount "$root/$mounted" 2>/dev/null || true
+  done
+  # A mount that is still busy must not be deleted through.
+  if [ "${KEEP:-0}" != 1 ] && ! grep -q " $root/" /proc/mounts; then
+    rm -rf --one-file-system "$(dirname "$root")"
+  fi
+  exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# "uri codename" of this machine's Debian archives.
+archives() {
+  # shellcheck disable=SC2016
+  apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(LABEL)' 'Created-By: Packages' |
+    awk '$2 ~ /^bookworm/ && $3 ~ /^Debian/ { print $1, $2 }' | sort -u
+}
+
+mirror=$(archives | awk '$2 == "bookworm" { print $1; exit }')
+[ -n "$mirror" ] || {
+  echo "$0: this machine's apt knows no mirror of Debian 12" >&2
+  exit 69
+}
+echo "== debootstrap into $root"
+debootstrap --variant=minbase bookworm "$root" "$mirror" >"$(dirname "$root")/debootstrap.log" 2>&1 || {
+  tail -n 20 "$(dirname "$root")/debootstrap.log" >&2
+  exit 69
+}
+archives | sed 's/^/deb /; s/$/ main/' >"$root/etc/apt/sources.list"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sys "$root/sys"
+mount --bind /dev "$root/dev"
+mount --bind /dev/pts "$root/dev/pts"
+mount -t tmpfs shm "$root/dev/shm"
+
+git clone --quiet --no-hardlinks "$here" "$root/lattice"
+
+inside() {
+  chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    sh -c "cd /lattice && $1"
+}
+
+# All that a newcomer is told to have beforehand, apart from git, which cloned.
+inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends make' >/dev/null 2>&1
+
+try_run() {
+  echo "== make run"
+  inside 'exec make run ARGS="--grpc-bind 127.0.0.1:0 --metrics-bind 127.0.0.1:0"' >"$root/run.log" 2>&1 &
+  runner=$!
+  until server=$(pgrep -P "$runner" -f 'build/release/lattice start' || pgrep -f -x \
+    'build/release/lattice start --grpc-bind 127.0.0.1:0 --metrics-bind 127.0.0.1:0'); do
+    kill -0 "$runner" 2>/dev/null || {
+      tail -n 40 "$root/run.log" >&2
+      return 1
+    }
+    sleep 1
+  done
+  waited=0
+  until address=$(sed -n 's/.* address=\(127[0-9.]*:[0-9]*\).*/\1/p' "$root/run.log" | head -n 1) && [ -n "$address" ]; do
+    waited=$((waited + 1))
+    [ "$waited" -lt 60 ] || {
+      tail -n 40 "$root/run.log" >&2
+      return 1
+    }
+    sleep 1
+  done
+  inside "etcdctl --endpoints=$address put greeting hello && etcdctl --endpoints=$address get greeting"
+  kill -TERM "$server"
+  wait "$runner"
+}
+
+[ "$what" = test ] || try_run
+[ "$what" = run ] || {
+  echo "== make test"
+  inside 'exec make test'
+}
