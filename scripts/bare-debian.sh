@@ -77,12 +77,22 @@ inside() {
 # All that a newcomer is told to have beforehand, apart from git, which cloned.
 inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends make' >/dev/null 2>&1
 
+# The process named lattice among the descendants of process $1.
+server_below() {
+  for child in $(ps -o pid= --ppid "$1"); do
+    if [ "$(cat "/proc/$child/comm" 2>/dev/null)" = lattice ]; then
+      echo "$child"
+    else
+      server_below "$child"
+    fi
+  done
+}
+
 try_run() {
   echo "== make run"
   inside 'exec make run ARGS="--grpc-bind 127.0.0.1:0 --metrics-bind 127.0.0.1:0"' >"$root/run.log" 2>&1 &
   runner=$!
-  until server=$(pgrep -P "$runner" -f 'build/release/lattice start' || pgrep -f -x \
-    'build/release/lattice start --grpc-bind 127.0.0.1:0 --metrics-bind 127.0.0.1:0'); do
+  until server=$(server_below "$runner") && [ -n "$server" ]; do
     kill -0 "$runner" 2>/dev/null || {
       tail -n 40 "$root/run.log" >&2
       return 1
