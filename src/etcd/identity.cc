@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "etcd/wire.h"
 
@@ -29,13 +31,11 @@ uint64_t derive_member_id(std::vector<std::string> urls, std::string_view token)
 }
 
 Identity::Identity(Parts parts) : parts_(std::move(parts)) {
-  // Zero would read as "not set" to clients; it cannot happen but to a log without an id.
-  cluster_id_ = std::max<uint64_t>(big_endian(parts_.log_id), 1);
-  std::string_view token(reinterpret_cast<const char*>(parts_.log_id.data()),
-                         parts_.log_id.size());
-  member_id_ = std::max<uint64_t>(derive_member_id(parts_.client_urls, token), 1);
+  // Zero would read as "not set" to clients.
+  member_id_ = std::max<uint64_t>(
+      derive_member_id(parts_.client_urls, std::to_string(parts_.cluster_id)), 1);
   std::array<char, 32> buffer{};
-  char* at = put_number_field(buffer.data(), 1, cluster_id_);
+  char* at = put_number_field(buffer.data(), 1, parts_.cluster_id);
   at = put_number_field(at, 2, member_id_);
   header_prefix_.assign(buffer.data(), at);
 }

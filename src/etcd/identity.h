@@ -1,14 +1,12 @@
 // Who answers: the ids that clients see in every response header and in MemberList.
 //
-// etcd derives its ids from peer URLs. Lattice has no peers: the cluster is the log, so the cluster id
-// comes from the log's own id and is the same at every process that serves it, after any restart. The
-// member id is derived as etcd does it, from the advertised URLs and the cluster's token.
+// etcd derives its ids from peer URLs. Lattice has no peers: the cluster is the database, which keeps the
+// cluster id, so it is the same at every process that serves it and after any restart. The member id is
+// derived as etcd does it, from the advertised URLs and a token, here the cluster id.
 // Thread: immutable.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,13 +18,13 @@ namespace lattice::etcd {
 class Identity {
  public:
   struct Parts {
-    std::array<uint8_t, 16> log_id{};
+    uint64_t cluster_id = 0;               // as the store has it, never 0
     std::string name;                      // of the member
     std::vector<std::string> client_urls;  // advertised; etcd clients that sync use them
   };
   explicit Identity(Parts parts);
 
-  uint64_t cluster_id() const { return cluster_id_; }
+  uint64_t cluster_id() const { return parts_.cluster_id; }
   uint64_t member_id() const { return member_id_; }
   const std::string& name() const { return parts_.name; }
   const std::vector<std::string>& client_urls() const { return parts_.client_urls; }
@@ -35,7 +33,6 @@ class Identity {
 
  private:
   Parts parts_;
-  uint64_t cluster_id_ = 0;
   uint64_t member_id_ = 0;
   std::string header_prefix_;
 };

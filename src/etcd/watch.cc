@@ -85,7 +85,6 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     if (status.error() == Error::no_leader && stream().metadata("hasleader") != "true") {
       status = Error::leader_changed;
     }
-    closed_by_replica_ = true;
     finish(status);
   }
 
@@ -121,16 +120,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     watches_->create(std::move(create));
   }
 
-  void on_close() override {
-    if (!closed_by_replica_) {
-      watches_.reset();
-      return;
-    }
-    // The replica is in the middle of a call to this sink: its stream dies when the turn ends, which is
-    // before the transport destroys this call.
-    services().environment.defer(
-        [stream = std::shared_ptr<replica::WatchStream>(std::move(watches_))] {});
-  }
+  void on_close() override { watches_.reset(); }
 
   void emit(const WatchMessage& message) { queue(encode(tenant().header(), message), 0); }
 
@@ -149,7 +139,6 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   std::unique_ptr<replica::WatchStream> watches_;
   std::deque<Unsent> unsent_;
   size_t sent_ = 0;  // of the messages in unsent_
-  bool closed_by_replica_ = false;
 };
 
 }  // namespace

@@ -9,9 +9,10 @@ constexpr uint32_t end_group = 4;
 
 }  // namespace
 
-bool WireReader::take_varint(uint64_t* value) {
+// A varint of at most `bytes_max` bytes; what lies above the 64th bit is dropped.
+bool WireReader::take_limited(int bytes_max, uint64_t* value) {
   uint64_t result = 0;
-  for (int shift = 0; shift < 70; shift += 7) {
+  for (int shift = 0; shift < 7 * bytes_max; shift += 7) {
     if (at_ == end_) return fail();
     auto byte = static_cast<uint8_t>(*at_++);
     result |= static_cast<uint64_t>(byte & 0x7f) << shift;
@@ -23,21 +24,31 @@ bool WireReader::take_varint(uint64_t* value) {
   return fail();
 }
 
+bool WireReader::take_varint(uint64_t* value) { return take_limited(10, value); }
+
 bool WireReader::take_length(size_t* size) {
   uint64_t value = 0;
-  if (!take_varint(&value)) return false;
+  if (!take_limited(5, &value)) return false;
   if (value > static_cast<uint64_t>(end_ - at_)) return fail();
   *size = value;
   return true;
 }
 
+// Field and type of the next tag. As in the generated parsers, five bytes at most, of which 32 bits count.
+bool WireReader::take_tag(uint32_t* field, uint32_t* type) {
+  uint64_t value = 0;
+  if (!take_limited(5, &value)) return false;
+  auto tag = static_cast<uint32_t>(value);
+  *field = tag >> 3;
+  *type = tag & 7;
+  if (*field == 0 || *type > 5) return fail();
+  return true;
+}
+
 bool WireReader::next() {
-  if (at_ == end_) return false;
-  uint64_t tag = 0;
-  if (!take_varint(&tag)) return false;
-  field_ = static_cast<uint32_t>(tag >> 3);
-  uint32_t type = tag & 7;
-  if (tag > UINT32_MAX || field_ == 0 || type > 5 || type == end_group) return fail();
+  uint32_t type = 0;
+  if (at_ == end_ || !take_tag(&field_, &type)) return false;
+  if (type == end_group) return fail();
   type_ = static_cast<WireType>(type);
   return true;
 }
@@ -87,20 +98,12 @@ void WireReader::skip_group(uint32_t field, int depth) {
     fail();
     return;
   }
-  while (!failed_) {
-    uint64_t tag = 0;
-    if (!take_varint(&tag)) return;
-    uint64_t inner = tag >> 3;
-    uint32_t type = tag & 7;
-    if (tag > UINT32_MAX || inner == 0 || type > 5) {
-      fail();
-      return;
-    }
+  uint32_t type = 0;
+  while (take_tag(&field_, &type)) {
     if (type == end_group) {
-      if (inner != field) fail();
+      if (field_ != field) fail();
       return;
     }
-    field_ = static_cast<uint32_t>(inner);
     type_ = static_cast<WireType>(type);
     skip_value(depth);
   }

@@ -93,7 +93,9 @@ class WireReader {
     if (type_ != WireType::varint) return skip();
     if (take_varint(&value)) take(value);
   }
+  bool take_limited(int bytes_max, uint64_t* value);
   bool take_varint(uint64_t* value);
+  bool take_tag(uint32_t* field, uint32_t* type);
   bool take_length(size_t* size);
   void skip_group(uint32_t field, int depth);
   void skip_value(int depth);
