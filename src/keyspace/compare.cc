@@ -45,8 +45,7 @@ bool holds(const State& state, const Compare& compare, Revision revision) {
   const Interval interval(compare.range);
   if (interval.single) return holds_for(compare, state.live_at(interval.begin, revision));
   bool found = false;
-  for (auto at = state.index.lower_bound(interval.begin);
-       at.valid() && interval.before_end(at->key()); at.next()) {
+  for (auto at = state.index.walk(interval); at.valid(); at.next()) {
     const KvRecord* kv = live_in(*at, revision);
     if (kv == nullptr) continue;
     found = true;

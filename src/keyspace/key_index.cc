@@ -1,32 +1,238 @@
 #include "keyspace/key_index.h"
 
-namespace lattice::keyspace {
+#include <algorithm>
 
-void KeyIndex::pop_newest(std::string_view key) {
-  auto at = set_.find(key);
-  if (at->size() == 1) {
-    set_.erase(at);
+namespace lattice::keyspace {
+namespace {
+
+// The shortest text above `left` and not above `right`.
+std::string fence_between(std::string_view left, std::string_view right) {
+  const KeyBounds both{left, right};
+  return std::string(right.substr(0, both.common_prefix() + 1));
+}
+
+}  // namespace
+
+KeyIndex::KeyIndex() : root_(std::make_unique<KeyLeaf>().release()), node_bytes_(sizeof(KeyLeaf)) {}
+
+// ---- Searching ----
+
+KeyIndex::Place KeyIndex::lower_bound(std::string_view key) const {
+  KeyNode* node = root_.get();
+  while (!node->leaf) {
+    auto* inner = static_cast<KeyInner*>(node);
+    node = inner->children[inner->find(key)].get();
+    node->prefetch();
+  }
+  auto* leaf = static_cast<KeyLeaf*>(node);
+  return {leaf, leaf->find(key)};
+}
+
+KeyHistory* KeyIndex::find(std::string_view key) const {
+  const Place place = lower_bound(key);
+  if (place.at == place.leaf->count) return nullptr;
+  KeyHistory* found = &place.leaf->histories[place.at];
+  // Equal heads are rare where keys differ, so this is mostly the only key that is looked at.
+  if (place.leaf->heads[place.at] != place.leaf->head_of(key)) return nullptr;
+  return found->key() == key ? found : nullptr;
+}
+
+KeyIndex::Cursor KeyIndex::walk(const Interval& interval) const {
+  // Both ends are written as "last place of a leaf" or "first place of the next", whichever is real.
+  const auto place = [this](std::string_view key) {
+    Place found = lower_bound(key);
+    if (found.at == found.leaf->count && found.leaf->next != nullptr) {
+      found = {found.leaf->next, 0};
+    }
+    return found;
+  };
+  Cursor cursor;
+  if (!interval.single && !interval.open_end && interval.end <= interval.begin) return cursor;
+  const Place begin = place(interval.begin);
+  cursor.leaf_ = begin.leaf;
+  cursor.at_ = begin.at;
+  Place end;
+  if (interval.single) {
+    end = place(std::string(interval.begin) + '\0');
+  } else if (interval.open_end) {
+    KeyNode* node = root_.get();
+    while (!node->leaf) node = static_cast<KeyInner*>(node)->children[node->count - 1u].get();
+    end = {static_cast<KeyLeaf*>(node), node->count};
   } else {
-    const_cast<KeyHistory&>(*at).pop_newest();
+    end = place(interval.end);
+  }
+  cursor.end_leaf_ = end.leaf;
+  cursor.end_at_ = end.at;
+  return cursor;
+}
+
+// ---- Counting ----
+
+void KeyIndex::add_live(std::string_view key, int32_t delta) {
+  KeyNode* node = root_.get();
+  while (!node->leaf) {
+    auto* inner = static_cast<KeyInner*>(node);
+    const size_t child = inner->find(key);
+    inner->live[child] += static_cast<uint32_t>(delta);
+    node = inner->children[child].get();
   }
 }
 
-void KeyIndex::pop_oldest(std::string_view key) {
-  auto at = set_.find(key);
-  if (at->size() == 1) {
-    set_.erase(at);
-  } else {
-    const_cast<KeyHistory&>(*at).pop_oldest();
+int64_t KeyIndex::live_below(std::string_view key) const {
+  int64_t live = 0;
+  const KeyNode* node = root_.get();
+  while (!node->leaf) {
+    const auto* inner = static_cast<const KeyInner*>(node);
+    const size_t child = inner->find(key);
+    for (size_t i = 0; i < child; ++i) live += inner->live[i];
+    node = inner->children[child].get();
   }
+  const auto* leaf = static_cast<const KeyLeaf*>(node);
+  return live + leaf->count_live(leaf->find(key));
 }
 
 int64_t KeyIndex::count_live(const Interval& interval) const {
-  int64_t count = 0;
-  for (Cursor at = lower_bound(interval.begin); at.valid() && interval.before_end(at->key());
-       at.next()) {
-    count += at->live() ? 1 : 0;
+  if (interval.single) {
+    const KeyHistory* history = find(interval.begin);
+    return history != nullptr && history->live() ? 1 : 0;
   }
-  return count;
+  if (interval.open_end) return keyspace::count_live(*root_) - live_below(interval.begin);
+  if (interval.end <= interval.begin) return 0;
+  return live_below(interval.end) - live_below(interval.begin);
+}
+
+// ---- Changing ----
+
+void KeyIndex::insert(KvRef first) {
+  KeyHistory history(std::move(first));
+  Split split = insert_into(root_.get(), KeyBounds(), std::move(history));
+  ++size_;
+  if (split.right == nullptr) return;
+  auto root = std::make_unique<KeyInner>();
+  root->insert(0, "", std::move(root_));
+  root->insert(1, std::move(split.fence), std::move(split.right));
+  root_ = KeyNodeLink(root.release());
+  node_bytes_ += sizeof(KeyInner);
+}
+
+KeyIndex::Split KeyIndex::insert_into(KeyNode* node, const KeyBounds& bounds, KeyHistory history) {
+  if (node->leaf) {
+    return insert_into_leaf(static_cast<KeyLeaf*>(node), bounds, std::move(history));
+  }
+  auto* inner = static_cast<KeyInner*>(node);
+  const size_t at = inner->find(history.key());
+  KeyNode* child = inner->children[at].get();
+  child->prefetch();
+  inner->live[at] += history.live() ? 1 : 0;
+  Split split = insert_into(child, inner->bounds_of(at, bounds), std::move(history));
+  if (split.right == nullptr) return split;
+  inner->live[at] = keyspace::count_live(*child);
+  inner->insert(at + 1, std::move(split.fence), std::move(split.right));
+  return inner->count == node_capacity ? split_inner(inner, bounds) : Split();
+}
+
+KeyIndex::Split KeyIndex::insert_into_leaf(KeyLeaf* leaf, const KeyBounds& bounds,
+                                           KeyHistory history) {
+  const size_t at = leaf->find(history.key());
+  leaf->insert(at, std::move(history));
+  if (leaf->count < node_capacity) return {};
+  // Keys that arrive in order fill leaves to the brim instead of halving each one.
+  const bool appended = at + 1 == leaf->count && leaf->next == nullptr;
+  const size_t half = appended ? leaf->count - 1u : leaf->count / 2u;
+  Split split;
+  split.fence = fence_between(leaf->histories[half - 1].key(), leaf->histories[half].key());
+  auto right = std::make_unique<KeyLeaf>();
+  leaf->move_tail(half, right.get());
+  right->previous = leaf;
+  right->next = leaf->next;
+  if (leaf->next != nullptr) leaf->next->previous = right.get();
+  leaf->next = right.get();
+  leaf->set_bounds({bounds.lower, split.fence});
+  right->set_bounds({split.fence, bounds.upper});
+  split.right = KeyNodeLink(right.release());
+  node_bytes_ += sizeof(KeyLeaf);
+  return split;
+}
+
+KeyIndex::Split KeyIndex::split_inner(KeyInner* inner, const KeyBounds& bounds) {
+  const size_t half = inner->count / 2u;
+  Split split;
+  split.fence = std::move(inner->fences[half]);
+  auto right = std::make_unique<KeyInner>();
+  inner->move_tail(half, right.get());
+  inner->set_bounds({bounds.lower, split.fence});
+  right->set_bounds({split.fence, bounds.upper});
+  split.right = KeyNodeLink(right.release());
+  node_bytes_ += sizeof(KeyInner);
+  return split;
+}
+
+void KeyIndex::push(KeyHistory* history, KvRef version) {
+  const int32_t before = history->live() ? 1 : 0;
+  history->push(std::move(version));
+  const int32_t delta = (history->live() ? 1 : 0) - before;
+  if (delta != 0) add_live(history->key(), delta);
+}
+
+template <class Pop>
+void KeyIndex::pop(std::string_view key, Pop pop_one) {
+  KeyHistory* history = find(key);
+  const int32_t before = history->live() ? 1 : 0;
+  if (history->size() == 1) {
+    if (before != 0) add_live(key, -1);
+    return erase(key);
+  }
+  pop_one(history);
+  const int32_t delta = (history->live() ? 1 : 0) - before;
+  if (delta != 0) add_live(key, delta);
+}
+
+void KeyIndex::pop_newest(std::string_view key) {
+  pop(key, [](KeyHistory* history) { history->pop_newest(); });
+}
+
+void KeyIndex::pop_oldest(std::string_view key) {
+  pop(key, [](KeyHistory* history) { history->pop_oldest(); });
+}
+
+void KeyIndex::erase(std::string_view key) {
+  const bool empty = erase_from(root_.get(), KeyBounds(), key);
+  --size_;
+  if (empty && !root_->leaf) {
+    root_ = KeyNodeLink(std::make_unique<KeyLeaf>().release());
+    node_bytes_ = sizeof(KeyLeaf);
+  }
+  while (!root_->leaf && root_->count == 1) {
+    root_ = std::move(static_cast<KeyInner*>(root_.get())->children[0]);
+    node_bytes_ -= sizeof(KeyInner);
+  }
+}
+
+bool KeyIndex::erase_from(KeyNode* node, const KeyBounds& bounds, std::string_view key) {
+  if (node->leaf) {
+    auto* leaf = static_cast<KeyLeaf*>(node);
+    leaf->erase(leaf->find(key));
+    return leaf->count == 0;
+  }
+  auto* inner = static_cast<KeyInner*>(node);
+  const size_t at = inner->find(key);
+  if (erase_from(inner->children[at].get(), inner->bounds_of(at, bounds), key)) {
+    remove_child(inner, bounds, at);
+  }
+  return inner->count == 0;
+}
+
+void KeyIndex::remove_child(KeyInner* inner, const KeyBounds& bounds, size_t at) {
+  KeyNode* child = inner->children[at].get();
+  if (child->leaf) {
+    auto* leaf = static_cast<KeyLeaf*>(child);
+    if (leaf->previous != nullptr) leaf->previous->next = leaf->next;
+    if (leaf->next != nullptr) leaf->next->previous = leaf->previous;
+  }
+  node_bytes_ -= child->leaf ? sizeof(KeyLeaf) : sizeof(KeyInner);
+  inner->erase(at);
+  // A neighbour now also answers for the keys of the child that is gone.
+  if (inner->count > 0) inner->set_bounds_of(at > 0 ? at - 1 : 0, bounds);
 }
 
 }  // namespace lattice::keyspace

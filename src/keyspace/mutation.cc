@@ -81,8 +81,7 @@ DeleteRangeResult Mutation::delete_range(const DeleteRangeRequest& request) {
     if (history != nullptr && history->live()) remove(history);
   } else {
     // A tombstone goes onto a history that is there: the cursor stays valid.
-    for (auto at = state_.index.lower_bound(interval.begin);
-         at.valid() && interval.before_end(at->key()); at.next()) {
+    for (auto at = state_.index.walk(interval); at.valid(); at.next()) {
       if (at->live()) remove(&*at);
     }
   }

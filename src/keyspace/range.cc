@@ -35,8 +35,7 @@ int64_t count_at(const State& state, const Interval& interval, Revision revision
       revision < state.visible ? state.history.count_after(revision) : size_t{0};
   if (newer > 64 + 2 * static_cast<size_t>(count)) {
     count = 0;
-    for (auto at = state.index.lower_bound(interval.begin);
-         at.valid() && interval.before_end(at->key()); at.next()) {
+    for (auto at = state.index.walk(interval); at.valid(); at.next()) {
       if (live_in(*at, revision) != nullptr) ++count;
     }
     return count;
@@ -62,8 +61,7 @@ std::vector<KvRef> fetch(const State& state, const RangeRequest& request, const 
     if (kv != nullptr && passes(request, *kv)) kvs.push_back(KvRef::share(kv));
     return kvs;
   }
-  for (auto at = state.index.lower_bound(interval.begin);
-       at.valid() && interval.before_end(at->key()); at.next()) {
+  for (auto at = state.index.walk(interval); at.valid(); at.next()) {
     const KvRecord* kv = live_in(*at, revision);
     if (kv == nullptr || !passes(request, *kv)) continue;
     kvs.push_back(KvRef::share(kv));
