@@ -29,8 +29,12 @@ def have_go():
 
 def skip_without_go(what):
     """Ends the test as skipped, and says so, where there is neither Go nor a finished build in the cache."""
-    if not have_go() and not all(os.path.exists(_built(name)) for name in _PACKAGES):
+    if not have_go() and not all(is_built(name) for name in _PACKAGES):
         skip(f"{what}: needs Go {_GO_MINIMUM[0]}.{_GO_MINIMUM[1]} or newer to build the current etcd")
+
+
+def is_built(name):
+    return os.path.exists(_built(name))
 
 
 def skip(reason):
