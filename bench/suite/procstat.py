@@ -51,8 +51,9 @@ def machine_cpu_seconds():
 
 
 def memory_bytes(pids):
-    """{"pss": ..., "rss": ...} over the processes; shared pages count once in pss."""
-    total = {"pss": 0, "rss": 0}
+    """{"pss", "pss_anon", "rss"} over the processes. Shared pages count once in pss; pss_anon leaves out mapped files,
+    whose pages the kernel can take back."""
+    total = {"pss": 0, "pss_anon": 0, "rss": 0}
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:

@@ -73,9 +73,10 @@ def memory_table(results):
         database = mib(memory["database"]["pss"]) if "database" in memory else "-"
         after = mib(restart["memory"]["pss"]) if restart and "memory" in restart else "-"
         seconds = _number(restart["seconds"]) if restart and "seconds" in restart else "-"
-        rows.append([system, f"{memory['keys']:,}", mib(memory["pss"]), mib(memory["rss"]), database, after, seconds,
+        rows.append([system, f"{memory['keys']:,}", mib(memory["pss"]), mib(memory["pss_anon"]),
+                     mib(memory["rss"]), database, after, seconds,
                      _remark(restart) if restart else ""])
-    return _table(["system", "keys of 100 B", "PSS MiB", "RSS MiB", "PostgreSQL PSS MiB", "PSS MiB after restart",
+    return _table(["system", "keys of 100 B", "PSS MiB", "of it anonymous", "RSS MiB", "PostgreSQL PSS MiB", "PSS MiB after restart",
                    "restart s", "remark"], rows)
 
 
