@@ -5,8 +5,8 @@
 
 namespace lattice::replica {
 namespace {
-// A position that is neither ours, nor another's, nor free, this often in a row: the log has changed
-// behind its head.
+// A position that is neither ours, nor another's, nor free, this often in a row: the log has
+// changed behind its head.
 constexpr int missing_max = 3;
 }  // namespace
 
@@ -20,7 +20,8 @@ void AppendResolver::append(std::shared_ptr<const Batch> batch, Done done) {
 }
 
 void AppendResolver::submit() {
-  state_.log.append(batch_, lifetime_.guard([this](AppendReply reply) { on_reply(std::move(reply)); }));
+  state_.log.append(batch_,
+                    lifetime_.guard([this](AppendReply reply) { on_reply(std::move(reply)); }));
 }
 
 void AppendResolver::on_reply(AppendReply reply) {
@@ -46,26 +47,27 @@ void AppendResolver::on_unknown(const AppendReply& reply) {
 }
 
 void AppendResolver::look() {
-  state_.log.look(batch_->header.seq, lifetime_.guard([this](const Result<Log::LookReply>& reply) {
-    on_look(reply);
-  }));
+  state_.log.look(batch_->header.seq,
+                  lifetime_.guard([this](const Result<Log::LookReply>& reply) { on_look(reply); }));
 }
 
 void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
   if (!reply.ok()) return retry(&AppendResolver::look);
   const Seq seq = batch_->header.seq;
   if (!reply->header) {
-    // Rejected, and yet nothing is there. Trimmed below the oldest header: whether it had landed can
-    // no longer be told. Otherwise the batch that this one follows has gone, or another connection
-    // shows an older state: only repetition tells those apart.
-    if (reply->newest >= seq) return confirm(Verdict::lost, {Error::backend_corrupt, "position trimmed"});
+    // Rejected, and yet nothing is there. Trimmed below the oldest header: whether it had landed
+    // can no longer be told. Otherwise the batch that this one follows has gone, or another
+    // connection shows an older state: only repetition tells those apart.
+    if (reply->newest >= seq)
+      return confirm(Verdict::lost, {Error::backend_corrupt, "position trimmed"});
     if (++missing_ >= missing_max) {
-      return confirm(Verdict::lost, {Error::backend_corrupt, "the log has lost its newest batches"});
+      return confirm(Verdict::lost,
+                     {Error::backend_corrupt, "the log has lost its newest batches"});
     }
     return retry(&AppendResolver::submit);
   }
-  const bool mine = reply->header->id == batch_->header.id &&
-                    reply->header->digest == batch_->header.digest;
+  const bool mine =
+      reply->header->id == batch_->header.id && reply->header->digest == batch_->header.digest;
   confirm(mine ? Verdict::committed : Verdict::rejected, {});
 }
 

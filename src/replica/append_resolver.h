@@ -1,10 +1,11 @@
-// Brings one append to a known outcome, however often the log answers `unknown` (log-protocol P4 to P6):
-// the same batch is submitted again at the same position, then looked for, and what was seen counts
-// only after a barrier. It never gives up while the log exists, because a verdict that is not certain
-// would be a lost or a doubled write.
+// Brings one append to a known outcome, however often the log answers `unknown` (log-protocol P4 to
+// P6): the same batch is submitted again at the same position, then looked for, and what was seen
+// counts only after a barrier. It never gives up while the log exists, because a verdict that is
+// not certain would be a lost or a doubled write.
 //
 // Thread: the replica's loop. Callbacks never run inside the call.
-// Invariants: one append in flight; `committed` is answered only for a batch that is durable, `rejected`
+// Invariants: one append in flight; `committed` is answered only for a batch that is durable,
+// `rejected`
 //   and `refused` only for one that is not in the log and never will be.
 #pragma once
 
@@ -22,7 +23,7 @@ class AppendResolver {
     committed,
     rejected,  // another batch is at this position, durably
     refused,   // the database has no space; the position is still free
-    lost,      // the log no longer has the batch that this one follows, or has forgotten its position
+    lost,  // the log no longer has the batch that this one follows, or has forgotten its position
   };
   using Done = absl::AnyInvocable<void(Verdict, const Status& detail)>;
 

@@ -58,8 +58,7 @@ Revision AutoCompactor::due_by_period() {
   samples_.push_back(state_.keyspace.visible_revision());
   while (samples_.size() > kept + 1) samples_.pop_front();
   const bool whole_period = samples_.size() > kept;
-  const bool its_time =
-      state_.environment.now() - last_ >= std::min(period, compact_interval_max);
+  const bool its_time = state_.environment.now() - last_ >= std::min(period, compact_interval_max);
   return whole_period && its_time ? samples_.front() : Revision(0);
 }
 

@@ -1,6 +1,6 @@
-// Compacts by itself, as etcd's --auto-compaction-mode and --auto-compaction-retention say: `periodic`
-// keeps the history of one period, `revision` a number of revisions.
-// Thread: the replica's loop. Active at the leader only.
+// Compacts by itself, as etcd's --auto-compaction-mode and --auto-compaction-retention say:
+// `periodic` keeps the history of one period, `revision` a number of revisions. Thread: the
+// replica's loop. Active at the leader only.
 #pragma once
 
 #include <deque>

@@ -109,8 +109,8 @@ void Compactor::remove_next() {
                       removing_ = false;
                       if (!leading_) return;
                       if (!status.ok()) {
-                        retry_timer_ = state_.environment.after(retry_interval,
-                                                                [this] { remove_next(); });
+                        retry_timer_ =
+                            state_.environment.after(retry_interval, [this] { remove_next(); });
                         return;
                       }
                       next_ += count;
@@ -155,7 +155,8 @@ void Compactor::on_stepped_down(const Status& status) {
   leading_ = false;
   timer_.reset();
   retry_timer_.reset();
-  // What is swept and not deleted is kept: this replica may lead again before another has deleted it.
+  // What is swept and not deleted is kept: this replica may lead again before another has deleted
+  // it.
   for (Waiter& waiter : std::exchange(waiters_, {})) waiter.done(status);
 }
 

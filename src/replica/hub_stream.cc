@@ -41,7 +41,8 @@ void HubStream::ask(Request request) {
 
 bool HubStream::may_run(const Request& request) const {
   if (!hub_->leading()) return false;
-  // "From now on" is a claim about the present, and needs the read fence; a known revision does not (S5).
+  // "From now on" is a claim about the present, and needs the read fence; a known revision does not
+  // (S5).
   const WatchCreate* create = std::get_if<WatchCreate>(&request);
   return create == nullptr || create->start_revision != Revision(0) ||
          hub_->reads_.meets(ReadQueue::Needs::linearizable);
@@ -141,8 +142,8 @@ void HubStream::close(const Status& status) {
 void HubStream::start_ticks() {
   if (tick_timer_ != nullptr) return;
   const Duration interval = hub_->state_.options.progress_interval;
-  tick_timer_ = hub_->state_.environment.after(
-      interval + hub_->state_.random.jitter(interval / 10), [this] { tick(); });
+  tick_timer_ = hub_->state_.environment.after(interval + hub_->state_.random.jitter(interval / 10),
+                                               [this] { tick(); });
 }
 
 void HubStream::tick() {

@@ -12,7 +12,8 @@ Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver
                        Sessions* sessions, Host& host)
     : state_(state), reader_(reader), resolver_(resolver), host_(host) {
   if (sessions != nullptr && !state.log.exclusive()) {
-    SessionKeeper::Host& keeper_host = *this;  // a private base, which make_unique may not convert to
+    SessionKeeper::Host& keeper_host =
+        *this;  // a private base, which make_unique may not convert to
     session_ = std::make_unique<SessionKeeper>(state, *sessions, keeper_host);
   }
 }
@@ -161,14 +162,12 @@ void Leadership::declare_dead(const SessionRow& row) {
   seen_since_.reset();
   // Declaring without a session of one's own would only leave the tenant without a leader.
   if (!session_->valid()) return follow_later(state_.options.poll_interval);
-  session_->sessions().declare_dead(row.incarnation, row.renewals,
-                                    lifetime_.guard([this](const Result<bool>& declared) {
-                                      if (role_ != Role::following) return;
-                                      // Taking over looks at the row again, so nothing is assumed here.
-                                      follow_later(declared.ok() && *declared
-                                                       ? Duration{}
-                                                       : state_.options.poll_interval);
-                                    }));
+  session_->sessions().declare_dead(
+      row.incarnation, row.renewals, lifetime_.guard([this](const Result<bool>& declared) {
+        if (role_ != Role::following) return;
+        // Taking over looks at the row again, so nothing is assumed here.
+        follow_later(declared.ok() && *declared ? Duration{} : state_.options.poll_interval);
+      }));
 }
 
 // ---- Taking over ----
@@ -186,22 +185,21 @@ void Leadership::take_over() {
   header.epoch = tip.epoch + 1;
   header.incarnation = session_ != nullptr ? session_->incarnation() : state_.random.incarnation();
   header.id = state_.random.batch_id();
-  header.last_revision =
-      tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
+  header.last_revision = tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
   header.record_count = 1;
   keyspace::Record record;
   record.kind = keyspace::RecordKind::takeover;
   record.revision = header.last_revision;
   record.number = static_cast<int64_t>(header.epoch.value);
-  record.value = Bytes::copy({reinterpret_cast<const char*>(header.incarnation.data()),
-                              header.incarnation.size()});
+  record.value = Bytes::copy(
+      {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
   batch->records.push_back(std::move(record));
   header.digest = compute_digest(state_.log.id(), header, batch->records);
   const Batch& content = *batch;  // kept alive by the callback
-  resolver_.append(batch, [this, batch, &content](AppendResolver::Verdict verdict,
-                                                  const Status& detail) {
-    on_takeover(content, verdict, detail);
-  });
+  resolver_.append(batch,
+                   [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
+                     on_takeover(content, verdict, detail);
+                   });
 }
 
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,

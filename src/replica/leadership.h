@@ -1,11 +1,13 @@
-// Who leads. On an exclusive log this replica does, for good, once it has read the log and appended its
-// takeover batch. On a shared log it follows whoever appended the newest takeover, watches that one's
-// session, and takes over when the session has ended or stood still for a full TTL (log-protocol L1 to L5).
+// Who leads. On an exclusive log this replica does, for good, once it has read the log and appended
+// its takeover batch. On a shared log it follows whoever appended the newest takeover, watches that
+// one's session, and takes over when the session has ended or stood still for a full TTL
+// (log-protocol L1 to L5).
 //
 // Thread: the replica's loop.
-// Invariants: leads() only after this replica's takeover batch is known to be committed, and until it
-//   learns of another's, or that its session was declared dead. Safety of writes does not rest on this:
-//   every append is fenced by its position.
+// Invariants: leads() only after this replica's takeover batch is known to be committed, and until
+// it
+//   learns of another's, or that its session was declared dead. Safety of writes does not rest on
+//   this: every append is fenced by its position.
 #pragma once
 
 #include <memory>
@@ -52,8 +54,8 @@ class Leadership : private SessionKeeper::Host {
   // Another process leads and its session is moving.
   bool other_leads() const { return other_alive_ && !leads(); }
 
-  // An append of this replica was rejected: reads the log, then calls on_caught_up or on_stepped_down.
-  // Requires: nothing staged.
+  // An append of this replica was rejected: reads the log, then calls on_caught_up or
+  // on_stepped_down. Requires: nothing staged.
   void catch_up();
   // The log has forgotten what this replica builds on: begins again.
   void reload(const Status& status);

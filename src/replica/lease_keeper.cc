@@ -44,8 +44,8 @@ void LeaseKeeper::renew(LeaseId id, Instant since, Callback<LeaseKeepAliveResult
   }
   const LeaseKeepAliveResult result{header, renewal->ttl_seconds};
   if (!renewal->needs_checkpoint_reset) return done(result);
-  // A later leader would start from the shorter checkpoint, so the reset is durable before the client
-  // relies on it.
+  // A later leader would start from the shorter checkpoint, so the reset is durable before the
+  // client relies on it.
   auto logged = [result, done = std::move(done)](const Result<Revision>& appended) mutable {
     if (!appended.ok()) return done(appended.status());
     done(result);
@@ -69,11 +69,12 @@ void LeaseKeeper::time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveRe
 }
 
 void LeaseKeeper::leases(Callback<LeaseLeasesResult> done) {
-  reads_.run(ReadQueue::Needs::settled, [this, done = std::move(done)](const Status& status) mutable {
-    if (!status.ok()) return done(status);
-    done(LeaseLeasesResult{state_.keyspace.visible_revision(),
-                           state_.leases.list(state_.environment.now())});
-  });
+  reads_.run(ReadQueue::Needs::settled,
+             [this, done = std::move(done)](const Status& status) mutable {
+               if (!status.ok()) return done(status);
+               done(LeaseLeasesResult{state_.keyspace.visible_revision(),
+                                      state_.leases.list(state_.environment.now())});
+             });
 }
 
 void LeaseKeeper::on_leading() {
@@ -129,7 +130,8 @@ void LeaseKeeper::tick() {
 
 void LeaseKeeper::expire(LeaseId id) {
   expiring_.insert(id);
-  writes_.add_internal(RevokeOperation{{id}, [this, id](const Result<Revision>& result) {
+  writes_.add_internal(RevokeOperation{{id},
+                                       [this, id](const Result<Revision>& result) {
                                          expiring_.erase(id);
                                          if (result.ok()) count(0, 0, 1);
                                        },

@@ -1,6 +1,5 @@
-// Lets a callback find out that the object it belongs to is gone: needed where the callee outlives the
-// replica (an event loop's deferred tasks, the process's session store).
-// Thread: one.
+// Lets a callback find out that the object it belongs to is gone: needed where the callee outlives
+// the replica (an event loop's deferred tasks, the process's session store). Thread: one.
 #pragma once
 
 #include <memory>
@@ -10,7 +9,8 @@ namespace lattice::replica {
 
 class Lifetime {
  public:
-  // A function that does what `function` does until this object is destroyed, and nothing afterwards.
+  // A function that does what `function` does until this object is destroyed, and nothing
+  // afterwards.
   template <class Function>
   auto guard(Function function) const {
     return [alive = std::weak_ptr<const char>(token_),

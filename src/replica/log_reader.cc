@@ -26,10 +26,9 @@ void LogReader::read(Done done) {
     started_ = reported_ = state_.environment.now();
     progress_ = {};
   }
-  state_.log.load(
-      tip_.seq,
-      lifetime_.guard([this](Log::LoadedBatch batch) { receive(std::move(batch)); }),
-      lifetime_.guard([this](Status status) { finish(std::move(status)); }));
+  state_.log.load(tip_.seq,
+                  lifetime_.guard([this](Log::LoadedBatch batch) { receive(std::move(batch)); }),
+                  lifetime_.guard([this](Status status) { finish(std::move(status)); }));
 }
 
 void LogReader::receive(Log::LoadedBatch batch) {

@@ -1,10 +1,11 @@
-// Reads the log into the state: everything at the start, what others have appended later. Checks that
-// the chain is unbroken and that whole batches have the digest that their header says (P1, H1).
+// Reads the log into the state: everything at the start, what others have appended later. Checks
+// that the chain is unbroken and that whole batches have the digest that their header says (P1,
+// H1).
 //
-// Reading ahead prefetches, it does not release (S1): a batch is applied only when it is certain that
-// its leader knows it to be committed. A leader appends the next batch only after that, so a batch with
-// a successor of the same leader is applied, and the newest waits for its successor, or for a takeover of
-// this replica's own.
+// Reading ahead prefetches, it does not release (S1): a batch is applied only when it is certain
+// that its leader knows it to be committed. A leader appends the next batch only after that, so a
+// batch with a successor of the same leader is applied, and the newest waits for its successor, or
+// for a takeover of this replica's own.
 //
 // Thread: the replica's loop. Changes: all of State, through replay().
 // Invariants: the batches up to state.applied, then those in ahead_, then tip_ form one chain.
@@ -21,8 +22,8 @@ namespace lattice::replica {
 class LogReader {
  public:
   // Errors: backend_corrupt when the log contradicts itself or what was read before; compacted when
-  // the log has forgotten batches that this replica has not read, so that it must begin again; others are
-  // the backend's and pass.
+  // the log has forgotten batches that this replica has not read, so that it must begin again;
+  // others are the backend's and pass.
   using Done = StatusCallback;
 
   explicit LogReader(State& state) : state_(state) {}
@@ -56,9 +57,9 @@ class LogReader {
   BatchHeader tip_;
   bool loaded_ = false;
   Done done_;
-  Status status_;        // the first thing wrong with what this read brought
-  Seq hole_;             // the newest batch behind which headers or of which records are missing
-  Seq compact_;          // the newest batch with a `compact` record: only that explains holes
+  Status status_;  // the first thing wrong with what this read brought
+  Seq hole_;       // the newest batch behind which headers or of which records are missing
+  Seq compact_;    // the newest batch with a `compact` record: only that explains holes
   Observer::LoadProgress progress_;
   Instant started_;
   Instant reported_;

@@ -16,8 +16,8 @@ void MinorRecords::note(RecordId id, const keyspace::Record& record) {
 
 std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
   std::vector<bool> marks(notes_.size(), false);
-  // Newest first: what has been met decides what an older record is still good for. A record is only
-  // superseded by one that is itself behind `below`: those are certainly durable.
+  // Newest first: what has been met decides what an older record is still good for. A record is
+  // only superseded by one that is itself behind `below`: those are certainly durable.
   absl::flat_hash_set<LeaseId> revoked;
   absl::flat_hash_set<LeaseId> checkpointed;
   absl::flat_hash_set<std::pair<int64_t, int64_t>> alarms;  // type, member

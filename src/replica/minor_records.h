@@ -1,6 +1,5 @@
-// Where the records lie that belong to no key (grants, revokes, takeovers, compactions...), so that a
-// compaction can delete those that newer ones made superfluous.
-// Thread: one; the owner's. Pure.
+// Where the records lie that belong to no key (grants, revokes, takeovers, compactions...), so that
+// a compaction can delete those that newer ones made superfluous. Thread: one; the owner's. Pure.
 #pragma once
 
 #include <vector>
@@ -13,8 +12,9 @@ class MinorRecords {
  public:
   // Takes notice of a record of the log; key records are ignored. In log order.
   void note(keyspace::RecordId id, const keyspace::Record& record);
-  // The records of batches below `below` that the log can do without, in an order in which any prefix
-  // of the deletions leaves a log that loads to the same state (a grant goes before its revoke).
+  // The records of batches below `below` that the log can do without, in an order in which any
+  // prefix of the deletions leaves a log that loads to the same state (a grant goes before its
+  // revoke).
   std::vector<keyspace::RecordId> superseded(Seq below) const;
   // Forgets what superseded(below) reports.
   void drop_superseded(Seq below);

@@ -1,6 +1,6 @@
-// What a replica tells whoever counts: plain numbers, no metrics library behind them. Every method has
-// an empty default, so that an observer names only what it wants.
-// Thread: called on the replica's loop; implementations return quickly and call nothing back.
+// What a replica tells whoever counts: plain numbers, no metrics library behind them. Every method
+// has an empty default, so that an observer names only what it wants. Thread: called on the
+// replica's loop; implementations return quickly and call nothing back.
 #pragma once
 
 #include <cstdint>

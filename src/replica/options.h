@@ -1,5 +1,5 @@
-// What a replica was told at its start. The defaults are etcd's, or log-protocol.md's where etcd has
-// no such thing. Thread: plain data, never changed after the start.
+// What a replica was told at its start. The defaults are etcd's, or log-protocol.md's where etcd
+// has no such thing. Thread: plain data, never changed after the start.
 #pragma once
 
 #include <chrono>
@@ -34,7 +34,8 @@ struct Options {
   // ---- Leadership on a shared log (log-protocol L1) ----
   Duration session_ttl = std::chrono::milliseconds(1400);
   Duration session_renewal = std::chrono::milliseconds(400);
-  // Taken off the TTL by the session's owner: two clocks' rates differ by less than this in one TTL.
+  // Taken off the TTL by the session's owner: two clocks' rates differ by less than this in one
+  // TTL.
   Duration session_drift_margin = std::chrono::milliseconds(100);
   Duration poll_interval = std::chrono::milliseconds(200);
 
@@ -49,8 +50,8 @@ struct Options {
   size_t compact_keys_per_step = 500;
   size_t compact_removals_per_call = 1000;
   AutoCompaction auto_compaction = AutoCompaction::off;
-  Duration auto_compaction_period{};        // periodic: keep this much history
-  int64_t auto_compaction_revisions = 0;    // revision: keep this many
+  Duration auto_compaction_period{};      // periodic: keep this much history
+  int64_t auto_compaction_revisions = 0;  // revision: keep this many
 };
 
 }  // namespace lattice::replica

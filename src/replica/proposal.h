@@ -1,6 +1,6 @@
-// One operation on its way through a batch: the request, what evaluation answered, and whom to tell.
-// The request is kept until its batch is durable, because a rejected batch is evaluated again.
-// Thread: the replica's loop. Ownership: moved from queue to batch.
+// One operation on its way through a batch: the request, what evaluation answered, and whom to
+// tell. The request is kept until its batch is durable, because a rejected batch is evaluated
+// again. Thread: the replica's loop. Ownership: moved from queue to batch.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
-// Cheap random numbers for batch ids, lease ids and jitter: xoshiro256** seeded from the environment's
-// random bytes, and seeded again now and then so that ids of two processes never follow one another's.
-// Thread: one; the owner's.
+// Cheap random numbers for batch ids, lease ids and jitter: xoshiro256** seeded from the
+// environment's random bytes, and seeded again now and then so that ids of two processes never
+// follow one another's. Thread: one; the owner's.
 #pragma once
 
 #include <bit>

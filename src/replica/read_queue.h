@@ -1,5 +1,5 @@
-// Calls that cannot be answered yet: linearizable reads in a gap of leadership, anything before the log
-// is loaded. Short gaps are waited out, as etcd does; each call waits for a bounded time.
+// Calls that cannot be answered yet: linearizable reads in a gap of leadership, anything before the
+// log is loaded. Short gaps are waited out, as etcd does; each call waits for a bounded time.
 // Thread: the replica's loop. Ownership: owns the calls until they are run, each exactly once.
 #pragma once
 

@@ -132,8 +132,8 @@ void Replica::stop(StatusCallback done) {
 void Replica::finish_stop(StatusCallback done, Instant give_up) {
   const bool waits = resolver_.busy() || writes_.waiting() > 0;
   if (waits && state_.environment.now() < give_up) {
-    stop_timer_ = state_.environment.after(
-        stop_interval, [this, give_up, done = std::move(done)]() mutable {
+    stop_timer_ =
+        state_.environment.after(stop_interval, [this, give_up, done = std::move(done)]() mutable {
           finish_stop(std::move(done), give_up);
         });
     return;

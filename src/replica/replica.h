@@ -1,15 +1,18 @@
-// One tenant in this process: the log materialised in memory, and everything that etcd's services ask of
-// it (DESIGN section 1). This class wires the parts together and decides which call goes where:
+// One tenant in this process: the log materialised in memory, and everything that etcd's services
+// ask of it (DESIGN section 1). This class wires the parts together and decides which call goes
+// where:
 //
 //   WriteQueue      proposals -> batches -> AppendResolver -> Log
 //   ReadQueue       reads that wait for the log to be loaded or for the read fence
 //   Leadership      LogReader at the start and behind another leader; takeover; the session
-//   LeaseKeeper     deadlines, renewals, expiry           WatchHub   watches, fed by committed batches
-//   Compactor       compaction in memory and in the log   AutoCompactor   when to do so
+//   LeaseKeeper     deadlines, renewals, expiry           WatchHub   watches, fed by committed
+//   batches Compactor       compaction in memory and in the log   AutoCompactor   when to do so
 //
-// Thread: one loop; every call and every callback there. A read that memory can answer calls back inside
+// Thread: one loop; every call and every callback there. A read that memory can answer calls back
+// inside
 //   the call. The replica must not be destroyed inside one of its callbacks.
-// Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of its
+// Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of
+// its
 //   streams. Destroying it answers nobody; stop() does.
 // Errors: those of Api.
 #pragma once
@@ -44,8 +47,8 @@ class Replica final : public Api,
 
   // Reads the log, then leads or follows. Calls may be made before; they wait.
   void start();
-  // Answers what waits with `stopped`, ends all watches, lets a batch in flight finish (for a second at
-  // most) and hands the leadership over. Only destruction may follow.
+  // Answers what waits with `stopped`, ends all watches, lets a batch in flight finish (for a
+  // second at most) and hands the leadership over. Only destruction may follow.
   void stop(StatusCallback done);
 
   // The log was read once; serializable reads are answered.

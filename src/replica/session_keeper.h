@@ -1,8 +1,10 @@
-// Keeps this process's session alive in a database that several share (log-protocol L1 to L3): opens a row
-// for a fresh incarnation, renews it, and knows until when nobody can have declared it dead.
+// Keeps this process's session alive in a database that several share (log-protocol L1 to L3):
+// opens a row for a fresh incarnation, renews it, and knows until when nobody can have declared it
+// dead.
 //
 // Thread: the replica's loop.
-// Invariants: valid() counts from before the renewal that is known to have committed was sent, less the
+// Invariants: valid() counts from before the renewal that is known to have committed was sent, less
+// the
 //   drift margin (L2). An incarnation that was declared dead is never used again.
 #pragma once
 

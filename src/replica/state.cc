@@ -61,8 +61,8 @@ Status State::replay_record(RecordId id, const Record& record) {
     default:
       break;
   }
-  // A record that changes no key carries the head revision at its place: after a compaction it may be
-  // the only witness of a revision whose keys are all gone.
+  // A record that changes no key carries the head revision at its place: after a compaction it may
+  // be the only witness of a revision whose keys are all gone.
   keyspace.advance_to(record.revision);
   note(id, record);
   return {};

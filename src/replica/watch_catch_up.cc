@@ -1,4 +1,5 @@
-// Feeding watches that are behind: a window of the shared history at a time, one pass per loop turn.
+// Feeding watches that are behind: a window of the shared history at a time, one pass per loop
+// turn.
 #include <algorithm>
 #include <map>
 #include <tuple>

@@ -1,5 +1,5 @@
-// Builds the event lists that watches are given, each list once for all watches with the same needs.
-// Thread: one; the owner's.
+// Builds the event lists that watches are given, each list once for all watches with the same
+// needs. Thread: one; the owner's.
 #pragma once
 
 #include <cstdint>

@@ -86,9 +86,7 @@ void WatchHub::unindex(Watcher& watcher) {
   watcher.indexed = false;
 }
 
-void WatchHub::count() {
-  state_.observer.on_watches({streams_.size(), watchers_.size(), slow_});
-}
+void WatchHub::count() { state_.observer.on_watches({streams_.size(), watchers_.size(), slow_}); }
 
 // ---- Live ----
 

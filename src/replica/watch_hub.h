@@ -1,16 +1,18 @@
-// All watches of a replica: matches each committed batch against them, and lets those that are behind
-// catch up from the keyspace's history.
+// All watches of a replica: matches each committed batch against them, and lets those that are
+// behind catch up from the keyspace's history.
 //
 // A watch is *synced* when it has been given every event up to delivered_. It falls behind when its
-// stream has no room, or starts behind because it asked for history: then it is a cursor (`next`) into
-// the shared history, fed in bounded steps. A synced watch is found through the index; one that has been
-// behind for a while leaves the index, so that ten thousand stalled watches cost a busy key nothing.
+// stream has no room, or starts behind because it asked for history: then it is a cursor (`next`)
+// into the shared history, fed in bounded steps. A synced watch is found through the index; one
+// that has been behind for a while leaves the index, so that ten thousand stalled watches cost a
+// busy key nothing.
 //
-// Thread: the replica's loop. The sinks are called there; they may call their stream, and destroy it.
-// Ownership: streams belong to their callers and unregister themselves; the hub owns the watchers.
-// Invariants: a sink gets each event of a watch once, in revision order, whole revisions only. A
-//   progress answer carries delivered_, never the head of the log (reliability.md finding 5). Nothing
-//   follows on_canceled, on_compacted or on_closed for that watch.
+// Thread: the replica's loop. The sinks are called there; they may call their stream, and destroy
+// it. Ownership: streams belong to their callers and unregister themselves; the hub owns the
+// watchers. Invariants: a sink gets each event of a watch once, in revision order, whole revisions
+// only. A
+//   progress answer carries delivered_, never the head of the log (reliability.md finding 5).
+//   Nothing follows on_canceled, on_compacted or on_closed for that watch.
 #pragma once
 
 #include <deque>
@@ -34,13 +36,13 @@ struct Watcher {
   WatchId id;
   WatchCreate spec;
   keyspace::WatcherToken token = 0;
-  Revision next;             // the lowest revision that it may still be given
-  bool lagging = false;      // not synced
+  Revision next;         // the lowest revision that it may still be given
+  bool lagging = false;  // not synced
   bool indexed = false;
-  bool queued = false;       // in WatchHub::lagging_
-  bool compacted = false;    // told so; known until the client cancels it
-  bool sent = false;         // since the last progress tick
-  int skipped = 0;           // events that passed it by while it lagged and was indexed
+  bool queued = false;     // in WatchHub::lagging_
+  bool compacted = false;  // told so; known until the client cancels it
+  bool sent = false;       // since the last progress tick
+  int skipped = 0;         // events that passed it by while it lagged and was indexed
 };
 
 class WatchHub {
@@ -77,7 +79,8 @@ class WatchHub {
   // ---- Live ----
   void deliver_revision(std::span<const keyspace::KvRef> versions);
   void deliver_single(const keyspace::KvRef& version);
-  // Gives the events to the watch if it is synced and its stream has room; the watch may be gone after.
+  // Gives the events to the watch if it is synced and its stream has room; the watch may be gone
+  // after.
   void offer(Watcher& watcher, Revision revision, const SharedEvents& list);
   bool wants(Watcher& watcher, Revision revision);
   void fall_behind(Watcher& watcher, Revision revision);

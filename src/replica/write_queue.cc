@@ -74,10 +74,10 @@ void WriteQueue::append_batch() {
   header.digest = compute_digest(state_.log.id(), header, batch->records);
   submitted_ = state_.environment.now();
   const Batch& content = *batch;  // kept alive by the callback
-  resolver_.append(batch, [this, batch, &content](AppendResolver::Verdict verdict,
-                                                  const Status& detail) {
-    on_verdict(content, verdict, detail);
-  });
+  resolver_.append(batch,
+                   [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
+                     on_verdict(content, verdict, detail);
+                   });
 }
 
 void WriteQueue::on_verdict(const Batch& batch, AppendResolver::Verdict verdict,

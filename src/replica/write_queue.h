@@ -1,10 +1,11 @@
-// The way of every write: proposals wait here while an append is in flight, then form the next batch.
-// A batch is evaluated when it is appended, on the newest state, so the more load, the bigger the batch,
-// the cheaper each write (DESIGN section 1).
+// The way of every write: proposals wait here while an append is in flight, then form the next
+// batch. A batch is evaluated when it is appended, on the newest state, so the more load, the
+// bigger the batch, the cheaper each write (DESIGN section 1).
 //
 // Thread: the replica's loop. Callers are answered there, in order, after their batch is durable.
 // Ownership: owns its proposals until they are answered.
-// Invariants: at most one batch is staged or in flight. An operation is answered with success, or with
+// Invariants: at most one batch is staged or in flight. An operation is answered with success, or
+// with
 //   what it saw, only when every batch that it could see is committed (P8).
 // Bounds: options.proposals_max waiting proposals, batch_records_max and batch_bytes_max per batch
 //   (exceeded by at most one operation).
@@ -77,8 +78,8 @@ class WriteQueue {
   void resume();
   // After on_rejected(): they certainly have no effect, and are answered with `status`.
   void abandon(const Status& status);
-  // Nothing more will be appended: answers what can still be answered. The outcome of a batch in flight
-  // is not known, so `status` must be of the Unavailable family.
+  // Nothing more will be appended: answers what can still be answered. The outcome of a batch in
+  // flight is not known, so `status` must be of the Unavailable family.
   void close(const Status& status);
 
   size_t waiting() const { return waiting_.size() - next_; }

@@ -1,5 +1,5 @@
-// A replica on a memory log in simulated time, and calls that run the world until they are answered.
-// Thread: one.
+// A replica on a memory log in simulated time, and calls that run the world until they are
+// answered. Thread: one.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -31,6 +31,13 @@ inline keyspace::RangeRequest get_request(std::string key, std::string end = "",
   request.range = {std::move(key), std::move(end)};
   request.revision = Revision(revision);
   return request;
+}
+
+inline WatchCreate watch_of(std::string key, std::string end = "", int64_t start = 0) {
+  WatchCreate create;
+  create.range = {std::move(key), std::move(end)};
+  create.start_revision = Revision(start);
+  return create;
 }
 
 // A callback's destination, to look at later.
@@ -70,6 +77,7 @@ struct Fixture {
     }
     REQUIRE(done());
   }
+  void run_for(Duration duration) { world.run_for(duration); }
   template <class T>
   Result<T> wait(const Answer<T>& answer) {
     run_until([&] { return answer.given(); });

@@ -20,7 +20,9 @@ TEST_CASE("a put is answered after it is durable, and read at its revision") {
 
 TEST_CASE("what one turn of the loop brings is one batch") {
   struct Counter : Observer {
-    void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+    void on_append_committed(const Append& append) override {
+      batches.push_back(append.operations);
+    }
     std::vector<size_t> batches;
   } counter;
   Fixture f;
@@ -41,7 +43,9 @@ TEST_CASE("what one turn of the loop brings is one batch") {
 
 TEST_CASE("a batch is bounded in records and in bytes") {
   struct Counter : Observer {
-    void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+    void on_append_committed(const Append& append) override {
+      batches.push_back(append.operations);
+    }
     std::vector<size_t> batches;
   } counter;
   Options options;

@@ -1,6 +1,5 @@
-// A deterministic world for replicas: simulated time, an event queue, seeded randomness. The same seed
-// runs the same events in the same order; trace() is a hash over all of them.
-// Thread: one.
+// A deterministic world for replicas: simulated time, an event queue, seeded randomness. The same
+// seed runs the same events in the same order; trace() is a hash over all of them. Thread: one.
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,101 @@
+// The replica seen from another loop.
+#include <deque>
+
+#include "replica/fixture.h"
+#include "replica/remote_api.h"
+
+namespace lattice::replica {
+namespace {
+
+// Two loops as two queues; a test decides when each of them runs.
+struct TwoLoops {
+  std::deque<Mailbox::Task> owner;
+  std::deque<Mailbox::Task> home;
+
+  Mailbox mailbox() {
+    return {[this](Mailbox::Task task) { owner.push_back(std::move(task)); },
+            [this](Mailbox::Task task) { home.push_back(std::move(task)); }};
+  }
+  static void run(std::deque<Mailbox::Task>& queue) {
+    while (!queue.empty()) {
+      Mailbox::Task task = std::move(queue.front());
+      queue.pop_front();
+      task();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("calls run on the owner's loop and are answered at home") {
+  Fixture f;
+  f.start();
+  TwoLoops loops;
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+  Answer<keyspace::PutResult> put;
+  remote.put(put_request("a", "1"), put.callback());
+  CHECK(f.replica->applied_revision() == Revision(1));
+  loops.run(loops.owner);
+  f.run_until([&] { return remote.applied_revision() == Revision(2); });
+  CHECK_FALSE(put.given());
+  loops.run(loops.home);
+  REQUIRE(put.given());
+  CHECK((*put)->header_revision == Revision(2));
+  CHECK(remote.epoch() == 1);
+  Answer<keyspace::RangeResult> range;
+  remote.range(get_request("a"), range.callback());
+  loops.run(loops.owner);
+  loops.run(loops.home);
+  REQUIRE(range.given());
+  CHECK((*range)->kvs.at(0)->value() == "1");
+}
+
+TEST_CASE("a callback that is never called is destroyed at home") {
+  TwoLoops loops;
+  Fixture f;
+  f.replica = f.make();  // not started: the read waits
+  bool destroyed = false;
+  struct Witness {
+    explicit Witness(bool* out) : flag(out) {}
+    Witness(Witness&& other) noexcept : flag(std::exchange(other.flag, nullptr)) {}
+    ~Witness() {
+      if (flag != nullptr) *flag = true;
+    }
+    bool* flag;
+  };
+  {
+    RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+    remote.range(get_request("a"), [witness = Witness(&destroyed)](const auto&) {});
+  }
+  loops.run(loops.owner);
+  f.replica.reset();
+  CHECK_FALSE(destroyed);
+  loops.run(loops.home);
+  CHECK(destroyed);
+}
+
+TEST_CASE("watch events cross the loops in order, and stop when the stream is destroyed") {
+  Fixture f;
+  f.start();
+  TwoLoops loops;
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+  RecordingSink sink;
+  auto stream = remote.open_watch_stream(sink);
+  stream->create(watch_of("a"));
+  loops.run(loops.owner);
+  REQUIRE(f.put("a", "1").ok());
+  REQUIRE(f.put("a", "2").ok());
+  CHECK(sink.lines.empty());
+  loops.run(loops.home);
+  CHECK(sink.take() ==
+        std::vector<std::string>{"created 0 @1", "events 0 @2 +a=1@2", "events 0 @3 +a=2@3"});
+  REQUIRE(f.put("a", "3").ok());
+  stream.reset();
+  loops.run(loops.home);
+  loops.run(loops.owner);
+  REQUIRE(f.put("a", "4").ok());
+  loops.run(loops.home);
+  CHECK(sink.lines.empty());
+}
+
+}  // namespace lattice::replica
