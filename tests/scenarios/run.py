@@ -93,7 +93,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.server == "etcd":
         tools.skip_without_go("scenarios on the current etcd")
-    files = arguments.files or sorted(glob.glob(os.path.join(HERE, "cases", "*.txt")))
+    files = arguments.files or sorted(glob.glob(os.path.join(HERE, "cases", "*.txt"))
+                                     + glob.glob(os.path.join(HERE, "..", "issues", "*.txt")))
     failed = 0
     for path in files:
         began = time.monotonic()
