@@ -17,24 +17,25 @@ KeyIndex::KeyIndex() : root_(std::make_unique<KeyLeaf>().release()), node_bytes_
 
 // ---- Searching ----
 
-KeyIndex::Place KeyIndex::lower_bound(std::string_view key) const {
+KeyLeaf* KeyIndex::leaf_of(std::string_view key) const {
   KeyNode* node = root_.get();
   while (!node->leaf) {
     auto* inner = static_cast<KeyInner*>(node);
     node = inner->children[inner->find(key)].get();
     node->prefetch();
   }
-  auto* leaf = static_cast<KeyLeaf*>(node);
+  return static_cast<KeyLeaf*>(node);
+}
+
+KeyIndex::Place KeyIndex::lower_bound(std::string_view key) const {
+  KeyLeaf* leaf = leaf_of(key);
   return {leaf, leaf->find(key)};
 }
 
 KeyHistory* KeyIndex::find(std::string_view key) const {
-  const Place place = lower_bound(key);
-  if (place.at == place.leaf->count) return nullptr;
-  KeyHistory* found = &place.leaf->histories[place.at];
-  // Equal heads are rare where keys differ, so this is mostly the only key that is looked at.
-  if (place.leaf->heads[place.at] != place.leaf->head_of(key)) return nullptr;
-  return found->key() == key ? found : nullptr;
+  KeyLeaf* leaf = leaf_of(key);
+  const size_t at = leaf->find_equal(key);
+  return at == leaf->count ? nullptr : &leaf->histories[at];
 }
 
 KeyIndex::Cursor KeyIndex::walk(const Interval& interval) const {

@@ -77,6 +77,7 @@ class KeyIndex {
     size_t at;
   };
 
+  KeyLeaf* leaf_of(std::string_view key) const;
   Place lower_bound(std::string_view key) const;
   int64_t live_below(std::string_view key) const;
   void add_live(std::string_view key, int32_t delta);

@@ -78,6 +78,17 @@ size_t KeyLeaf::find(std::string_view key) const {
                    [&](size_t at) { return histories[at].key() < key; });
 }
 
+size_t KeyLeaf::find_equal(std::string_view key) const {
+  const uint64_t head = head_of(key);
+  size_t at = count_below(heads.data(), count, head);
+  const size_t end = end_of_equal(*this, at, head);
+  // Mostly one head is equal, and then one look at its key decides.
+  if (end - at > 1) {
+    at = partition(at, end, [&](size_t i) { return histories[i].key() < key; });
+  }
+  return at < end && histories[at].key() == key ? at : count;
+}
+
 void KeyLeaf::insert(size_t at, KeyHistory history) {
   open_gap(&heads, at, count);
   open_gap(&histories, at, count);

@@ -66,6 +66,8 @@ struct KeyLeaf : KeyNode {
 
   // The first place whose key is not less than `key`; `count` if there is none.
   size_t find(std::string_view key) const;
+  // The place of `key` itself; `count` if it is not there.
+  size_t find_equal(std::string_view key) const;
   void insert(size_t at, KeyHistory history);
   void erase(size_t at);
   // Moves everything from `at` on to the empty `right`.

@@ -91,8 +91,6 @@ KvRef KvRecord::make(const Fields& fields) {
   return KvRef::adopt(record);
 }
 
-std::string_view KvRecord::key() const { return {payload() + key_offset_, key_size_}; }
-
 std::string_view KvRecord::value() const {
   const char* end = payload() + body_offset_ + encoded_size_ - tail_size_;
   return {end - value_size_, value_size_};

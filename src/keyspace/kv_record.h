@@ -33,7 +33,7 @@ class KvRecord : public Block {
   };
   static KvRef make(const Fields& fields);
 
-  std::string_view key() const;
+  std::string_view key() const { return {payload() + key_offset_, key_size_}; }
   std::string_view value() const;
   Revision mod_revision() const { return mod_revision_; }
   Revision create_revision() const { return create_revision_; }
@@ -68,18 +68,18 @@ class KvRecord : public Block {
   KvRecord() = default;
   const char* payload() const { return reinterpret_cast<const char*>(this + 1); }
 
-  // The numbers stand so that they fill the four bytes behind Block's count; 80 bytes in all.
+  // 80 bytes in all. What a search looks at stands last, next to the key that follows this object.
   uint32_t index_ = 0;
-  Revision mod_revision_;
+  uint64_t seq_ = 0;
   Revision create_revision_;
   int64_t version_ = 0;
   LeaseId lease_;
-  uint64_t seq_ = 0;
   mutable Revision superseded_at_ = not_superseded;
+  Revision mod_revision_;
   int32_t sub_ = 0;
   uint32_t encoded_size_ = 0;  // of the message body
-  uint32_t key_size_ = 0;
   uint32_t value_size_ = 0;
+  uint32_t key_size_ = 0;
   uint8_t body_offset_ = 0;  // from the payload: tag and length of field 2 stand before the body
   uint8_t key_offset_ = 0;   // from the payload
   uint8_t tail_size_ = 0;    // of what follows the value: the lease
