@@ -6,9 +6,9 @@ from harness import cutting_proxy, servers
 
 
 class Stand:
-    """A server with what it stands on; `kind` as in harness.servers."""
+    """A server with what it stands on; `kind` as in harness.servers, `standbys` more processes on one PostgreSQL."""
 
-    def __init__(self, kind, lattice):
+    def __init__(self, kind, lattice, standbys=0):
         self.kind = kind
         self.postgres = None
         self.proxy = None
@@ -16,14 +16,30 @@ class Stand:
             self.postgres = servers.shared_postgres()
             self.database = self.postgres.new_database()
             self.proxy = cutting_proxy.CuttingProxy(self.postgres.port)
-            self.server = servers.Lattice(lattice, kind, self.postgres.url(self.database, self.proxy.port))
+            url = self.postgres.url(self.database, self.proxy.port)
+            self.servers = [servers.Lattice(lattice, kind, url) for _ in range(1 + standbys)]
         else:
-            self.server = servers.make(kind, lattice)
-        self.server.start()
+            self.servers = [servers.make(kind, lattice)]
+        for server in self.servers:
+            server.start()
+
+    @property
+    def targets(self):
+        return [server.target for server in self.servers]
+
+    def ended(self):
+        """The log of a server that is not running although nobody killed it, or None."""
+        return next((server.process.log_tail() for server in self.servers if not server.process.alive()), None)
+
+    def log_tail(self):
+        return "\n".join(server.process.log_tail() for server in self.servers)
 
     def faults(self):
         """name -> (share, action)."""
         found = {"kill -9 of the server": (3, self._kill_server)}
+        if len(self.servers) > 1:
+            found["kill -9, and only the standby is left for a while"] = (6, self._kill_for_a_while)
+            found["clean end of the server"] = (3, self._end_server)
         if self.kind == "postgres":
             found["kill -9 of the postmaster"] = (1, self._kill_postmaster)
             found["pg_terminate_backend"] = (3, self._terminate_backend)
@@ -34,13 +50,24 @@ class Stand:
         return found
 
     def remove(self):
-        self.server.remove()
+        for server in self.servers:
+            server.remove()
         if self.proxy:
             self.proxy.close()
 
-    def _kill_server(self, _random):
-        self.server.kill()
-        self.server.start()
+    def _kill_server(self, random):
+        server = random.choice(self.servers)
+        server.kill()
+        server.start()
+
+    def _kill_for_a_while(self, random):
+        server = random.choice(self.servers)
+        server.kill()
+        time.sleep(random.random() * 3)
+        server.start()
+
+    def _end_server(self, random):
+        random.choice(self.servers).restart()
 
     def _kill_postmaster(self, random):
         self.postgres.kill()
@@ -48,10 +75,12 @@ class Stand:
         self.postgres.start()
 
     def _kill_both(self, _random):
-        self.server.kill()
+        for server in self.servers:
+            server.kill()
         self.postgres.kill()
         self.postgres.start()
-        self.server.start()
+        for server in self.servers:
+            server.start()
 
     def _terminate_backend(self, random):
         for _ in range(random.randint(1, 4)):

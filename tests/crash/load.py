@@ -18,12 +18,40 @@ _DEFINITE = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE, grp
              grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED}
 
 
+class Clients:
+    """Connections to all servers; after a failure the next one is asked. Calls themselves are never repeated."""
+
+    def __init__(self, targets):
+        self._clients = [client.Client(target) for target in targets]
+        self._current = 0
+
+    def call(self, method, request, timeout_s):
+        try:
+            return self._clients[self._current].call(method, request, timeout_s)
+        except grpc.RpcError:
+            self.turn()
+            raise
+
+    def open(self, method, timeout_s=None):
+        return self._clients[self._current].open(method, timeout_s=timeout_s)
+
+    def start(self, method, request):
+        return self._clients[self._current].start(method, request, timeout_s=5)
+
+    def turn(self):
+        self._current = (self._current + 1) % len(self._clients)
+
+    def close(self):
+        for one in self._clients:
+            one.close()
+
+
 class Worker(threading.Thread):
     """A thread that does one thing over and over until it is stopped."""
 
-    def __init__(self, target, history, seed):
+    def __init__(self, targets, history, seed):
         super().__init__(daemon=True)
-        self.client = client.Client(target)
+        self.client = Clients(targets)
         self.history = history
         self.random = random.Random(seed)
         self.stopping = threading.Event()
@@ -48,8 +76,8 @@ class Worker(threading.Thread):
 class Writer(Worker):
     """Puts, two-key transactions and deletes, each value unique."""
 
-    def __init__(self, target, history, number):
-        super().__init__(target, history, number)
+    def __init__(self, targets, history, number):
+        super().__init__(targets, history, number)
         self._number = number
         self._count = 0
 
@@ -113,8 +141,8 @@ class Reader(Worker):
 class Watcher(Worker):
     """A watch that resumes behind the last revision it got, as clients do."""
 
-    def __init__(self, target, history, prefix, on_event=None):
-        super().__init__(target, history, 0)
+    def __init__(self, targets, history, prefix, on_event=None):
+        super().__init__(targets, history, 0)
         self.log = WatchLog(prefix, start_revision=2)
         history.watches.append(self.log)
         self._on_event = on_event
@@ -143,6 +171,7 @@ class Watcher(Worker):
         if self._stream.ended(0) is not None or response is not None:
             self._stream.cancel()
             self._stream = None
+            self.client.turn()
         return response is not None
 
 
@@ -152,8 +181,8 @@ class LeaseKeeper(Worker):
     _TTL_S = 3
     _KEPT = 3
 
-    def __init__(self, target, history):
-        super().__init__(target, history, 0)
+    def __init__(self, targets, history):
+        super().__init__(targets, history, 0)
         self._leases = {}
         self._kept = {}
         self._next_renewal = 0.0
@@ -195,6 +224,7 @@ class LeaseKeeper(Worker):
         answer = stream.receive(_DEADLINE_S)
         stream.cancel()
         if answer is None:
+            self.client.turn()
             return False
         if answer.TTL > 0:
             self._kept[lease_id].safe_until = called + answer.TTL

@@ -20,9 +20,9 @@ sys.path.insert(0, HERE)
 
 from checker import check  # noqa: E402
 from faults import Stand  # noqa: E402
-from harness import client, protos, tools  # noqa: E402
+from harness import protos, tools  # noqa: E402
 from history import History, Outcome  # noqa: E402
-from load import LeaseKeeper, Reader, Watcher, Writer, read_event  # noqa: E402
+from load import Clients, LeaseKeeper, Reader, Watcher, Writer, read_event  # noqa: E402
 
 rpc = protos.rpc
 
@@ -41,15 +41,15 @@ class Run:
     def __init__(self, stand, seed):
         self._stand = stand
         self._random = random.Random(seed)
-        self._client = client.Client(stand.server.target)
+        targets = stand.targets
+        self._client = Clients(targets)
         self.history = History()
-        target = stand.server.target
-        self._leases = LeaseKeeper(target, self.history)
-        self._watchers = [Watcher(target, self.history, b"k/"), Watcher(target, self.history, b"pair/"),
-                          Watcher(target, self.history, b"own/"),
-                          Watcher(target, self.history, b"lease/", on_event=self._leases.event)]
-        self._writers = [Writer(target, self.history, number) for number in range(_WRITERS)]
-        self._readers = [Reader(target, self.history, number) for number in range(_READERS)]
+        self._leases = LeaseKeeper(targets, self.history)
+        self._watchers = [Watcher(targets, self.history, b"k/"), Watcher(targets, self.history, b"pair/"),
+                          Watcher(targets, self.history, b"own/"),
+                          Watcher(targets, self.history, b"lease/", on_event=self._leases.event)]
+        self._writers = [Writer(targets, self.history, number) for number in range(_WRITERS)]
+        self._readers = [Reader(targets, self.history, number) for number in range(_READERS)]
         self.faults = collections.Counter()
         self.compactions = 0
         self.slowest_return_s = 0.0
@@ -68,8 +68,9 @@ class Run:
             name = self._random.choices(list(faults), [share for share, _ in faults.values()])[0]
             self.faults[name] += 1
             faults[name][1](self._random)
-            if not self._stand.server.process.alive():
-                raise Failed(f"the server ended by itself after: {name}\n{self._stand.server.process.log_tail()}")
+            ended = self._stand.ended()
+            if ended is not None:
+                raise Failed(f"a server ended by itself after: {name}\n{ended}")
         self._await_progress()
 
     def finish(self):
@@ -113,7 +114,7 @@ class Run:
             except grpc.RpcError:
                 pass
             if time.monotonic() > deadline:
-                raise Failed(f"{what} within {timeout_s} s\n{self._stand.server.process.log_tail()}")
+                raise Failed(f"{what} within {timeout_s} s\n{self._stand.log_tail()}")
             time.sleep(0.02)
 
     def _range(self, key, range_end):
@@ -147,12 +148,13 @@ class Run:
             return True
         finally:
             stream.cancel()
+            self._client.turn()
 
     def _compact(self, revision):
         if revision < 1:
             return
         # Not waited for: the fault strikes while the server is at it.
-        self._client.start("KV.Compact", rpc.CompactionRequest(revision=revision), timeout_s=5)
+        self._client.start("KV.Compact", rpc.CompactionRequest(revision=revision))
         self.compactions += 1
 
 
@@ -173,11 +175,12 @@ def main():
     parser.add_argument("--lattice", help="the binary under test")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--standbys", type=int, default=0, help="further processes on the same PostgreSQL")
     arguments = parser.parse_args()
     if arguments.server == "etcd":
         tools.skip_without_go("the crash test of etcd")
     began = time.monotonic()
-    stand = Stand(arguments.server, arguments.lattice)
+    stand = Stand(arguments.server, arguments.lattice, arguments.standbys)
     run = Run(stand, arguments.seed)
     try:
         run.rounds(arguments.rounds)

@@ -65,15 +65,15 @@ class Lattice(Server):
         self.persistent = kind != "memory"
         super().__init__()
         self._binary = binary
-        self._url = _MEMORY_URL if kind == "memory" else url
+        self.url = _MEMORY_URL if kind == "memory" else url
         self._extra = list(extra)
         self._env = env
 
     def start(self, timeout_s=60):
         command = [self._binary, "start", "--grpc-bind", f"127.0.0.1:{self.port}", "--metrics-bind",
                    f"127.0.0.1:{self.metrics_port}", "--data-dir", os.path.join(self.folder, "data")]
-        if self._url:
-            command += ["--db-connection", self._url]
+        if self.url:
+            command += ["--db-connection", self.url]
         env = dict(os.environ)
         env.update(self._env or {})
         self.process = processes.Process("lattice", command + self._extra, self.log_path, env=env)
