@@ -1,0 +1,146 @@
+// One connection to PostgreSQL, driven by the loop: connects, prepares itself, runs commands one at a
+// time in the order given, each with a Sync of its own (log-protocol P3), and connects again when it
+// was lost, with a jittered back-off.
+//
+// How a command can end decides whether an append was committed, so it is told exactly (P4): a
+// transaction is over only when ReadyForQuery has arrived, because PostgreSQL commits after it has
+// reported the command's success. Nothing is ever cancelled (reliability.md 0.4).
+//
+// Thread: the loop's. Callbacks never run inside the call that they belong to; after the connection
+//   is destroyed none runs.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "backends/postgres/pg_conninfo.h"
+#include "backends/postgres/pg_durability.h"
+#include "backends/postgres/pg_resolver.h"
+#include "backends/postgres/pg_values.h"
+#include "base/callback.h"
+#include "loop/loop.h"
+
+namespace lattice::backends {
+
+struct PgReply {
+  enum class Outcome : uint8_t {
+    done,     // success, then ReadyForQuery
+    refused,  // a clean ERROR, then ReadyForQuery: this command has changed nothing
+    unsent,   // never left: there is no connection
+    unclear,  // anything else: it may take effect, now or later
+  };
+  Outcome outcome = Outcome::unclear;
+  Status status;         // why, unless done
+  std::string sqlstate;  // of the error, if there was one
+  PgResult result;       // of the last statement, when done and not read row by row
+
+  bool done() const { return outcome == Outcome::done; }
+};
+
+struct PgCommand {
+  enum class Form : uint8_t {
+    script,     // statements without parameters; their results are dropped but the last
+    statement,  // one statement
+    prepared,   // the name of one that the connection's setup has prepared
+  };
+  Form form = Form::statement;
+  std::string text;
+  PgParams params;
+  // When set, rows arrive here one at a time: the result may be larger than memory.
+  absl::AnyInvocable<void(const PgResult& row)> on_row;
+  // Without a byte from the server for so long the connection is given up. Zero: never.
+  Duration patience = std::chrono::seconds(10);
+  absl::AnyInvocable<void(PgReply)> done;
+};
+
+class PgConnection {
+ public:
+  struct Options {
+    std::string application_name;
+    std::string setup;  // a script that each new connection runs first
+    PgDurability durability;
+    std::string cluster_id;  // as lattice.meta must have it; empty: not checked
+    Duration connect_patience = std::chrono::seconds(10);
+  };
+
+  PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo,
+               Options options);
+  ~PgConnection();
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  // Connects if it was not yet; while that fails, every command ends as `unsent`.
+  void execute(PgCommand command);
+
+  // Connects without a command to send.
+  void start() {
+    if (state_ == State::idle) connect();
+  }
+  bool ready() const { return state_ == State::ready; }
+  // Which server this is; meaningful while ready.
+  const PgServer& server() const { return server_; }
+  // Why the last attempt failed; ok while ready.
+  const Status& last_error() const { return last_error_; }
+  // Ends the connection as if it had been lost.
+  void reset(Status why);
+
+ private:
+  enum class State : uint8_t { idle, resolving, connecting, preparing, ready, waiting };
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+
+  // An attempt to connect has failed since the connection was last there.
+  bool unreachable() const { return state_ == State::waiting && failures_ > 1; }
+  void connect();
+  void start_connecting(Result<std::vector<PgHost>> hosts);
+  void poll_connecting();
+  void watch_socket();
+  void on_socket();
+  void prepare();
+  void check_server();
+  void become_ready();
+  void fail(Status why);
+  void retry_later();
+  void fail_queued();
+  void pump();
+  bool send(PgCommand command);
+  bool dispatch(const PgCommand& command);
+  void flush();
+  void read_results();
+  void take_result(PgResult result);
+  void finish_command();
+  void rearm_patience(Duration patience, const char* what);
+  static void on_notice(void* self, const PGresult* notice);
+
+  loop::Loop& loop_;
+  PgResolver& resolver_;
+  const PgConninfo& conninfo_;
+  Options options_;
+  State state_ = State::idle;
+  std::unique_ptr<PGconn, Finish> connection_;
+  std::unique_ptr<loop::FdWatch> watch_;
+  std::unique_ptr<loop::TimerHandle> timer_;  // patience, or the back-off
+  std::deque<PgCommand> queue_;
+  std::unique_ptr<PgCommand> in_flight_;
+  // What is known of the command in flight.
+  struct Progress {
+    PgResult result;
+    Status error;
+    std::string sqlstate;
+    bool clean = true;     // every error so far was an ERROR with a SQLSTATE that settles it
+    std::string doubt;  // a warning that a wait for a standby was cut short
+  };
+  Progress progress_;
+  PgServer server_;
+  Status last_error_;
+  int failures_ = 0;
+  std::minstd_rand jitter_{std::random_device{}()};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace lattice::backends

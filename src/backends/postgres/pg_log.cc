@@ -1,0 +1,379 @@
+// The statements of a log. Each is one transaction, and each finds its rows by primary key.
+
+#include <algorithm>
+#include <numeric>
+
+#include "backends/common/stored_row.h"
+#include "backends/postgres/pg_load.h"
+#include "backends/postgres/pg_store.h"
+
+namespace lattice::backends {
+
+// The compare-and-set is the insert (P2). Three conditions, and each is needed: the digest of seq - 1
+// tells histories apart; "nothing at or behind seq" rejects a late submission whose own header was
+// trimmed while its predecessor's was kept; the primary key with DO NOTHING decides between two that
+// arrive together, the second of which waits until the first has committed or not.
+// The row that comes back is the verdict: one if the batch went in, none if it was rejected.
+const char* const append_setup_sql = R"sql(
+SET work_mem = '64MB';
+PREPARE lattice_append (int4, int8, bytea, bytea, int8, bytea, bytea, int8, int4,
+    int2[], int8[], int4[], bytea[], bytea[], int8[], int8[], int8[], int8[]) AS
+WITH header AS (
+  INSERT INTO lattice.batch (log_no, seq, previous, digest, epoch, incarnation, batch_id,
+                             last_revision, record_count)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+  WHERE (($2 = 1 AND $3 = decode(repeat('00', 32), 'hex'))
+         OR EXISTS (SELECT 1 FROM lattice.batch
+                    WHERE log_no = $1 AND seq = $2 - 1 AND digest = $3))
+    AND NOT EXISTS (SELECT 1 FROM lattice.batch WHERE log_no = $1 AND seq >= $2)
+  ON CONFLICT DO NOTHING
+  RETURNING log_no, seq
+), records AS (
+  INSERT INTO lattice.record (log_no, seq, idx, kind, revision, sub, key, value,
+                              create_revision, version, lease, number)
+  SELECT header.log_no, header.seq, (r.place - 1)::int4, r.kind, r.revision, r.sub, r.key, r.value,
+         r.create_revision, r.version, r.lease, r.number
+  FROM header, unnest($10, $11, $12, $13, $14, $15, $16, $17, $18) WITH ORDINALITY
+    AS r (kind, revision, sub, key, value, create_revision, version, lease, number, place)
+)
+SELECT 1 FROM header;
+)sql";
+
+namespace {
+
+using replica::AppendOutcome;
+using replica::AppendReply;
+
+constexpr const char* header_columns =
+    "seq, previous, digest, epoch, incarnation, batch_id, last_revision, record_count";
+constexpr size_t removals_per_statement = 5000;
+// How long an append may wait for a lock before its holder is looked for (P3).
+constexpr Duration blocked_after = std::chrono::seconds(2);
+
+PgParams append_params(int32_t log_no, const replica::Batch& batch) {
+  const replica::BatchHeader& header = batch.header;
+  const auto& records = batch.records;
+  const size_t count = records.size();
+  size_t key_bytes = 0;
+  size_t value_bytes = 0;
+  for (const keyspace::Record& record : records) {
+    key_bytes += record.key.size();
+    value_bytes += record.value.size();
+  }
+  PgArray kinds = PgArray::int2(count);
+  PgArray revisions = PgArray::int8(count);
+  PgArray subs = PgArray::int4(count);
+  PgArray keys = PgArray::bytea(count, key_bytes);
+  PgArray values = PgArray::bytea(count, value_bytes);
+  PgArray create_revisions = PgArray::int8(count);
+  PgArray versions = PgArray::int8(count);
+  PgArray leases = PgArray::int8(count);
+  PgArray numbers = PgArray::int8(count);
+  for (const keyspace::Record& record : records) {
+    kinds.add(static_cast<int16_t>(record.kind));
+    revisions.add(record.revision.value);
+    subs.add(record.sub);
+    keys.add(record.key.view());
+    values.add(record.value.view());
+    create_revisions.add(record.create_revision.value);
+    versions.add(record.version);
+    leases.add(record.lease.value);
+    numbers.add(record.number);
+  }
+  PgParams params;
+  params.add_int4(log_no);
+  params.add_int8(static_cast<int64_t>(header.seq.value));
+  params.add_bytes(bytes_of(header.previous));
+  params.add_bytes(bytes_of(header.digest));
+  params.add_int8(static_cast<int64_t>(header.epoch.value));
+  params.add_bytes(bytes_of(header.incarnation));
+  params.add_bytes(bytes_of(header.id));
+  params.add_int8(header.last_revision.value);
+  params.add_int4(static_cast<int32_t>(count));
+  params.add_array(std::move(kinds));
+  params.add_array(std::move(revisions));
+  params.add_array(std::move(subs));
+  params.add_array(std::move(keys));
+  params.add_array(std::move(values));
+  params.add_array(std::move(create_revisions));
+  params.add_array(std::move(versions));
+  params.add_array(std::move(leases));
+  params.add_array(std::move(numbers));
+  return params;
+}
+
+AppendReply verdict(PgReply reply) {
+  AppendReply answer;
+  switch (reply.outcome) {
+    case PgReply::Outcome::done:
+      if (reply.result.rows() == 1) answer.outcome = AppendOutcome::committed;
+      if (reply.result.rows() == 0) answer.outcome = AppendOutcome::rejected;
+      break;
+    case PgReply::Outcome::refused:
+    case PgReply::Outcome::unsent:
+      answer.definite_error = true;
+      break;
+    case PgReply::Outcome::unclear:
+      break;
+  }
+  answer.detail = std::move(reply.status);
+  return answer;
+}
+
+class PgLog final : public replica::Log {
+ public:
+  PgLog(PgConnections& connections, int32_t log_no, const replica::LogId& id)
+      : connections_(connections),
+        append_(*connections.appends[static_cast<size_t>(log_no) % connections.appends.size()]),
+        log_no_(log_no),
+        id_(id) {}
+
+  const replica::LogId& id() const override { return id_; }
+  bool exclusive() const override { return false; }
+
+  void append(std::shared_ptr<const replica::Batch> batch,
+              absl::AnyInvocable<void(AppendReply)> done) override {
+    PgCommand command;
+    command.form = PgCommand::Form::prepared;
+    command.text = "lattice_append";
+    command.params = append_params(log_no_, *batch);
+    command.patience = connections_.options.statement_patience;
+    command.done = [this, alive = std::weak_ptr<bool>(alive_),
+                    done = std::move(done)](PgReply reply) mutable {
+      if (alive.expired()) return;
+      blocked_.reset();
+      done(verdict(std::move(reply)));
+    };
+    blocked_ = connections_.loop.after(blocked_after, [this] { end_blocker(); });
+    append_.execute(std::move(command));
+  }
+
+  void load(Seq after, OnBatch on_batch, StatusCallback done) override {
+    // By way of the append connection, so that both are there and their servers can be compared.
+    run(append_, "SELECT 1", {},
+        [this, after, on_batch = std::move(on_batch),
+         done = std::move(done)](PgReply reply) mutable {
+          if (!reply.done()) {
+            done(std::move(reply.status));
+            return;
+          }
+          PgLoad::start(connections_, append_, log_no_, after, alive_, std::move(on_batch),
+                        std::move(done));
+        });
+  }
+
+  void look(Seq seq, Callback<LookReply> done) override {
+    PgParams params = log_params();
+    params.add_int8(static_cast<int64_t>(seq.value));
+    run(append_,
+        std::string("SELECT ") + header_columns +
+            ", (SELECT min(seq) FROM lattice.batch WHERE log_no = $1::int4),"
+            " (SELECT max(seq) FROM lattice.batch WHERE log_no = $1::int4)"
+            " FROM (SELECT 1) always LEFT JOIN lattice.batch ON log_no = $1::int4 AND seq = $2::int8",
+        std::move(params), [done = std::move(done)](PgReply reply) mutable {
+          if (!reply.done()) {
+            done(std::move(reply.status));
+            return;
+          }
+          LookReply answer;
+          answer.oldest = Seq(static_cast<uint64_t>(reply.result.integer(0, 8)));
+          answer.newest = Seq(static_cast<uint64_t>(reply.result.integer(0, 9)));
+          if (reply.result.integer(0, 0) != 0) {
+            auto header = header_of(reply.result, 0);
+            if (!header.ok()) {
+              done(header.status());
+              return;
+            }
+            answer.header = *header;
+          }
+          done(std::move(answer));
+        });
+  }
+
+  void head(Callback<replica::LogHead> done) override {
+    run(append_,
+        std::string("SELECT ") + header_columns +
+            " FROM lattice.batch WHERE log_no = $1::int4 ORDER BY seq DESC LIMIT 1",
+        log_params(), [done = std::move(done)](PgReply reply) mutable {
+          if (!reply.done()) {
+            done(std::move(reply.status));
+            return;
+          }
+          replica::LogHead head;
+          if (reply.result.rows() > 0) {
+            auto header = header_of(reply.result, 0);
+            if (!header.ok()) {
+              done(header.status());
+              return;
+            }
+            head.newest = *header;
+            head.epoch = header->epoch;
+            head.leader = header->incarnation;
+          }
+          done(std::move(head));
+        });
+  }
+
+  void barrier(StatusCallback done) override {
+    run(append_,
+        "UPDATE lattice.logs SET barriers = barriers + 1 WHERE log_no = $1::int4 RETURNING 1",
+        log_params(), [done = std::move(done)](PgReply reply) mutable {
+          if (reply.done() && reply.result.rows() != 1) {
+            done(Status(Error::backend_foreign_data, "lattice.logs has lost this tenant's row"));
+          } else {
+            done(std::move(reply.status));
+          }
+        });
+  }
+
+  void remove(std::vector<keyspace::RecordId> records, StatusCallback done) override {
+    remove_some(std::move(records), 0, std::move(done));
+  }
+
+  void trim(Seq below, StatusCallback done) override {
+    trim_some(Seq(0), below, std::move(done));
+  }
+
+  void size(Callback<replica::LogSize> done) override;
+  void defragment(StatusCallback done) override;
+
+ private:
+  PgParams log_params() const {
+    PgParams params;
+    params.add_int4(log_no_);
+    return params;
+  }
+
+  // Runs one statement; `done` is not called once this log is gone.
+  void run(PgConnection& connection, std::string text, PgParams params,
+           absl::AnyInvocable<void(PgReply)> done, Duration patience = std::chrono::seconds(10)) {
+    PgCommand command;
+    command.text = std::move(text);
+    command.params = std::move(params);
+    command.patience = patience;
+    command.done = [alive = std::weak_ptr<bool>(alive_),
+                    done = std::move(done)](PgReply reply) mutable {
+      if (!alive.expired()) done(std::move(reply));
+    };
+    connection.execute(std::move(command));
+  }
+
+  void remove_some(std::vector<keyspace::RecordId> records, size_t from, StatusCallback done);
+  void trim_some(Seq from, Seq below, StatusCallback done);
+  void end_blocker();
+
+  PgConnections& connections_;
+  PgConnection& append_;
+  int32_t log_no_;
+  replica::LogId id_;
+  std::unique_ptr<loop::TimerHandle> blocked_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from,
+                        StatusCallback done) {
+  const size_t count = std::min(removals_per_statement, records.size() - from);
+  PgArray seqs = PgArray::int8(count);
+  PgArray indexes = PgArray::int4(count);
+  for (size_t i = from; i < from + count; ++i) {
+    seqs.add(static_cast<int64_t>(records[i].seq.value));
+    indexes.add(static_cast<int32_t>(records[i].index));
+  }
+  PgParams params = log_params();
+  params.add_array(std::move(seqs));
+  params.add_array(std::move(indexes));
+  run(*connections_.bulk,
+      "DELETE FROM lattice.record r USING unnest($2::int8[], $3::int4[]) AS gone (seq, idx)"
+      " WHERE r.log_no = $1::int4 AND r.seq = gone.seq AND r.idx = gone.idx",
+      std::move(params),
+      [this, records = std::move(records), from, count,
+       done = std::move(done)](PgReply reply) mutable {
+        if (!reply.done() || from + count == records.size()) {
+          done(std::move(reply.status));
+        } else {
+          remove_some(std::move(records), from + count, std::move(done));
+        }
+      },
+      std::chrono::seconds(60));
+}
+
+void PgLog::trim_some(Seq from, Seq below, StatusCallback done) {
+  PgParams params = log_params();
+  params.add_int8(static_cast<int64_t>(from.value));
+  params.add_int8(static_cast<int64_t>(below.value));
+  run(*connections_.bulk,
+      "WITH candidates AS ("
+      "  SELECT seq FROM lattice.batch WHERE log_no = $1::int4 AND seq >= $2::int8"
+      "    AND seq < least($3::int8, (SELECT max(seq) FROM lattice.batch WHERE log_no = $1::int4))"
+      "  ORDER BY seq LIMIT 5000"
+      "), gone AS ("
+      "  DELETE FROM lattice.batch b USING candidates c WHERE b.log_no = $1::int4 AND b.seq = c.seq"
+      "    AND NOT EXISTS (SELECT 1 FROM lattice.record r"
+      "                    WHERE r.log_no = $1::int4 AND r.seq = c.seq)"
+      ") SELECT max(seq) FROM candidates",
+      std::move(params),
+      [this, below, done = std::move(done)](PgReply reply) mutable {
+        const int64_t last = reply.done() ? reply.result.integer(0, 0) : 0;
+        if (!reply.done() || last == 0) {
+          done(std::move(reply.status));
+        } else {
+          trim_some(Seq(static_cast<uint64_t>(last) + 1), below, std::move(done));
+        }
+      },
+      std::chrono::seconds(60));
+}
+
+void PgLog::size(Callback<replica::LogSize> done) {
+  // Of all tenants together: PostgreSQL keeps no account per tenant. What is in use is estimated from
+  // the counts that its statistics keep anyway.
+  run(*connections_.bulk,
+      "SELECT sum(bytes)::int8,"
+      " sum(bytes * live / greatest(live + dead, 1))::int8 FROM (SELECT"
+      " pg_total_relation_size(relid)::float8 AS bytes, greatest(n_live_tup, 1)::float8 AS live,"
+      " n_dead_tup::float8 AS dead FROM pg_stat_all_tables WHERE schemaname = 'lattice') tables",
+      {}, [done = std::move(done)](PgReply reply) mutable {
+        if (reply.done()) {
+          done(replica::LogSize{reply.result.integer(0, 0), reply.result.integer(0, 1)});
+        } else {
+          done(std::move(reply.status));
+        }
+      });
+}
+
+void PgLog::defragment(StatusCallback done) {
+  // Plain VACUUM: beside the appends, and gives back what is free at the end of the files.
+  constexpr Duration for_ever{0};
+  run(*connections_.maintenance, "VACUUM lattice.record", {},
+      [this, done = std::move(done)](PgReply reply) mutable {
+        if (!reply.done()) {
+          done(std::move(reply.status));
+          return;
+        }
+        run(*connections_.maintenance, "VACUUM lattice.batch", {},
+            [done = std::move(done)](PgReply last) mutable { done(std::move(last.status)); },
+            for_ever);
+      },
+      for_ever);
+}
+
+void PgLog::end_blocker() {
+  // What holds the append up is another submission of the same place whose client is gone or stands
+  // still. It is ended, never cancelled; what became of it the chain will tell. A person's psql that
+  // has locked the table is not ours to end.
+  PgParams params;
+  params.add_int4(append_.server().backend_pid);
+  run(*connections_.bulk,
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+      " WHERE pid = ANY (pg_blocking_pids($1::int4)) AND usename = current_user"
+      " AND application_name LIKE 'lattice %'",
+      std::move(params), [](PgReply) {});
+}
+
+}  // namespace
+
+std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int32_t log_no,
+                                                const replica::LogId& id) {
+  return std::make_unique<PgLog>(connections, log_no, id);
+}
+
+}  // namespace lattice::backends

@@ -1,0 +1,46 @@
+#include "backends/postgres/pg_values.h"
+
+namespace lattice::backends {
+
+PgArray::PgArray(uint32_t element_oid, size_t count, size_t width, size_t bytes) {
+  encoded_.reserve(20 + count * (4 + width) + bytes);
+  append_big_endian(int32_t{count > 0 ? 1 : 0}, &encoded_);  // dimensions
+  append_big_endian(int32_t{0}, &encoded_);                  // no nulls
+  append_big_endian(element_oid, &encoded_);
+  if (count == 0) return;
+  append_big_endian(static_cast<int32_t>(count), &encoded_);
+  append_big_endian(int32_t{1}, &encoded_);  // the first subscript
+}
+
+size_t PgParams::bytes() const {
+  size_t bytes = 0;
+  for (const std::string& value : values_) bytes += value.size();
+  return bytes;
+}
+
+PgParams::Arrays PgParams::arrays() const {
+  Arrays arrays;
+  for (const std::string& value : values_) {
+    arrays.values.push_back(value.data());
+    arrays.lengths.push_back(static_cast<int>(value.size()));
+    arrays.formats.push_back(1);
+  }
+  return arrays;
+}
+
+int64_t PgResult::integer(int row, int column) const {
+  const std::string_view encoded = bytes(row, column);
+  if (encoded.empty() || encoded.size() > 8) return 0;
+  // The sign is the first byte's.
+  uint64_t value = static_cast<signed char>(encoded[0]) < 0 ? ~uint64_t{0} : 0;
+  for (const char byte : encoded) value = value << 8 | static_cast<uint8_t>(byte);
+  return static_cast<int64_t>(value);
+}
+
+std::string_view PgResult::bytes(int row, int column) const {
+  if (row >= rows() || column >= PQnfields(result_.get())) return {};
+  return {PQgetvalue(result_.get(), row, column),
+          static_cast<size_t>(PQgetlength(result_.get(), row, column))};
+}
+
+}  // namespace lattice::backends

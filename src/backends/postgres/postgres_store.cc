@@ -1,0 +1,204 @@
+#include "backends/postgres/postgres_store.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "backends/common/stored_row.h"
+#include "backends/postgres/pg_store.h"
+
+namespace lattice::backends {
+namespace {
+
+constexpr Duration open_retry = std::chrono::milliseconds(500);
+
+// Settings of every connection. The planner is left one way to do each of our statements, the one by
+// primary key: statistics gathered while a table was empty made it choose others, which cost 40 to 75 %
+// (log-protocol P2). A lock that is not there in time ends the statement with a clean error.
+std::string session_setup(const PgDurability& durability) {
+  return std::string("SET synchronous_commit = ") + synchronous_commit(durability) +
+         ";"
+         "SET search_path = pg_catalog; SET timezone = 'UTC'; SET client_min_messages = warning;"
+         "SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0;"
+         "SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s';"
+         "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+         "SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;";
+}
+
+void fill_random(void* data, size_t size) {
+  // Below 256 bytes getrandom neither fails nor stops half-way.
+  if (getrandom(data, size, 0) != static_cast<ssize_t>(size)) std::abort();
+}
+
+bool final_refusal(Error error) {
+  return error == Error::backend_schema_newer || error == Error::backend_foreign_data;
+}
+
+}  // namespace
+
+struct PostgresStore::Impl {
+  Impl(loop::Loop& loop, const PostgresOptions& options, PgConninfo conninfo)
+      : connections(loop, options, std::move(conninfo)) {
+    connections.bulk = connect("bulk", "", options.durability);
+    connections.maintenance = connect("maintenance", "", options.durability);
+  }
+
+  std::unique_ptr<PgConnection> connect(const char* purpose, const std::string& setup,
+                                        const PgDurability& durability) {
+    PgConnection::Options options;
+    options.application_name = std::string("lattice ") + purpose;
+    options.setup = session_setup(durability) + setup;
+    options.durability = durability;
+    if (cluster_id != 0) options.cluster_id = cluster_id_to_text(cluster_id);
+    return std::make_unique<PgConnection>(connections.loop, connections.resolver,
+                                          connections.conninfo, std::move(options));
+  }
+
+  void try_open() {
+    uint64_t fresh = 0;
+    while (fresh == 0) fill_random(&fresh, sizeof(fresh));
+    migration = std::make_unique<PgSchemaMigration>(*connections.bulk,
+                                                    connections.conninfo.describe(), fresh);
+    migration->run([this](Result<SchemaState> state) { opened(std::move(state)); });
+  }
+
+  void opened(Result<SchemaState> state) {
+    last_error = state.status();
+    if (!state.ok() && !final_refusal(state.error())) {
+      retry = connections.loop.after(open_retry, [this] { try_open(); });
+      return;
+    }
+    if (state.ok()) start(state->cluster_id);
+    auto done = std::move(open_done);
+    done(state.status());
+  }
+
+  void start(uint64_t id) {
+    cluster_id = id;
+    const PgDurability& durability = connections.options.durability;
+    for (int i = 0; i < std::max(1, connections.options.append_connections); ++i) {
+      connections.appends.push_back(connect("append", append_setup_sql, durability));
+      connections.appends.back()->start();
+    }
+    // Sessions are durable even where appends are not (L2), and never wait long for anything.
+    PgDurability always = durability;
+    if (always.mode == PgDurabilityMode::async) always.mode = PgDurabilityMode::sync;
+    connections.sessions = connect("session", "SET statement_timeout = '5s';", always);
+  }
+
+  PgConnections connections;
+  uint64_t cluster_id = 0;
+  Status last_error = Status(Error::backend_unavailable, "not opened yet");
+  StatusCallback open_done;
+  std::unique_ptr<PgSchemaMigration> migration;
+  std::unique_ptr<loop::TimerHandle> retry;
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+
+  // ---- The list of logs ----
+  void find_log(std::string tenant, int attempts, Callback<std::unique_ptr<replica::Log>> done);
+  void create_log(std::string tenant, int attempts, Callback<std::unique_ptr<replica::Log>> done);
+};
+
+PostgresStore::PostgresStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PostgresStore::~PostgresStore() = default;
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::create(loop::Loop& loop,
+                                                             const PostgresOptions& options) {
+  auto conninfo = PgConninfo::parse(options.url);
+  if (!conninfo.ok()) return conninfo.status();
+  return std::unique_ptr<PostgresStore>(
+      new PostgresStore(std::make_unique<Impl>(loop, options, std::move(*conninfo))));
+}
+
+void PostgresStore::open(StatusCallback done) {
+  impl_->open_done = std::move(done);
+  impl_->try_open();
+}
+
+Status PostgresStore::health() const {
+  if (!impl_->last_error.ok()) return impl_->last_error;
+  for (const auto& connection : impl_->connections.appends) {
+    if (connection->ready()) continue;
+    return connection->last_error().ok()
+               ? Status(Error::backend_unavailable, "connecting to PostgreSQL")
+               : connection->last_error();
+  }
+  return {};
+}
+
+uint64_t PostgresStore::cluster_id() const { return impl_->cluster_id; }
+
+void PostgresStore::Impl::find_log(std::string tenant, int attempts,
+                                   Callback<std::unique_ptr<replica::Log>> done) {
+  PgCommand command;
+  command.text = "SELECT log_no, log_id FROM lattice.logs WHERE tenant = $1::text";
+  command.params.add_text(tenant);
+  command.done = [this, weak = std::weak_ptr<bool>(alive), tenant = std::move(tenant), attempts,
+                  done = std::move(done)](PgReply reply) mutable {
+    if (weak.expired()) return;
+    replica::LogId id;
+    if (!reply.done()) {
+      done(std::move(reply.status));
+    } else if (reply.result.rows() == 0 && attempts > 0) {
+      create_log(std::move(tenant), attempts - 1, std::move(done));
+    } else if (reply.result.rows() != 1 || !copy_exactly(reply.result.bytes(0, 1), &id)) {
+      done(Status(Error::backend_corrupt, "lattice.logs: no usable row for this tenant"));
+    } else {
+      done(make_postgres_log(connections, static_cast<int32_t>(reply.result.integer(0, 0)), id));
+    }
+  };
+  connections.bulk->execute(std::move(command));
+}
+
+void PostgresStore::Impl::create_log(std::string tenant, int attempts,
+                                     Callback<std::unique_ptr<replica::Log>> done) {
+  replica::LogId id;
+  fill_random(id.data(), id.size());
+  PgCommand command;
+  // Somebody else may take the number or create the log: then the next look finds out.
+  command.text =
+      "INSERT INTO lattice.logs (log_no, tenant, log_id)"
+      " SELECT coalesce(max(log_no), 0) + 1, $1::text, $2::bytea FROM lattice.logs"
+      " ON CONFLICT DO NOTHING";
+  command.params.add_text(tenant);
+  command.params.add_bytes(bytes_of(id));
+  command.done = [this, weak = std::weak_ptr<bool>(alive), tenant = std::move(tenant), attempts,
+                  done = std::move(done)](PgReply reply) mutable {
+    if (weak.expired()) return;
+    if (!reply.done()) {
+      done(std::move(reply.status));
+    } else {
+      find_log(std::move(tenant), attempts, std::move(done));
+    }
+  };
+  connections.bulk->execute(std::move(command));
+}
+
+void PostgresStore::open_log(std::string_view tenant,
+                             Callback<std::unique_ptr<replica::Log>> done) {
+  constexpr int create_attempts = 10;
+  impl_->find_log(std::string(tenant), create_attempts, std::move(done));
+}
+
+void PostgresStore::tenants(Callback<std::vector<std::string>> done) {
+  PgCommand command;
+  command.text = "SELECT tenant FROM lattice.logs ORDER BY tenant";
+  command.done = [weak = std::weak_ptr<bool>(impl_->alive),
+                  done = std::move(done)](PgReply reply) mutable {
+    if (weak.expired()) return;
+    if (!reply.done()) {
+      done(std::move(reply.status));
+      return;
+    }
+    std::vector<std::string> names;
+    for (int i = 0; i < reply.result.rows(); ++i) names.emplace_back(reply.result.bytes(i, 0));
+    done(std::move(names));
+  };
+  impl_->connections.bulk->execute(std::move(command));
+}
+
+std::unique_ptr<replica::Sessions> PostgresStore::open_sessions() {
+  return make_postgres_sessions(impl_->connections);
+}
+
+}  // namespace lattice::backends

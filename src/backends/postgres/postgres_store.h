@@ -1,0 +1,61 @@
+// The log in a PostgreSQL database that several processes may share: schema `lattice`, described in
+// docs/log-format.md. One store per loop and database.
+//
+// Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on the
+// same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one for loads
+// and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
+//
+// Thread: the loop's. Ownership: logs and sessions must be destroyed before their store, the store
+//   before its loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/postgres/pg_durability.h"
+#include "base/callback.h"
+#include "loop/loop.h"
+#include "replica/log.h"
+#include "replica/sessions.h"
+
+namespace lattice::backends {
+
+struct PostgresOptions {
+  std::string url;  // a libpq URI or keyword string
+  PgDurability durability;
+  int append_connections = 1;
+  Duration statement_patience = std::chrono::seconds(10);
+};
+
+class PostgresStore {
+ public:
+  // Errors: invalid_argument for a URL that libpq does not understand. Connects nowhere yet.
+  static Result<std::unique_ptr<PostgresStore>> create(loop::Loop& loop,
+                                                       const PostgresOptions& options);
+  ~PostgresStore();
+
+  // Connects, and creates or migrates the schema under a lock. Tries again for as long as the database
+  // cannot be reached or may not be written to (health() has the reason meanwhile).
+  // Errors, final: backend_schema_newer, backend_foreign_data.
+  void open(StatusCallback done);
+  // ok: the store is open and its append connections are there.
+  Status health() const;
+
+  // The rest requires that open() has succeeded.
+
+  // Random at creation of the schema, never 0.
+  uint64_t cluster_id() const;
+  // Opens the tenant's log, creating it the first time.
+  void open_log(std::string_view tenant, Callback<std::unique_ptr<replica::Log>> done);
+  void tenants(Callback<std::vector<std::string>> done);
+  std::unique_ptr<replica::Sessions> open_sessions();
+
+ private:
+  struct Impl;
+  explicit PostgresStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lattice::backends
