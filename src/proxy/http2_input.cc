@@ -57,7 +57,6 @@ void Http2Session::on_frame(const nghttp2_frame* frame) {
     case NGHTTP2_PING:
       return on_ping(frame);
     case NGHTTP2_SETTINGS:
-    case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE:
       if (!useless_frames_.take(context_.loop.now())) {
         hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");

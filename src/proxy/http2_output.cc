@@ -20,6 +20,7 @@ namespace {
 
 // One turn's output of a connection; more waits in the streams, where a reset can still drop it.
 constexpr size_t kOutputBytes = 256 << 10;
+constexpr uint8_t kDrainPing[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 // From here on a response shares the connection with others instead of going first.
 constexpr size_t kRoundRobinBytes = 64 << 10;
 
@@ -222,6 +223,13 @@ void Http2Session::on_frame_sent(const nghttp2_frame* frame) {
       }
       return;
     }
+    case NGHTTP2_GOAWAY:
+      // When the answer to a ping behind the notice is here, everything is that the peer sent before it
+      // saw the notice. Not submitted together with it: pings overtake.
+      if (drain_since_ != Instant::never() && !goaway_final_ && !closing_) {
+        nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, kDrainPing);
+      }
+      return;
     case NGHTTP2_RST_STREAM:
       // Resets that the peer's mistakes caused count against it (CVE-2025-8671).
       switch (frame->rst_stream.error_code) {

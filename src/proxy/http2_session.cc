@@ -14,7 +14,6 @@ constexpr size_t kStreamsPerConnectionMax = 100'000;
 // Between the two GOAWAYs of a drain a client's requests that crossed the first one arrive.
 constexpr Duration kDrainGrace = std::chrono::seconds(1);
 constexpr Duration kHeaderBlockMax = std::chrono::seconds(10);
-constexpr uint8_t kDrainPing[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 
 constexpr double kFaultBurst = 100;
 constexpr double kFaultsPerSecond = 10;
@@ -87,8 +86,6 @@ void Http2Session::begin_drain() {
   if (drain_since_ != Instant::never()) return;
   drain_since_ = context_.loop.now();
   nghttp2_submit_shutdown_notice(session_.get());
-  // When the answer to this is here, everything that the peer sent before it saw the notice is, too.
-  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, kDrainPing);
   host_.request_flush();
 }
 
