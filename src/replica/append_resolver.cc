@@ -38,6 +38,9 @@ void AppendResolver::on_reply(AppendReply reply) {
 
 void AppendResolver::on_unknown(const AppendReply& reply) {
   state_.observer.on_append_unknown(reply.detail);
+  if (reply.definite_error && ambiguous_) {
+    state_.observer.on_rare("a clean error after an unknown outcome");
+  }
   if (!reply.definite_error) {
     ambiguous_ = true;
   } else if (!ambiguous_ && reply.detail.error() == Error::backend_full) {
@@ -58,6 +61,7 @@ void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
     // Rejected, and yet nothing is there. Trimmed below the oldest header: whether it had landed
     // can no longer be told. Otherwise the batch that this one follows has gone, or another
     // connection shows an older state: only repetition tells those apart.
+    state_.observer.on_rare("rejected and not there");
     if (reply->newest >= seq)
       return confirm(Verdict::lost, {Error::backend_corrupt, "position trimmed"});
     if (++missing_ >= missing_max) {
@@ -68,6 +72,7 @@ void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
   }
   const bool mine =
       reply->header->id == batch_->header.id && reply->header->digest == batch_->header.digest;
+  state_.observer.on_rare(mine ? "an earlier submission had committed" : "another batch was there");
   confirm(mine ? Verdict::committed : Verdict::rejected, {});
 }
 
@@ -75,7 +80,10 @@ void AppendResolver::confirm(Verdict verdict, Status detail) {
   state_.log.barrier(
       lifetime_.guard([this, verdict, detail = std::move(detail)](const Status& status) {
         // The connection that showed it may be gone, and what it showed with it: look again.
-        if (!status.ok()) return retry(&AppendResolver::look);
+        if (!status.ok()) {
+          state_.observer.on_rare("the barrier failed");
+          return retry(&AppendResolver::look);
+        }
         finish(verdict, detail);
       }));
 }

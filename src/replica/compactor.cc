@@ -50,6 +50,7 @@ void Compactor::forget_dropped() {
 }
 
 void Compactor::begin_sweep() {
+  if (!swept_) state_.observer.on_rare("a compaction overtook another");
   sweep_ = state_.compaction.revision;
   swept_ = false;
 }
@@ -109,6 +110,7 @@ void Compactor::remove_next() {
                       removing_ = false;
                       if (!leading_) return;
                       if (!status.ok()) {
+                        state_.observer.on_rare("a deletion failed");
                         retry_timer_ =
                             state_.environment.after(retry_interval, [this] { remove_next(); });
                         return;

@@ -119,14 +119,15 @@ void HubStream::run(Progress) {
 
 void HubStream::charge(size_t bytes) {
   outstanding_ += bytes;
-  if (outstanding_ >= stream_bytes_max) blocked_ = true;
+  if (hub_ != nullptr && outstanding_ >= hub_->state_.options.stream_bytes) blocked_ = true;
 }
 
 void HubStream::consumed(size_t bytes) {
   outstanding_ -= std::min(bytes, outstanding_);
-  if (!blocked_ || outstanding_ > stream_bytes_max / 2) return;
+  if (hub_ == nullptr || !blocked_) return;
+  if (outstanding_ > hub_->state_.options.stream_bytes / 2) return;
   blocked_ = false;
-  if (hub_ != nullptr) hub_->schedule_catch_up();
+  hub_->schedule_catch_up();
 }
 
 void HubStream::close(const Status& status) {

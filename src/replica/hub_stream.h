@@ -15,7 +15,8 @@ namespace lattice::replica {
 
 class HubStream : public WatchStream {
  public:
-  HubStream(WatchHub& hub, WatchSink& sink) : hub_(&hub), sink_(sink) {}
+  HubStream(WatchHub& hub, uint64_t number, WatchSink& sink)
+      : hub_(&hub), number_(number), sink_(sink) {}
   ~HubStream() override;
 
   void create(WatchCreate create) override;
@@ -24,6 +25,7 @@ class HubStream : public WatchStream {
   void consumed(size_t bytes) override;
 
   // ---- For WatchHub ----
+  uint64_t number() const { return number_; }
   WatchSink& sink() { return sink_; }
   bool has_room() const { return !blocked_; }
   void charge(size_t bytes);
@@ -52,6 +54,7 @@ class HubStream : public WatchStream {
   void tick();
 
   WatchHub* hub_;  // null once closed
+  const uint64_t number_;
   WatchSink& sink_;
   Lifetime lifetime_;
   std::map<WatchId, keyspace::WatcherToken> watches_;

@@ -6,6 +6,8 @@
 namespace lattice::replica {
 namespace {
 constexpr Duration retry_interval = std::chrono::milliseconds(200);
+// A log that contradicts itself this often in a row does so for good.
+constexpr int loads_max = 20;
 }  // namespace
 
 Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver,
@@ -34,18 +36,29 @@ void Leadership::later(Duration delay, void (Leadership::*step)()) {
 // ---- Reading ----
 
 void Leadership::load() {
-  reader_.read(lifetime_.guard([this](const Status& status) { on_loaded(status); }));
+  state_.log.head(lifetime_.guard([this](const Result<LogHead>& head) {
+    if (!active()) return;
+    if (!head.ok()) return later(retry_interval, &Leadership::load);
+    load_began_ = head->newest.seq;
+    reader_.read(lifetime_.guard([this](const Status& status) { on_loaded(status); }));
+  }));
 }
 
 void Leadership::on_loaded(const Status& status) {
   if (!active()) return;
-  if (status.error() == Error::backend_corrupt) return fail(status);
+  // A log is not read in one moment: a leader that deletes superseded records meanwhile can make
+  // what was read contradict itself.
+  const bool may_pass = session_ != nullptr && ++loads_ < loads_max;
+  if (status.error() == Error::backend_corrupt && !may_pass) return fail(status);
   if (!status.ok()) {
     reader_.restart();
     return later(retry_interval, &Leadership::load);
   }
   role_ = Role::following;
-  host_.on_progress();
+  // Deletions end before their compact_done is appended. Without one that was there when the
+  // reading began, it is read again, unless there is no leader to delete anything.
+  doubtful_ = session_ != nullptr && !reader_.settled_at(load_began_);
+  if (!doubtful_) host_.on_progress();
   session_ == nullptr ? take_over() : follow();
 }
 
@@ -65,7 +78,10 @@ void Leadership::on_caught_up(const Status& status) {
   catching_up_ = false;
   const BatchHeader& tip = reader_.tip();
   const bool still_mine = tip.epoch == state_.epoch && tip.incarnation == state_.leader;
-  if (!still_mine) return step_down(Error::leader_changed);
+  if (!still_mine) {
+    state_.observer.on_rare("a leader met another's takeover");
+    return step_down(Error::leader_changed);
+  }
   // Only this replica appends under its takeover, so all of it is its own and was waited for.
   if (Status applied = reader_.apply_all(); !applied.ok()) return fail(applied);
   host_.on_caught_up();
@@ -107,7 +123,10 @@ void Leadership::on_head(const Result<LogHead>& head) {
   if (newest.seq < tip.seq || (newest.seq == tip.seq && newest.digest != tip.digest)) {
     // What was only read ahead proves nothing; what was applied had been acknowledged (H3).
     const bool speculative = state_.applied.seq < tip.seq && newest.seq >= state_.applied.seq;
-    if (speculative) return reload(Error::leader_changed);
+    if (speculative) {
+      state_.observer.on_rare("a batch that was read ahead has vanished");
+      return reload(Error::leader_changed);
+    }
     return fail({Error::backend_corrupt, "the log has lost acknowledged batches"});
   }
   if (newest.seq == tip.seq) return examine_leader();
@@ -117,9 +136,12 @@ void Leadership::on_head(const Result<LogHead>& head) {
 void Leadership::on_followed(const Status& status) {
   if (role_ != Role::following) return;
   if (status.error() == Error::backend_corrupt) return fail(status);
-  if (status.error() == Error::compacted) return reload(Error::leader_changed);
+  if (status.error() == Error::compacted) {
+    state_.observer.on_rare("a follower fell behind a compaction");
+    return reload(Error::leader_changed);
+  }
   if (!status.ok()) return follow_later(state_.options.poll_interval);
-  host_.on_progress();
+  if (!doubtful_) host_.on_progress();
   examine_leader();
 }
 
@@ -148,6 +170,10 @@ void Leadership::on_leader_row(const Incarnation& leader,
   const SessionRow& session = **row;
   if (!seen_since_ || seen_.incarnation != leader || seen_.renewals != session.renewals) {
     set_other_alive(true);
+    if (doubtful_ && seen_since_) {
+      state_.observer.on_rare("the log was read while it was being compacted");
+      return reload(Error::leader_changed);
+    }
     seen_ = session;
     seen_.incarnation = leader;
     seen_since_ = now;
@@ -212,6 +238,7 @@ void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict
     case AppendResolver::Verdict::lost:
       return session_ == nullptr ? fail(detail) : reload(Error::leader_changed);
     case AppendResolver::Verdict::rejected:
+      state_.observer.on_rare("another took over first");
       // On an exclusive log too the log is read again: another process may have had it before.
       return later(Duration{}, session_ == nullptr ? &Leadership::load : &Leadership::follow);
     case AppendResolver::Verdict::refused:
@@ -220,6 +247,8 @@ void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict
 }
 
 void Leadership::become_leader(const Batch& batch) {
+  loads_ = 0;
+  doubtful_ = false;
   Status status = reader_.apply_all();
   if (status.ok()) {
     Log::LoadedBatch own;
@@ -233,6 +262,7 @@ void Leadership::become_leader(const Batch& batch) {
   reader_.advance(batch.header);
   // The session under which the batch was built may have died meanwhile: then it is nobody's.
   if (session_ != nullptr && session_->incarnation() != batch.header.incarnation) {
+    state_.observer.on_rare("the session died during the takeover");
     return follow_later(Duration{});
   }
   role_ = Role::leading;
@@ -278,12 +308,17 @@ void Leadership::set_other_alive(bool alive) {
 
 void Leadership::on_session_extended(bool lapsed) {
   if (!leads()) return;
-  if (lapsed) host_.on_session_regained();
+  if (lapsed) {
+    state_.observer.on_rare("a leader's session lapsed and came back");
+    host_.on_session_regained();
+  }
   host_.on_progress();
 }
 
 void Leadership::on_session_dead() {
-  if (leads()) step_down(Error::leader_changed);
+  if (!leads()) return;
+  state_.observer.on_rare("a leader's session was declared dead");
+  step_down(Error::leader_changed);
 }
 
 }  // namespace lattice::replica

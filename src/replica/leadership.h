@@ -97,6 +97,9 @@ class Leadership : private SessionKeeper::Host {
   std::unique_ptr<SessionKeeper> session_;
   Role role_ = Role::loading;
   bool catching_up_ = false;
+  Seq load_began_;         // the newest batch before the log was read
+  bool doubtful_ = false;  // records may have been deleted while it was
+  int loads_ = 0;          // since the last takeover or settled load
   bool other_alive_ = false;
   // The leader's session as it was first seen with this renewal count (L3).
   SessionRow seen_;

@@ -39,6 +39,7 @@ void LeaseKeeper::renew(LeaseId id, Instant since, Callback<LeaseKeepAliveResult
   const auto renewal = state_.leases.renew(id, state_.environment.now());
   if (!renewal) return done(LeaseKeepAliveResult{header, 0});
   if (renewal->pending) {
+    state_.observer.on_rare("a renewal waited for its lease's expiry");
     pending_[id].push_back({since, std::move(done)});
     return;
   }

@@ -40,6 +40,7 @@ void LogReader::receive(Log::LoadedBatch batch) {
   if (!status_.ok()) return;
   for (const keyspace::Record& record : batch.records) {
     if (record.kind == keyspace::RecordKind::compact) compact_ = batch.seq;
+    if (record.kind == keyspace::RecordKind::compact_done) done_seq_ = batch.seq;
   }
   // A trimmed header lies behind a finished compaction: durable and announced long ago.
   const bool successor_known = !batch.header || (!ahead_.empty() && ahead_.back().header &&
@@ -112,6 +113,7 @@ void LogReader::restart() {
   tip_ = {};
   hole_ = {};
   compact_ = {};
+  done_seq_ = {};
   loaded_ = false;
 }
 

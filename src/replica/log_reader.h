@@ -40,6 +40,10 @@ class LogReader {
 
   // The newest batch read, applied or not; seq 0: none. Its epoch and incarnation name the leader.
   const BatchHeader& tip() const { return tip_; }
+  // No deletion of a compaction can have run since the log ended with `seq`, by what was read.
+  bool settled_at(Seq seq) const {
+    return compact_ == Seq(0) || (done_seq_ > compact_ && done_seq_ <= seq);
+  }
   // Everything was read once.
   bool loaded() const { return loaded_; }
 
@@ -59,6 +63,7 @@ class LogReader {
   Done done_;
   Status status_;  // the first thing wrong with what this read brought
   Seq hole_;       // the newest batch behind which headers or of which records are missing
+  Seq done_seq_;   // the newest batch with a `compact_done` record
   Seq compact_;    // the newest batch with a `compact` record: only that explains holes
   Observer::LoadProgress progress_;
   Instant started_;

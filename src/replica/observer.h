@@ -53,6 +53,9 @@ class Observer {
   // The log is not the one that this replica has read: nothing is served any more.
   virtual void on_failed(const Status&) {}
 
+  // A branch that is seldom taken was taken; the simulator checks that each one is, some time.
+  virtual void on_rare(std::string_view /*branch*/) {}
+
   // ---- Leases, watches, compaction ----
   virtual void on_leases(size_t /*active*/, size_t /*granted*/, size_t /*revoked*/,
                          size_t /*expired*/) {}

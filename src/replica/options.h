@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "replica/watch.h"
 
 namespace lattice::replica {
 
@@ -45,6 +46,7 @@ struct Options {
 
   // ---- Watches ----
   Duration progress_interval = std::chrono::minutes(10);
+  size_t stream_bytes = stream_bytes_max;  // delivered and not consumed, per stream
 
   // ---- Compaction ----
   size_t compact_keys_per_step = 500;

@@ -13,8 +13,6 @@ namespace {
 
 constexpr size_t watchers_per_pass = 512;
 constexpr size_t versions_per_pass = 4096;
-// One response; a stream that has any room at all can be given it.
-constexpr size_t response_bytes_max = stream_bytes_max / 4;
 // Fewer than this compare each version's key themselves.
 constexpr size_t groups_without_index_max = 4;
 
@@ -139,7 +137,9 @@ void WatchHub::match_groups(std::deque<Group>* groups, std::span<const KvRef> ve
   }
 }
 
-Revision WatchHub::cut_to_fit(Group* group, std::span<const KvRef> versions, Revision end) {
+Revision WatchHub::cut_to_fit(Group* group, std::span<const KvRef> versions, Revision end) const {
+  // One response; a stream that has any room at all can be given it.
+  const size_t response_bytes_max = state_.options.stream_bytes / 4;
   size_t bytes = 0;
   for (size_t i = 0; i < group->matched.size(); ++i) {
     const keyspace::KvRecord& version = *versions[group->matched[i]];

@@ -14,12 +14,12 @@ constexpr int skipped_max = 32;
 using keyspace::KvRef;
 
 WatchHub::~WatchHub() {
-  for (HubStream* stream : streams_) stream->detach();
+  for (const auto& [number, stream] : streams_) stream->detach();
 }
 
 std::unique_ptr<WatchStream> WatchHub::open(WatchSink& sink) {
-  auto stream = std::make_unique<HubStream>(*this, sink);
-  streams_.insert(stream.get());
+  auto stream = std::make_unique<HubStream>(*this, ++last_stream_, sink);
+  streams_.emplace(last_stream_, stream.get());
   count();
   return stream;
 }
@@ -32,13 +32,13 @@ void WatchHub::on_leading() {
 void WatchHub::on_stepped_down(const Status& status) {
   leading_ = false;
   catch_up_timer_.reset();
-  const std::vector<HubStream*> all(streams_.begin(), streams_.end());
-  for (HubStream* stream : all) {
-    if (streams_.contains(stream)) stream->close(status);
-  }
+  // Closing one takes it out, and may destroy others.
+  while (!streams_.empty()) streams_.begin()->second->close(status);
 }
 
 // ---- For HubStream ----
+
+void WatchHub::call_later(HubStream& stream) { waiting_streams_[stream.number()] = &stream; }
 
 void WatchHub::add(HubStream& stream, WatchId id, WatchCreate spec, Token* token) {
   auto watcher = std::make_unique<Watcher>();
@@ -75,8 +75,8 @@ Watcher* WatchHub::find(Token token) {
 }
 
 void WatchHub::forget(HubStream& stream) {
-  streams_.erase(&stream);
-  waiting_streams_.erase(&stream);
+  streams_.erase(stream.number());
+  waiting_streams_.erase(stream.number());
   count();
 }
 
@@ -126,7 +126,7 @@ void WatchHub::distribute() {
 void WatchHub::end_busy() {
   busy_ = false;
   while (!waiting_streams_.empty()) {
-    HubStream* stream = *waiting_streams_.begin();
+    HubStream* stream = waiting_streams_.begin()->second;
     waiting_streams_.erase(waiting_streams_.begin());
     stream->run_requests();
   }
@@ -189,6 +189,7 @@ void WatchHub::offer(Watcher& watcher, Revision revision, const SharedEvents& li
 }
 
 void WatchHub::fall_behind(Watcher& watcher, Revision revision) {
+  state_.observer.on_rare("a watch fell behind");
   watcher.next = revision;
   watcher.lagging = true;
   watcher.skipped = 0;
@@ -220,6 +221,7 @@ void WatchHub::on_compacted() {
 
 void WatchHub::tell_compacted(Watcher& watcher) {
   unindex(watcher);
+  state_.observer.on_rare("a watch was overtaken by a compaction");
   if (watcher.lagging) --slow_;
   watcher.lagging = false;
   watcher.compacted = true;

@@ -16,11 +16,11 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "keyspace/watch_index.h"
 #include "replica/lifetime.h"
 #include "replica/read_queue.h"
@@ -72,7 +72,7 @@ class WatchHub {
   void add(HubStream& stream, WatchId id, WatchCreate spec, Token* token);
   void remove(Token token);
   Watcher* find(Token token);
-  void call_later(HubStream& stream) { waiting_streams_.insert(&stream); }
+  void call_later(HubStream& stream);
   void forget(HubStream& stream);
   void schedule_catch_up();
 
@@ -94,7 +94,7 @@ class WatchHub {
   std::deque<Group> group_lagging(const std::vector<Token>& picked);
   void match_groups(std::deque<Group>* groups, std::span<const keyspace::KvRef> versions) const;
   // Keeps of `matched` what fits one response; answers up to where the group is fed then.
-  static Revision cut_to_fit(Group* group, std::span<const keyspace::KvRef> versions, Revision end);
+  Revision cut_to_fit(Group* group, std::span<const keyspace::KvRef> versions, Revision end) const;
   void feed_group(Group& group, std::span<const keyspace::KvRef> versions, Revision end);
   void queue_lagging(Watcher& watcher);
   void caught_up(Watcher& watcher, Revision next);
@@ -112,10 +112,12 @@ class WatchHub {
   absl::flat_hash_map<Token, std::unique_ptr<Watcher>> watchers_;
   keyspace::WatchIndex index_;
   std::deque<Token> lagging_;  // may hold tokens of watchers that are gone or synced again
-  absl::flat_hash_set<HubStream*> streams_;
-  absl::flat_hash_set<HubStream*> waiting_streams_;  // with requests made while busy_
-  std::vector<keyspace::KvRef> versions_;            // scratch
-  std::vector<Token> tokens_;                        // scratch
+  // By number, so that a run in simulated time visits them in the same order each time.
+  std::map<uint64_t, HubStream*> streams_;
+  std::map<uint64_t, HubStream*> waiting_streams_;  // with requests made while busy_
+  uint64_t last_stream_ = 0;
+  std::vector<keyspace::KvRef> versions_;  // scratch
+  std::vector<Token> tokens_;              // scratch
   size_t slow_ = 0;
   std::unique_ptr<Timer> catch_up_timer_;
 };

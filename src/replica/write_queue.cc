@@ -50,7 +50,10 @@ void WriteQueue::evaluate_batch() {
 void WriteQueue::answer_without_append() {
   state_.rollback();
   // Nothing is in flight, so all that these operations saw is committed; what remains is the fence.
-  if (!host_.can_linearize()) return put_back();
+  if (!host_.can_linearize()) {
+    state_.observer.on_rare("an operation without records waited for the fence");
+    return put_back();
+  }
   for (std::vector<Proposal> done = take_batch(); Proposal & proposal : done) proposal.answer();
   settle();
 }
@@ -93,6 +96,7 @@ void WriteQueue::on_verdict(const Batch& batch, AppendResolver::Verdict verdict,
       }
       return settle();
     case AppendResolver::Verdict::rejected:
+      state_.observer.on_rare("a batch was rejected");
       rejected_ = true;
       return host_.on_rejected();
     default:
@@ -171,6 +175,7 @@ void WriteQueue::sweep() {
   for (Proposal& proposal : batch_) {
     if (now - proposal.since >= state_.options.request_timeout) uncertain.push_back(&proposal);
   }
+  if (!uncertain.empty()) state_.observer.on_rare("a batch in flight outlived its callers");
   for (Proposal* proposal : uncertain) proposal->refuse(Error::timeout);
   for (auto& [proposal, error] : late) proposal.refuse(error);
   if (waiting() > 0 || in_flight()) arm_sweep();
