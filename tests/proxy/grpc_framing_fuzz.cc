@@ -1,0 +1,67 @@
+// Any bytes, cut anywhere: the assembler finds the same messages, holds little more than it was given,
+// and inflating keeps to its limit.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/grpc_text.h"
+#include "proxy/gzip.h"
+#include "proxy/message_assembler.h"
+
+namespace {
+
+using lattice::Bytes;
+using lattice::proxy::MessageAssembler;
+
+constexpr size_t kMessageMax = 100'000;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+struct Outcome {
+  MessageAssembler::Outcome end = MessageAssembler::Outcome::ok;
+  bool at_boundary = true;
+  std::vector<std::string> messages;
+  bool operator==(const Outcome&) const = default;
+};
+
+Outcome assemble(std::string_view input, size_t piece) {
+  MessageAssembler assembler(kMessageMax);
+  Outcome outcome;
+  size_t fed = 0;
+  while (!input.empty() && outcome.end == MessageAssembler::Outcome::ok) {
+    const std::string_view part = input.substr(0, piece);
+    input.remove_prefix(part.size());
+    fed += part.size();
+    outcome.end = assembler.feed(part, [&](Bytes message, bool compressed) {
+      if (compressed) {
+        const auto inflated = lattice::proxy::gzip_inflate(message, kMessageMax);
+        require(inflated.bytes.size() <= kMessageMax);
+      }
+      outcome.messages.emplace_back(message.view());
+      return true;
+    });
+    require(assembler.held() <= 2 * fed + (16 << 10));
+  }
+  outcome.at_boundary = assembler.at_boundary();
+  return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const Outcome whole = assemble(input, SIZE_MAX);
+  require(whole == assemble(input, 1));
+  require(whole == assemble(input, 7));
+  const std::string text(input);
+  require(lattice::proxy::percent_decode(lattice::proxy::percent_encode(text)) == text);
+  require(lattice::proxy::decode_base64(lattice::proxy::encode_base64(text)) == text);
+  lattice::proxy::parse_grpc_timeout(text);
+  lattice::proxy::decode_base64(text);
+  return 0;
+}
