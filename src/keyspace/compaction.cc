@@ -15,8 +15,9 @@ bool survives(const KvRecord& version, Revision compact) {
 
 }  // namespace
 
-void Compaction::start(State* state, Revision revision) {
+void Compaction::start(State* state, Revision revision, bool log_whole) {
   previous_ = state->compact;
+  log_whole_ = log_whole;
   state->compact = revision;
   before_ = HashWalk(previous_, revision, HashWalk::Kind::compaction);
   survivors_ = HashWalk(revision, revision, HashWalk::Kind::compaction);
@@ -42,7 +43,7 @@ Keyspace::CompactStep Compaction::step(State* state, size_t versions_max,
 
 void Compaction::keep_hash(Revision revision) {
   // Compacting at 0 is allowed once; a request for the hash at 0 means the newest one, though.
-  if (revision <= Revision(0)) return;
+  if (revision <= Revision(0) || !log_whole_) return;
   HashResult result;
   result.hash = before_.hash();
   result.compact_revision = previous_;

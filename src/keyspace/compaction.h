@@ -17,7 +17,7 @@ namespace lattice::keyspace {
 
 class Compaction {
  public:
-  void start(State* state, Revision revision);
+  void start(State* state, Revision revision, bool log_whole);
   // Looks at up to `versions_max` versions. Without a compaction under way: done at once, with the last
   // one's hash.
   Keyspace::CompactStep step(State* state, size_t versions_max, std::vector<RecordId>* dropped);
@@ -28,6 +28,7 @@ class Compaction {
   void keep_hash(Revision revision);
 
   Revision previous_{-1};
+  bool log_whole_ = true;  // so before_ has seen all that HashKV would have
   // What HashKV answers before the compaction drops anything, and once it has.
   HashWalk before_{Revision(-1), Revision(0), HashWalk::Kind::compaction};
   HashWalk survivors_ = before_;

@@ -103,12 +103,13 @@ Status Keyspace::check_compact(Revision revision) const {
   return {};
 }
 
-void Keyspace::set_compact_revision(Revision revision) {
-  impl_->compaction.start(&impl_->state, revision);
+void Keyspace::set_compact_revision(Revision revision, bool log_whole) {
+  impl_->compaction.start(&impl_->state, revision, log_whole);
 }
 
-Keyspace::CompactStep Keyspace::compact_step(size_t keys_max, std::vector<RecordId>* dropped) {
-  return impl_->compaction.step(&impl_->state, keys_max, dropped);
+Keyspace::CompactStep Keyspace::compact_step(size_t versions_max,
+                                             std::vector<RecordId>* dropped) {
+  return impl_->compaction.step(&impl_->state, versions_max, dropped);
 }
 
 Result<HashResult> Keyspace::hash_kv(Revision revision) const {

@@ -90,16 +90,20 @@ class Keyspace {
   // ---- Compaction (etcd-v3.md 1.6; log-protocol H1) ----
   // Errors: compacted, future_revision, as etcd.
   Status check_compact(Revision revision) const;
-  // From now on reads below `revision` fail. Memory is given back by compact_step.
-  void set_compact_revision(Revision revision);
+  // From now on reads below `revision` fail. Memory is given back by compact_step. `log_whole`: every
+  // version since the previous compaction is here; a log that is loaded may have lost some already, and
+  // then HashKV keeps no hash from before the compaction.
+  // Requires: check_compact(revision) is ok.
+  void set_compact_revision(Revision revision, bool log_whole = true);
   struct CompactStep {
     bool done = false;
     uint32_t hash = 0;  // when done: the hash of the survivors at the compact revision
   };
-  // Drops superseded versions of up to `keys_max` keys, in key order, and reports each dropped
-  // version's place in the log. Call until done; writes may be staged and committed in between.
-  // Requires: nothing staged at the time of the call.
-  CompactStep compact_step(size_t keys_max, std::vector<RecordId>* dropped);
+  // Looks at up to `versions_max` versions in revision order, drops the superseded ones and appends
+  // their places in the log to `dropped`. A log that deletes them in this order can be loaded after
+  // every single deletion: no put is ever left without the tombstone that ended it. Call until done;
+  // writes may be staged and committed in between. Requires: nothing staged at the time of the call.
+  CompactStep compact_step(size_t versions_max, std::vector<RecordId>* dropped);
 
   // ---- Hash ----
   // etcd's HashKV: CRC-32C over the records at or below `revision` (0: the current one).

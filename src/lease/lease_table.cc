@@ -130,6 +130,8 @@ struct LeaseTable::Impl {
 
 LeaseTable::LeaseTable() : impl_(std::make_unique<Impl>()) {}
 LeaseTable::~LeaseTable() = default;
+LeaseTable::LeaseTable(LeaseTable&&) noexcept = default;
+LeaseTable& LeaseTable::operator=(LeaseTable&&) noexcept = default;
 
 Result<int64_t> LeaseTable::effective_ttl(int64_t requested_seconds) {
   if (requested_seconds > ttl_seconds_max) return Error::lease_ttl_too_large;
@@ -143,7 +145,7 @@ bool LeaseTable::exists(LeaseId id) const {
 
 size_t LeaseTable::size() const { return impl_->existing; }
 
-Status LeaseTable::stage_grant(LeaseId id, int64_t ttl_seconds, Instant) {
+Status LeaseTable::stage_grant(LeaseId id, int64_t ttl_seconds) {
   if (exists(id)) return Error::lease_exists;
   Lease lease;
   lease.ttl_seconds = ttl_seconds;

@@ -31,6 +31,8 @@ class LeaseTable {
  public:
   LeaseTable();
   ~LeaseTable();
+  LeaseTable(LeaseTable&&) noexcept;
+  LeaseTable& operator=(LeaseTable&&) noexcept;
 
   // The TTL that a grant gets, or lease_ttl_too_large.
   static Result<int64_t> effective_ttl(int64_t requested_seconds);
@@ -41,7 +43,7 @@ class LeaseTable {
   // ---- Changes, staged first: visible to exists(), final only with commit() ----
   // Until then a granted lease cannot be renewed or listed, and a revoked one still is.
   // Errors: lease_exists.
-  Status stage_grant(LeaseId id, int64_t ttl_seconds, Instant now);
+  Status stage_grant(LeaseId id, int64_t ttl_seconds);
   // Errors: lease_not_found.
   Status stage_revoke(LeaseId id);
   // A granted lease's deadline counts from `now`, the time of its commit, never from its staging.

@@ -59,8 +59,7 @@ Result<LeaseGrantResult> Evaluator::run(const GrantRequest& request) {
   while (id == LeaseId(0) || (request.id == LeaseId(0) && state_.leases.exists(id))) {
     id = LeaseId(static_cast<int64_t>(state_.random.next() >> 1));
   }
-  const Status status =
-      state_.leases.stage_grant(id, request.ttl_seconds, state_.environment.now());
+  const Status status = state_.leases.stage_grant(id, request.ttl_seconds);
   if (!status.ok()) return status;
   Record record = minor_record(RecordKind::lease_grant);
   record.lease = id;

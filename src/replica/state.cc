@@ -21,13 +21,17 @@ void State::note(RecordId id, const Record& record) {
       break;
     case RecordKind::compact:
       compaction = {Revision(record.number), id.seq, false, 0};
-      keyspace.set_compact_revision(compaction.revision);
+      keyspace.set_compact_revision(compaction.revision, log_whole);
+      log_whole = true;
       break;
     case RecordKind::compact_done:
       if (Revision(record.number) == compaction.revision) {
         compaction.done = true;
         compaction.hash = static_cast<uint32_t>(record.version);
       }
+      break;
+    case RecordKind::lease_checkpoint:
+      leases.apply_checkpoint(record.lease, record.number);
       break;
     case RecordKind::alarm_on:
     case RecordKind::alarm_off: {
@@ -55,9 +59,6 @@ Status State::replay_record(RecordId id, const Record& record) {
     case RecordKind::lease_revoke:
       leases.apply_revoke(record.lease);
       break;
-    case RecordKind::lease_checkpoint:
-      leases.apply_checkpoint(record.lease, record.number);
-      break;
     default:
       break;
   }
@@ -71,6 +72,8 @@ Status State::replay_record(RecordId id, const Record& record) {
 Status State::replay(const Log::LoadedBatch& batch) {
   size_t puts = 0;
   size_t deletes = 0;
+  const bool whole = batch.header && batch.header->record_count == batch.records.size();
+  log_whole = log_whole && whole;
   for (size_t i = 0; i < batch.records.size(); ++i) {
     const Record& record = batch.records[i];
     if (Status status = replay_record({batch.seq, batch.indexes[i]}, record); !status.ok()) {
@@ -113,12 +116,12 @@ void State::rollback() {
 
 void State::reset() {
   keyspace = keyspace::Keyspace();
-  std::destroy_at(&leases);  // it is not movable
-  std::construct_at(&leases);
+  leases = lease::LeaseTable();
   applied = {};
   epoch = {};
   leader = {};
   compaction = {};
+  log_whole = true;
   alarms.clear();
   minor = {};
 }

@@ -53,11 +53,12 @@ struct State {
   Epoch epoch;  // of the newest takeover, and who appended it
   Incarnation leader{};
   CompactionState compaction;
+  bool log_whole = true;  // no batch since that compaction has lost records to it
   std::vector<Alarm> alarms;
   MinorRecords minor;
   std::shared_ptr<Published> published = std::make_shared<Published>();
 
-  // Takes over what a record of a batch means for everything but keys and leases.
+  // Takes over what a record of a batch means for everything but keys and which leases there are.
   void note(keyspace::RecordId id, const keyspace::Record& record);
   // Applies a batch that this replica did not stage: start-up, or another writer's.
   // Requires: nothing is staged. Errors: backend_corrupt.

@@ -19,7 +19,7 @@ struct Leader {
   LeaseTable table;
   Leader() { table.take_over(at(0)); }
   Status grant(LeaseId id, int64_t ttl, Instant now) {
-    Status status = table.stage_grant(id, ttl, now);
+    Status status = table.stage_grant(id, ttl);
     table.commit(now);
     return status;
   }
@@ -54,7 +54,7 @@ TEST_CASE("revoking an unknown lease is refused") {
 
 TEST_CASE("a deadline counts from the commit and not from the staging") {
   Leader leader;
-  REQUIRE(leader.table.stage_grant(first, 10, at(0)).ok());
+  REQUIRE(leader.table.stage_grant(first, 10).ok());
   CHECK(leader.table.exists(first));
   CHECK(leader.table.next_deadline() == Instant::never());
   leader.table.commit(at(5));
@@ -63,7 +63,7 @@ TEST_CASE("a deadline counts from the commit and not from the staging") {
 
 TEST_CASE("a staged grant can be neither renewed nor seen") {
   Leader leader;
-  REQUIRE(leader.table.stage_grant(first, 10, at(0)).ok());
+  REQUIRE(leader.table.stage_grant(first, 10).ok());
   CHECK_FALSE(leader.table.renew(first, at(1)).has_value());
   CHECK_FALSE(leader.table.info(first, at(1)).has_value());
   CHECK(leader.table.list(at(1)).empty());
@@ -73,7 +73,7 @@ TEST_CASE("a rolled back grant is gone, a rolled back revoke never was") {
   Leader leader;
   REQUIRE(leader.grant(first, 10, at(0)).ok());
   REQUIRE(leader.table.stage_revoke(first).ok());
-  REQUIRE(leader.table.stage_grant(second, 10, at(1)).ok());
+  REQUIRE(leader.table.stage_grant(second, 10).ok());
   leader.table.rollback();
   CHECK(leader.table.exists(first));
   CHECK_FALSE(leader.table.exists(second));
@@ -84,7 +84,7 @@ TEST_CASE("one batch may revoke a lease and grant its id again") {
   Leader leader;
   REQUIRE(leader.grant(first, 10, at(0)).ok());
   REQUIRE(leader.table.stage_revoke(first).ok());
-  REQUIRE(leader.table.stage_grant(first, 20, at(1)).ok());
+  REQUIRE(leader.table.stage_grant(first, 20).ok());
   SUBCASE("committed") {
     leader.table.commit(at(2));
     CHECK(leader.table.info(first, at(2))->granted_ttl_seconds == 20);
@@ -100,7 +100,7 @@ TEST_CASE("one batch may revoke a lease and grant its id again") {
 
 TEST_CASE("one batch may grant a lease and revoke it") {
   Leader leader;
-  REQUIRE(leader.table.stage_grant(first, 10, at(0)).ok());
+  REQUIRE(leader.table.stage_grant(first, 10).ok());
   REQUIRE(leader.table.stage_revoke(first).ok());
   CHECK_FALSE(leader.table.exists(first));
   leader.table.commit(at(1));
@@ -250,7 +250,7 @@ TEST_CASE("random batches agree with a map of deadlines") {
       const auto ttl = static_cast<int64_t>(random() % 20) + 2;
       switch (random() % 6) {
         case 0:
-          REQUIRE(leader.table.stage_grant(id, ttl, now).ok() != staged.contains(id));
+          REQUIRE(leader.table.stage_grant(id, ttl).ok() != staged.contains(id));
           staged.try_emplace(id, Known{ttl, Instant::never()});
           break;
         case 1:
