@@ -47,6 +47,8 @@ using replica::AppendReply;
 constexpr const char* header_columns =
     "seq, previous, digest, epoch, incarnation, batch_id, last_revision, record_count";
 constexpr size_t removals_per_statement = 5000;
+// Batch and index in one number; 2^43 batches leave 2^20 records in each.
+constexpr int64_t seq_span = int64_t{1} << 43;
 // How long an append may wait for a lock before its holder is looked for (P3).
 constexpr Duration blocked_after = std::chrono::seconds(2);
 
@@ -274,17 +276,20 @@ void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from,
                         StatusCallback done) {
   const size_t count = std::min(removals_per_statement, records.size() - from);
   PgArray seqs = PgArray::int8(count);
-  PgArray indexes = PgArray::int4(count);
+  PgArray places = PgArray::int8(count);
   for (size_t i = from; i < from + count; ++i) {
-    seqs.add(static_cast<int64_t>(records[i].seq.value));
-    indexes.add(static_cast<int32_t>(records[i].index));
+    const auto seq = static_cast<int64_t>(records[i].seq.value);
+    seqs.add(seq);
+    places.add(static_cast<int64_t>(records[i].index) * seq_span + seq);
   }
   PgParams params = log_params();
   params.add_array(std::move(seqs));
-  params.add_array(std::move(indexes));
+  params.add_array(std::move(places));
+  // Not a join with unnest: for a small table the planner then reads the whole log once for each
+  // record. So the index finds the batches, and a hashed array tells their records apart.
   run(*connections_.bulk,
-      "DELETE FROM lattice.record r USING unnest($2::int8[], $3::int4[]) AS gone (seq, idx)"
-      " WHERE r.log_no = $1::int4 AND r.seq = gone.seq AND r.idx = gone.idx",
+      "DELETE FROM lattice.record WHERE log_no = $1::int4 AND seq = ANY ($2::int8[])"
+      " AND idx::int8 * 8796093022208 + seq = ANY ($3::int8[])",
       std::move(params),
       [this, records = std::move(records), from, count,
        done = std::move(done)](PgReply reply) mutable {
@@ -301,15 +306,17 @@ void PgLog::trim_some(Seq from, Seq below, StatusCallback done) {
   PgParams params = log_params();
   params.add_int8(static_cast<int64_t>(from.value));
   params.add_int8(static_cast<int64_t>(below.value));
+  // Scalar subqueries and an array, again so that the planner has nothing to choose.
   run(*connections_.bulk,
       "WITH candidates AS ("
       "  SELECT seq FROM lattice.batch WHERE log_no = $1::int4 AND seq >= $2::int8"
       "    AND seq < least($3::int8, (SELECT max(seq) FROM lattice.batch WHERE log_no = $1::int4))"
       "  ORDER BY seq LIMIT 5000"
       "), gone AS ("
-      "  DELETE FROM lattice.batch b USING candidates c WHERE b.log_no = $1::int4 AND b.seq = c.seq"
-      "    AND NOT EXISTS (SELECT 1 FROM lattice.record r"
-      "                    WHERE r.log_no = $1::int4 AND r.seq = c.seq)"
+      "  DELETE FROM lattice.batch WHERE log_no = $1::int4 AND seq = ANY (ARRAY("
+      "    SELECT c.seq FROM candidates c WHERE"
+      "      (SELECT r.idx FROM lattice.record r"
+      "       WHERE r.log_no = $1::int4 AND r.seq = c.seq LIMIT 1) IS NULL))"
       ") SELECT max(seq) FROM candidates",
       std::move(params),
       [this, below, done = std::move(done)](PgReply reply) mutable {

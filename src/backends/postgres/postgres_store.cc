@@ -39,7 +39,9 @@ bool final_refusal(Error error) {
 struct PostgresStore::Impl {
   Impl(loop::Loop& loop, const PostgresOptions& options, PgConninfo conninfo)
       : connections(loop, options, std::move(conninfo)) {
-    connections.bulk = connect("bulk", "", options.durability);
+    // Planned each time, with the parameters' values: an array is hashed only if it is known then.
+    connections.bulk =
+        connect("bulk", "SET plan_cache_mode = force_custom_plan;", options.durability);
     connections.maintenance = connect("maintenance", "", options.durability);
   }
 

@@ -23,7 +23,7 @@ Result<std::shared_ptr<SqliteEngine>> SqliteEngine::open(const SqliteOptions& op
   auto state = engine->writer_.open(options);
   if (!state.ok()) return state.status();
   engine->cluster_id_ = state->cluster_id;
-  Status status = engine->reader_.open(options.folder + "/lattice.db", options);
+  Status status = engine->reader_.open(options.folder + "/" + options.file_name, options);
   if (!status.ok()) return status;
   engine->reader_thread_ = std::make_unique<Worker>("sqlite-read");
   engine->writer_thread_ = std::make_unique<Worker>("sqlite-write");

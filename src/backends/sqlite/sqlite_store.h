@@ -36,6 +36,7 @@ enum class FsyncPolicy : uint8_t {
 
 struct SqliteOptions {
   std::string folder;  // [paths] wal_dir; created when missing
+  std::string file_name = "lattice.db";
   FsyncPolicy fsync = FsyncPolicy::always;
   Duration fsync_interval = std::chrono::seconds(1);
   std::string vfs;  // SQLite VFS by name, for tests that inject faults; empty: the system's

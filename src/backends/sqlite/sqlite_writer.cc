@@ -36,7 +36,7 @@ struct SqliteWriter::Statements {
 
 Result<SchemaState> SqliteWriter::open(const SqliteOptions& options) {
   options_ = options;
-  path_ = options.folder + "/lattice.db";
+  path_ = options.folder + "/" + options.file_name;
   auto database = Database::open(path_, options_.vfs);
   if (!database.ok()) return database.status();
   database_ = std::move(*database);
