@@ -1,0 +1,30 @@
+// What the transport reports of calls, as metrics and as the log of slow requests.
+// Thread: one loop; the metrics behind it are shared by all loops.
+#pragma once
+
+#include "proxy/listener.h"
+#include "telemetry/grpc_metrics.h"
+#include "telemetry/logger.h"
+#include "telemetry/server_metrics.h"
+
+namespace lattice::server {
+
+class CallObserver final : public proxy::Observer {
+ public:
+  CallObserver(telemetry::GrpcMetrics& calls, telemetry::ServerMetrics& server,
+               telemetry::Logger& log, Duration slow_request)
+      : calls_(calls), server_(server), log_(log), slow_request_(slow_request) {}
+
+  void on_call_started(std::string_view path) override;
+  void on_call_finished(std::string_view path, proxy::GrpcCode code, Duration took) override;
+  void on_bytes(size_t received, size_t sent) override;
+  void on_goaway(std::string_view reason) override;
+
+ private:
+  telemetry::GrpcMetrics& calls_;
+  telemetry::ServerMetrics& server_;
+  telemetry::Logger& log_;
+  const Duration slow_request_;  // 0: none is slow
+};
+
+}  // namespace lattice::server

@@ -1,0 +1,51 @@
+#include "server/postgres_store.h"
+
+#include "backends/postgres/postgres_store.h"
+
+namespace lattice::server {
+namespace {
+
+class PostgresKind final : public Store {
+ public:
+  explicit PostgresKind(std::unique_ptr<backends::PostgresStore> store)
+      : store_(std::move(store)) {}
+
+  void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
+    store_->open([this, tenant = std::string(tenant), done = std::move(done)](Status status) mutable {
+      if (!status.ok()) return done(std::move(status));
+      store_->open_log(tenant, [this, done = std::move(done)](
+                                   Result<std::unique_ptr<replica::Log>> log) mutable {
+        if (!log.ok()) return done(log.status());
+        sessions_ = store_->open_sessions();
+        done(OpenedLog{std::move(*log), sessions_.get(), store_->cluster_id()});
+      });
+    });
+  }
+  Status health() const override { return store_->health(); }
+
+ private:
+  std::unique_ptr<backends::PostgresStore> store_;
+  std::unique_ptr<replica::Sessions> sessions_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> make_postgres_store(const config::Config& config,
+                                                   const StoreSurroundings& around) {
+  backends::PostgresOptions options;
+  options.url = config.backend.url;
+  if (config.durability.mode == config::DurabilityMode::async) {
+    options.durability.mode = backends::PgDurabilityMode::async;
+    around.log.warn("writes are acknowledged before PostgreSQL has flushed them; a crash can lose them");
+  }
+  if (config.durability.mode == config::DurabilityMode::quorum) {
+    options.durability.mode = backends::PgDurabilityMode::quorum;
+    options.durability.quorum_size = config.durability.quorum_size;
+  }
+  options.append_connections = config.backend.pool_size;
+  auto store = backends::PostgresStore::create(around.loop, options);
+  if (!store.ok()) return store.status();
+  return std::unique_ptr<Store>(std::make_unique<PostgresKind>(std::move(*store)));
+}
+
+}  // namespace lattice::server

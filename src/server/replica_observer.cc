@@ -1,0 +1,88 @@
+#include "server/replica_observer.h"
+
+namespace lattice::server {
+
+void ReplicaObserver::on_load(const LoadProgress& progress) {
+  log_.info(progress.done ? "log loaded" : "loading the log",
+            {{"batches", progress.batches},
+             {"records", progress.records},
+             {"revision", progress.revision},
+             {"elapsed_s", progress.elapsed}});
+}
+
+void ReplicaObserver::on_append_committed(const Append& append) {
+  metrics_.proposals_committed.add();
+  metrics_.wal_fsync_seconds.observe(append.latency);
+  metrics_.batch_operations.observe(static_cast<double>(append.operations));
+}
+
+void ReplicaObserver::on_append_rejected() {
+  metrics_.appends_rejected.add();
+  log_.debug("append rejected: another batch is there");
+}
+
+void ReplicaObserver::on_append_unknown(const Status& status) {
+  metrics_.appends_unknown.add();
+  log_.warn("append with unknown outcome, submitting it again", {{"cause", status}});
+}
+
+void ReplicaObserver::on_pending(size_t waiting) {
+  metrics_.proposals_pending.set(static_cast<double>(waiting));
+}
+
+void ReplicaObserver::on_proposal_failed() { metrics_.proposals_failed.add(); }
+
+void ReplicaObserver::on_applied(const Applied& applied) {
+  auto revision = static_cast<double>(applied.revision.value);
+  metrics_.proposals_applied.add(1);
+  metrics_.puts.add(applied.puts);
+  metrics_.deletes.add(applied.deletes);
+  metrics_.keys.set(static_cast<double>(applied.keys));
+  metrics_.current_revision.set(revision);
+  metrics_.kv_revision.set(revision);
+}
+
+void ReplicaObserver::on_leader_change(bool this_replica_leads, bool somebody_leads) {
+  metrics_.has_leader.set(somebody_leads ? 1 : 0);
+  metrics_.is_leader.set(this_replica_leads ? 1 : 0);
+  metrics_.can_linearize.set(this_replica_leads ? 1 : 0);
+  if (somebody_leads) metrics_.leader_changes_seen.add();
+  if (this_replica_leads != led_) {
+    log_.info(this_replica_leads ? "leading" : "leading no longer");
+  }
+  led_ = this_replica_leads;
+  if (somebody_leads && on_role_) on_role_(this_replica_leads);
+}
+
+void ReplicaObserver::on_session_trouble(const Status& status) {
+  log_.warn("the session in the database could not be renewed", {{"cause", status}});
+}
+
+void ReplicaObserver::on_failed(const Status& status) {
+  metrics_.can_linearize.set(0);
+  log_.error("the log is not what it was; nothing is served any more", {{"cause", status}});
+  if (on_unusable_) on_unusable_(status);
+}
+
+void ReplicaObserver::on_leases(size_t active, size_t granted, size_t revoked, size_t expired) {
+  metrics_.active_leases.set(static_cast<double>(active));
+  metrics_.leases_granted.add(granted);
+  metrics_.leases_revoked.add(revoked);
+  metrics_.leases_expired.add(expired);
+}
+
+void ReplicaObserver::on_watches(const Watches& watches) {
+  metrics_.watch_streams.set(static_cast<double>(watches.streams));
+  metrics_.watch_active_streams.set(static_cast<double>(watches.streams));
+  metrics_.watchers.set(static_cast<double>(watches.watchers));
+  metrics_.slow_watchers.set(static_cast<double>(watches.slow));
+}
+
+void ReplicaObserver::on_watch_events(size_t events) { metrics_.watch_events.add(events); }
+
+void ReplicaObserver::on_compacted(Revision revision) {
+  metrics_.compact_revision.set(static_cast<double>(revision.value));
+  log_.info("compacted", {{"revision", revision}});
+}
+
+}  // namespace lattice::server

@@ -1,0 +1,45 @@
+// What a replica reports, as metrics and as log lines.
+// Thread: the replica's loop.
+#pragma once
+
+#include "absl/functional/any_invocable.h"
+#include "replica/observer.h"
+#include "telemetry/logger.h"
+#include "telemetry/server_metrics.h"
+
+namespace lattice::server {
+
+class ReplicaObserver final : public replica::Observer {
+ public:
+  ReplicaObserver(telemetry::ServerMetrics& metrics, telemetry::Logger& log)
+      : metrics_(metrics), log_(log) {}
+
+  // Called when the log was read and it is known who leads, or that the log cannot be served. Runs
+  // inside the replica's callback: defer what calls the replica.
+  void on_role(absl::AnyInvocable<void(bool leads)> callback) { on_role_ = std::move(callback); }
+  void on_unusable(absl::AnyInvocable<void(Status)> callback) { on_unusable_ = std::move(callback); }
+
+  void on_load(const LoadProgress& progress) override;
+  void on_append_committed(const Append& append) override;
+  void on_append_rejected() override;
+  void on_append_unknown(const Status& status) override;
+  void on_pending(size_t waiting) override;
+  void on_proposal_failed() override;
+  void on_applied(const Applied& applied) override;
+  void on_leader_change(bool this_replica_leads, bool somebody_leads) override;
+  void on_session_trouble(const Status& status) override;
+  void on_failed(const Status& status) override;
+  void on_leases(size_t active, size_t granted, size_t revoked, size_t expired) override;
+  void on_watches(const Watches& watches) override;
+  void on_watch_events(size_t events) override;
+  void on_compacted(Revision revision) override;
+
+ private:
+  telemetry::ServerMetrics& metrics_;
+  telemetry::Logger& log_;
+  absl::AnyInvocable<void(bool)> on_role_;
+  absl::AnyInvocable<void(Status)> on_unusable_;
+  bool led_ = false;
+};
+
+}  // namespace lattice::server

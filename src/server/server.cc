@@ -1,0 +1,278 @@
+#include "server/server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "replica/replica.h"
+#include "server/exit_status.h"
+#include "server/replica_observer.h"
+#include "server/service_manager.h"
+#include "server/signals.h"
+#include "server/store.h"
+#include "server/worker.h"
+#include "telemetry/version.h"
+
+namespace lattice::server {
+namespace {
+
+constexpr Duration database_check = std::chrono::milliseconds(500);
+constexpr Duration upkeep_interval = std::chrono::seconds(5);
+
+// The life of the process: start, serve, drain, stop. Lives on the first worker's loop, which is the
+// caller's thread; the tenants' replicas live there, too.
+class Server {
+ public:
+  Server(const config::Config& config, telemetry::Logger& log)
+      : config_(config), telemetry_(log), log_(log), observer_(telemetry_.server, log) {}
+
+  int run();
+
+ private:
+  // ---- Start ----
+  Status make_workers();
+  Status open_store();
+  void open_tenant();
+  void wait_for_database();
+  void on_tenant_log(Result<OpenedLog> opened);
+  void start_replica(OpenedLog opened);
+  void on_role(bool leads);
+  void announce();
+  // ---- End ----
+  void on_signal(int number);
+  void drain();
+  void on_drained();
+  void stop_replica();
+  void stop_loops(int exit_status);
+  void fail(std::string_view what, const Status& status, int exit_status);
+
+  void upkeep();
+  Worker& owner() { return *workers_.front(); }
+
+  const config::Config& config_;
+  Signals signals_;  // before any thread
+  SharedTelemetry telemetry_;
+  telemetry::Logger& log_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<Store> store_;
+  ReplicaObserver observer_;
+  std::unique_ptr<replica::Replica> replica_;
+  std::unique_ptr<loop::TimerHandle> timer_;       // of the current phase
+  std::unique_ptr<loop::TimerHandle> upkeep_timer_;
+  Instant give_up_;           // waiting for the database
+  std::string told_trouble_;  // the newest that was logged while waiting
+  bool announced_ = false;
+  bool stopping_ = false;
+  size_t draining_workers_ = 0;
+  int exit_status_ = 0;
+};
+
+int Server::run() {
+  log_.info("starting", {{"version", telemetry::lattice_version()},
+                         {"threads", config_.server.threads},
+                         {"pid", getpid()}});
+  if (Status status = make_workers(); !status.ok()) {
+    log_.error("cannot listen", {{"cause", status}});
+    return exit_os;
+  }
+  if (Status status = open_store(); !status.ok()) {
+    log_.error("cannot open the store", {{"cause", status}});
+    return exit_status_of(status, config_.paths.wal_dir);
+  }
+  signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
+  }
+  open_tenant();
+  owner().loop().run();
+
+  for (std::thread& thread : threads_) thread.join();
+  timer_.reset();
+  upkeep_timer_.reset();
+  signals_.stop_watching();
+  for (auto& worker : workers_) worker->close();
+  replica_.reset();
+  store_.reset();
+  if (exit_status_ == 0) log_.info("stopped");
+  return exit_status_;
+}
+
+Status Server::make_workers() {
+  std::string address = config_.grpc.bind;
+  for (int i = 0; i < config_.server.threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(config_, telemetry_));
+    if (Status status = workers_.back()->listen(address); !status.ok()) return status;
+    // With port 0 the first listener has picked the port for all.
+    address = workers_.front()->address();
+    workers_.back()->start_ticking();
+  }
+  telemetry_.registry.on_scrape([this] {
+    size_t connections = 0;
+    for (const auto& worker : workers_) connections += worker->connections();
+    telemetry_.server.connections.set(static_cast<double>(connections));
+  });
+  if (!config_.telemetry.enabled) return {};
+  return owner().listen_metrics(config_.telemetry.metrics_bind);
+}
+
+Status Server::open_store() {
+  Result<std::unique_ptr<Store>> store = server::open_store(
+      config_, {.loop = owner().loop(), .environment = owner().environment(), .log = log_});
+  if (!store.ok()) return store.status();
+  store_ = std::move(*store);
+  return {};
+}
+
+void Server::open_tenant() {
+  store_->open_log(config_.tenants.default_tenant,
+                   [this](Result<OpenedLog> opened) { on_tenant_log(std::move(opened)); });
+  give_up_ = owner().loop().now() + config_.server.startup_timeout;
+  wait_for_database();
+}
+
+// The store tries again by itself; here its trouble is told to operators and clients.
+void Server::wait_for_database() {
+  if (Status status = store_->health(); !status.ok()) {
+    if (owner().loop().now() >= give_up_) {
+      return fail("the database stays unavailable", status, exit_backend_unavailable);
+    }
+    if (status.detail() != told_trouble_) {
+      told_trouble_ = status.detail();
+      log_.warn("waiting for the database", {{"cause", status}});
+    }
+    for (auto& worker : workers_) {
+      worker->loop().post([&tenants = worker->tenants(), status] { tenants.set_absence(status); });
+    }
+  }
+  timer_ = owner().loop().after(database_check, [this] { wait_for_database(); });
+}
+
+void Server::on_tenant_log(Result<OpenedLog> opened) {
+  if (stopping_) return;
+  timer_.reset();
+  if (opened.ok()) return start_replica(std::move(*opened));
+  fail("cannot open the log", opened.status(), exit_status_of(opened.status(), {}));
+}
+
+replica::Options replica_options(const config::Config& config, const std::string& address) {
+  replica::Options options;
+  options.address = address;
+  options.txn_ops_max = config.server.txn_ops_max;
+  options.progress_interval = config.server.watch_progress_interval;
+  options.auto_compaction_period = config.compaction.period;
+  options.auto_compaction_revisions = config.compaction.revisions;
+  switch (config.compaction.mode) {
+    case config::CompactionMode::off: break;
+    case config::CompactionMode::periodic:
+      options.auto_compaction = replica::AutoCompaction::periodic;
+      break;
+    case config::CompactionMode::revision:
+      options.auto_compaction = replica::AutoCompaction::revision;
+      break;
+  }
+  return options;
+}
+
+void Server::start_replica(OpenedLog opened) {
+  std::vector<std::string> urls = config_.cluster.advertise_client_urls;
+  if (urls.empty()) urls.push_back("http://" + owner().address());
+  etcd::Identity identity(
+      {.cluster_id = opened.cluster_id, .name = config_.cluster.name, .client_urls = urls});
+  auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
+  observer_.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
+  observer_.on_unusable([this, deferred](Status status) {
+    deferred([this, status] {
+      if (!announced_) fail("the log cannot be served", status, exit_status_of(status, {}));
+    });
+  });
+  replica_ = std::make_unique<replica::Replica>(replica_options(config_, owner().address()),
+                                                owner().environment(), std::move(opened.log),
+                                                opened.sessions, &observer_);
+  replica_->start();
+  owner().tenants().add(config_.tenants.default_tenant,
+                        std::make_unique<etcd::Tenant>(*replica_, identity));
+}
+
+// The log is read and somebody leads: requests get their answers from here on.
+void Server::on_role(bool leads) {
+  if (announced_ || stopping_) return;
+  announced_ = true;
+  if (!leads) log_.info("standing by: another process leads this database");
+  announce();
+  upkeep();
+}
+
+void Server::announce() {
+  std::string address = owner().address();
+  std::string metrics = owner().metrics_address();
+  log_.info("listening", {{"grpc", address}, {"metrics", metrics.empty() ? "off" : metrics}});
+  log_.info("try: etcdctl --endpoints=" + address + " put hello world");
+  notify_service_manager("READY=1");
+}
+
+// What no event announces.
+void Server::upkeep() {
+  if (stopping_) return;
+  telemetry_.server.backend_up.set(store_->health().ok() ? 1 : 0);
+  replica_->status([this](Result<replica::StatusResult> result) {
+    if (!result.ok()) return;
+    telemetry_.server.db_size_bytes.set(static_cast<double>(result->allocated_bytes));
+    telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
+  });
+  telemetry_.server.can_linearize.set(replica_->can_linearize() ? 1 : 0);
+  upkeep_timer_ = owner().loop().after(upkeep_interval, [this] { upkeep(); });
+}
+
+void Server::on_signal(int number) {
+  if (number == SIGHUP) {
+    log_.info("SIGHUP: nothing of this configuration can be reloaded; a restart takes all of it");
+    return;
+  }
+  if (stopping_) _exit(exit_failure);  // asked twice: at once
+  log_.info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  drain();
+}
+
+void Server::drain() {
+  stopping_ = true;
+  timer_.reset();
+  upkeep_timer_.reset();
+  notify_service_manager("STOPPING=1");
+  draining_workers_ = workers_.size();
+  for (auto& worker : workers_) {
+    worker->loop().post([this, &worker = *worker] {
+      worker.drain(config_.server.shutdown_timeout,
+                   [this] { owner().loop().post([this] { on_drained(); }); });
+    });
+  }
+}
+
+void Server::on_drained() {
+  if (--draining_workers_ == 0) stop_replica();
+}
+
+void Server::stop_replica() {
+  if (replica_ == nullptr) return stop_loops(0);
+  replica_->stop([this](Status) { stop_loops(0); });
+}
+
+void Server::stop_loops(int exit_status) {
+  exit_status_ = exit_status;
+  for (auto& worker : workers_) worker->loop().stop();
+}
+
+void Server::fail(std::string_view what, const Status& status, int exit_status) {
+  log_.error(what, {{"cause", status}});
+  stopping_ = true;
+  stop_loops(exit_status);
+}
+
+}  // namespace
+
+int run(const config::Config& config, telemetry::Logger& log) { return Server(config, log).run(); }
+
+}  // namespace lattice::server

@@ -1,0 +1,14 @@
+// Wiring: makes a server out of a Config and runs it until it is told to stop.
+// Thread: the caller's becomes the first event loop. Ownership: everything lives inside run().
+#pragma once
+
+#include "config/config.h"
+#include "telemetry/logger.h"
+
+namespace lattice::server {
+
+// Serves until SIGTERM or SIGINT. Answers the exit status: 0 after a clean stop, else one of
+// exit_status.h with the reason in the log.
+int run(const config::Config& config, telemetry::Logger& log);
+
+}  // namespace lattice::server

@@ -1,0 +1,44 @@
+// The database that keeps the tenants' logs, whichever kind is configured.
+// Thread: the loop that it was opened for. Ownership: must outlive the logs and sessions that it gave.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/callback.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "replica/environment.h"
+#include "replica/log.h"
+#include "replica/sessions.h"
+#include "telemetry/logger.h"
+
+namespace lattice::server {
+
+struct OpenedLog {
+  std::unique_ptr<replica::Log> log;
+  replica::Sessions* sessions = nullptr;  // null where the log is this process's alone
+  uint64_t cluster_id = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Creates the log the first time. Waits for a database that cannot be reached; errors are final. Not
+  // inside the call.
+  virtual void open_log(std::string_view tenant, Callback<OpenedLog> done) = 0;
+  // Why the database cannot be worked with now, if so.
+  virtual Status health() const { return {}; }
+};
+
+// What every kind needs to know of this process.
+struct StoreSurroundings {
+  loop::Loop& loop;
+  replica::Environment& environment;
+  telemetry::Logger& log;
+};
+// Errors: those of the embedded store. A PostgreSQL store opens its connections in open_log().
+Result<std::unique_ptr<Store>> open_store(const config::Config& config,
+                                          const StoreSurroundings& surroundings);
+
+}  // namespace lattice::server

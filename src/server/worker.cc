@@ -1,0 +1,88 @@
+#include "server/worker.h"
+
+#include "telemetry/version.h"
+
+namespace lattice::server {
+namespace {
+
+// What a gRPC message may be larger than a request, as etcd allows it.
+constexpr size_t grpc_overhead_bytes = 512 << 10;
+
+proxy::Limits limits_of(const config::GrpcListener& grpc) {
+  proxy::Limits limits;
+  limits.receive_message_bytes_max = grpc.request_bytes_max + grpc_overhead_bytes;
+  limits.concurrent_streams_max = grpc.concurrent_streams_max;
+  limits.connections_max = grpc.connections_max;
+  limits.connection_idle_max = grpc.idle_timeout;
+  limits.keepalive_min_time = grpc.keepalive_min_time;
+  limits.keepalive_permit_without_stream = grpc.keepalive_permit_without_stream;
+  limits.keepalive_interval = grpc.keepalive_interval;
+  limits.keepalive_timeout = grpc.keepalive_timeout;
+  return limits;
+}
+
+}  // namespace
+
+SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
+    : log(logger), calls(registry), server(registry) {
+  telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
+  telemetry::add_process_metrics(registry);
+}
+
+Worker::Worker(const config::Config& config, SharedTelemetry& shared)
+    : config_(config),
+      environment_(loop_),
+      tenants_(config.tenants.default_tenant),
+      services_{.tenants = tenants_,
+                .environment = environment_,
+                .limits = {.request_bytes_max = config.grpc.request_bytes_max,
+                           .txn_ops_max = config.server.txn_ops_max},
+                .scrape = [&shared] { return shared.registry.scrape(); },
+                .open_calls = {}},
+      observer_(shared.calls, shared.server, shared.log, config.telemetry.slow_request) {
+  etcd::register_all(services_, router_);
+  etcd::register_metrics_port(services_, metrics_router_);
+}
+
+Status Worker::listen(const std::string& address) {
+  auto listener = proxy::Listener::listen(loop_, address, router_, limits_of(config_.grpc),
+                                          &observer_, /*reuse_port=*/config_.server.threads > 1);
+  if (!listener.ok()) return listener.status();
+  listener_ = std::move(*listener);
+  return {};
+}
+
+Status Worker::listen_metrics(const std::string& address) {
+  auto listener = proxy::Listener::listen(loop_, address, metrics_router_, {}, nullptr,
+                                          /*reuse_port=*/false);
+  if (!listener.ok()) return listener.status();
+  metrics_listener_ = std::move(*listener);
+  return {};
+}
+
+std::string Worker::metrics_address() const {
+  return metrics_listener_ == nullptr ? std::string() : metrics_listener_->address();
+}
+
+void Worker::start_ticking() {
+  tick_ = loop_.after(std::chrono::seconds(1), [this] { tick(); });
+}
+
+void Worker::tick() {
+  connections_.store(listener_->connection_count(), std::memory_order_relaxed);
+  services_.open_calls.serving_changed();
+  start_ticking();
+}
+
+void Worker::drain(Duration deadline, loop::Task done) {
+  etcd::drain(services_);
+  listener_->drain(deadline, std::move(done));
+}
+
+void Worker::close() {
+  tick_.reset();
+  listener_.reset();
+  metrics_listener_.reset();
+}
+
+}  // namespace lattice::server

@@ -1,0 +1,70 @@
+// One event loop with everything that lives on it: its listener, its router, its view of the tenants.
+// Thread: construction and destruction on the main thread while the loop does not run; the rest on the
+//   loop's. Ownership: owns it all; the shared telemetry outlives it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "etcd/services.h"
+#include "loop/loop.h"
+#include "proxy/listener.h"
+#include "proxy/router.h"
+#include "server/call_observer.h"
+#include "server/loop_environment.h"
+#include "server/tenant_table.h"
+
+namespace lattice::server {
+
+// Counters of the whole process.
+struct SharedTelemetry {
+  explicit SharedTelemetry(telemetry::Logger& logger);
+  telemetry::Logger& log;
+  telemetry::Registry registry;
+  telemetry::GrpcMetrics calls;
+  telemetry::ServerMetrics server;
+};
+
+class Worker {
+ public:
+  Worker(const config::Config& config, SharedTelemetry& shared);
+
+  // Errors: io.
+  Status listen(const std::string& address);
+  Status listen_metrics(const std::string& address);
+  std::string address() const { return listener_->address(); }
+  std::string metrics_address() const;
+
+  // Regular work that costs too much to do at every event; once a second.
+  void start_ticking();
+  // No new connections, long calls ended, `done` when all streams are over or at the deadline.
+  void drain(Duration deadline, loop::Task done);
+  // Destroys what is registered with the loop. Requires: the loop has stopped.
+  void close();
+
+  loop::Loop& loop() { return loop_; }
+  LoopEnvironment& environment() { return environment_; }
+  TenantTable& tenants() { return tenants_; }
+  // Of the client port; any thread.
+  size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+
+ private:
+  void tick();
+
+  const config::Config& config_;
+  loop::Loop loop_;
+  LoopEnvironment environment_;
+  TenantTable tenants_;
+  etcd::Services services_;
+  proxy::Router router_;
+  proxy::Router metrics_router_;
+  CallObserver observer_;
+  std::unique_ptr<proxy::Listener> listener_;
+  std::unique_ptr<proxy::Listener> metrics_listener_;
+  std::unique_ptr<loop::TimerHandle> tick_;
+  std::atomic<size_t> connections_{0};
+};
+
+}  // namespace lattice::server
