@@ -10,7 +10,7 @@
 namespace lattice::config {
 namespace {
 
-constexpr std::string_view log_file_name = "lattice.db";
+constexpr const char* log_file_name = "lattice.db";
 
 // Typed access to the settings; the registry guarantees the types (tests read every key).
 class Reader {
@@ -135,24 +135,35 @@ class Builder {
       loaded_.warnings.push_back("the memory backend forgets everything when the process ends");
     } else {
       backend.kind = BackendKind::sqlite;
-      backend.sqlite_file = sqlite_file(url);
+      locate_sqlite(url);
     }
   }
 
-  std::string sqlite_file(const std::string& url) {
+  // The file is lattice.db in wal_dir, unless the URL names another one.
+  void locate_sqlite(const std::string& url) {
     constexpr std::string_view scheme = "sqlite://";
-    const std::string path = url.empty() ? "" : url.substr(scheme.size());
-    if (path.empty() || path == "/") {
-      return (std::filesystem::path(config_.paths.wal_dir) / log_file_name).string();
+    const std::filesystem::path path = url.empty() ? "" : url.substr(scheme.size());
+    config_.backend.sqlite_file = path.has_filename() ? path.filename().string() : log_file_name;
+    if (!path.has_parent_path() || !path.has_filename()) return;
+    if (!is_default("paths.wal_dir")) {
+      problem("paths.wal_dir", "contradicts backend.url, which names a file elsewhere");
     }
-    return path;
+    config_.paths.wal_dir = path.parent_path().string();
   }
 
   void build_durability() {
     const std::string mode = settings_.text("durability.mode");
     const std::string policy = settings_.text("durability.fsync_policy");
     Durability& durability = config_.durability;
-    durability.mode = mode == "async" ? DurabilityMode::async : DurabilityMode::sync;
+    durability.mode = mode == "async"    ? DurabilityMode::async
+                      : mode == "quorum" ? DurabilityMode::quorum
+                                         : DurabilityMode::sync;
+    if (durability.mode == DurabilityMode::quorum) {
+      durability.quorum_size = static_cast<int>(settings_.integer("durability.quorum_size"));
+      if (durability.quorum_size > 1 && config_.backend.kind != BackendKind::postgresql) {
+        problem("durability.quorum_size", "the embedded store is one node: only 1 is possible");
+      }
+    }
     durability.fsync_policy = policy == "always"     ? FsyncPolicy::always
                               : policy == "interval" ? FsyncPolicy::interval
                                                      : FsyncPolicy::never;

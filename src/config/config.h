@@ -14,8 +14,8 @@ namespace lattice::config {
 
 enum class Environment : uint8_t { development, production };
 enum class BackendKind : uint8_t { memory, sqlite, postgresql };
-// See spec of [durability]: when a write is acknowledged.
-enum class DurabilityMode : uint8_t { sync, async };
+// When a write is acknowledged: flushed by the database, flushed by several of its nodes, or before that.
+enum class DurabilityMode : uint8_t { sync, quorum, async };
 // The embedded store only: sync at each commit, at intervals, or left to the operating system.
 enum class FsyncPolicy : uint8_t { always, interval, never };
 enum class CompactionMode : uint8_t { off, periodic, revision };
@@ -37,18 +37,19 @@ struct GrpcListener {
 struct Backend {
   BackendKind kind = BackendKind::sqlite;
   std::string url;  // libpq URI; empty unless kind is postgresql. A secret: it may hold a password
-  std::string sqlite_file;  // the log's file; empty unless kind is sqlite
-  int pool_size = 0;
+  std::string sqlite_file;  // the log's file in paths.wal_dir; empty unless kind is sqlite
+  int pool_size = 0;        // connections for appends
 };
 
 struct Durability {
   DurabilityMode mode = DurabilityMode::sync;
+  int quorum_size = 1;  // database nodes, the primary counted; 1 unless mode is quorum
   FsyncPolicy fsync_policy = FsyncPolicy::always;
 };
 
 struct Paths {
   std::string data_dir;
-  std::string wal_dir;  // of the embedded log; equal to data_dir unless configured
+  std::string wal_dir;  // of the embedded log; data_dir unless configured here or by backend.url
 };
 
 struct Tenants {

@@ -61,17 +61,16 @@ constexpr Option table[] = {
     {.key = "listeners.grpc.idle_timeout_ms",
      .kind = Kind::integer,
      .fallback = "300000",
-     .help = "Close connections that had no open stream for so long. 0: never. A connection with "
-             "an open "
-             "stream is never closed for idleness.",
+     .help =
+         "Close connections that had no open stream for so long. 0: never. A connection with an "
+         "open stream is never closed for idleness.",
      .min = 0,
      .max = day_ms},
     {.key = "listeners.grpc.max_request_bytes",
      .kind = Kind::integer,
      .fallback = "1572864",
      .help = "Largest request that may write, as etcd's --max-request-bytes. Messages are received "
-             "up to "
-             "524288 bytes above it.",
+             "up to 524288 bytes above it.",
      .min = 1024,
      .max = 1 << 30},
     {.key = "listeners.grpc.max_concurrent_streams",
@@ -108,16 +107,14 @@ constexpr Option table[] = {
     {.key = "backend.kind",
      .kind = Kind::choice,
      .fallback = "auto",
-     .help =
-         "Where the log is kept. auto: what the URL says, and SQLite without one. memory forgets "
-         "everything at exit.",
+     .help = "Where the log is kept. auto: what the URL says, and SQLite without one. memory "
+             "forgets everything at exit.",
      .choices = "auto|sqlite|postgresql|memory"},
     {.key = "backend.url",
      .kind = Kind::text,
      .fallback = "",
      .help = "postgresql://user@host/database, sqlite:///absolute/file or memory://. Empty: a "
-             "SQLite file "
-             "in paths.wal_dir. LATTICE_DB_CONNECTION and --db-connection set it too.",
+             "SQLite file in paths.wal_dir. LATTICE_DB_CONNECTION and --db-connection set it too.",
      .secret = true,
      .example = "postgresql://lattice@127.0.0.1:5432/lattice"},
     {.key = "backend.direct_url",
@@ -128,8 +125,8 @@ constexpr Option table[] = {
      .lacking = "direct connections beside a pooler"},
     {.key = "backend.pool_size",
      .kind = Kind::integer,
-     .fallback = "4",
-     .help = "PostgreSQL connections beside the writer's.",
+     .fallback = "1",
+     .help = "PostgreSQL connections that carry writes. A tenant always uses the same one.",
      .min = 1,
      .max = 100},
 
@@ -137,23 +134,22 @@ constexpr Option table[] = {
      .kind = Kind::choice,
      .fallback = "sync",
      .help = "When a write is acknowledged. sync: once the database has flushed it. quorum: once "
-             "quorum_size database nodes have; with quorum_size = 1 that is sync. async: before "
-             "the flush, "
-             "so that a crash of the database's machine can lose acknowledged writes.",
+             "quorum_size database nodes have. async: before the "
+             "flush, so that a crash of the database's machine can lose acknowledged writes.",
      .choices = "sync|quorum|async"},
     {.key = "durability.quorum_size",
      .kind = Kind::integer,
      .fallback = "1",
-     .help = "Database nodes that must have flushed a write, the primary included.",
+     .help = "With mode quorum: database nodes that must have flushed a write, the primary "
+             "counted. Checked against PostgreSQL's own settings; the embedded store is one node.",
      .min = 1,
-     .max = 99,
-     .lacking = "quorum durability over several database nodes"},
+     .max = 99},
     {.key = "durability.fsync_policy",
      .kind = Kind::choice,
      .fallback = "always",
-     .help = "Of the embedded store: sync its file at every commit, at intervals, or never. All "
-             "but always "
-             "can lose acknowledged writes with the machine.",
+     .help =
+         "Of the embedded store: sync its file at every commit, at intervals, or never. All but "
+         "always can lose acknowledged writes with the machine.",
      .choices = "always|interval|never"},
 
     {.key = "paths.data_dir",
@@ -164,8 +160,8 @@ constexpr Option table[] = {
      .kind = Kind::text,
      .fallback = "",
      .help =
-         "Folder of the embedded log database with its write-ahead log. Empty: data_dir. Unused on "
-         "PostgreSQL."},
+         "Folder of the embedded log database with its write-ahead log. Empty: data_dir. Unused "
+         "on PostgreSQL."},
 
     {.key = "tenants.default_tenant",
      .kind = Kind::text,
@@ -174,9 +170,8 @@ constexpr Option table[] = {
     {.key = "tenants.watch_idle_timeout_ms",
      .kind = Kind::integer,
      .fallback = "0",
-     .help =
-         "End watch streams that saw neither events, progress nor client messages for so long. 0: "
-         "never.",
+     .help = "End watch streams that saw neither events, progress nor client messages for so long. "
+             "0: never.",
      .min = 0,
      .max = 30 * day_ms,
      .example = "300000"},

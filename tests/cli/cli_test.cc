@@ -51,7 +51,7 @@ TEST_CASE("start serves with the flags applied, and its status is the process's"
   CHECK(outcome.served->grpc.bind == "127.0.0.1:0");
   CHECK(outcome.served->telemetry.metrics_bind == "127.0.0.1:1");
   CHECK(outcome.served->paths.data_dir == "/d");
-  CHECK(outcome.served->backend.sqlite_file == "/d/lattice.db");
+  CHECK(outcome.served->paths.wal_dir == "/d");
   CHECK(outcome.served->telemetry.log_level == "error");
 }
 

@@ -58,7 +58,8 @@ TEST_CASE("without any source the defaults hold") {
   CHECK(config.grpc.bind == "127.0.0.1:2379");
   CHECK(config.telemetry.metrics_bind == "127.0.0.1:9090");
   CHECK(config.backend.kind == BackendKind::sqlite);
-  CHECK(config.backend.sqlite_file == "lattice.data/lattice.db");
+  CHECK(config.backend.sqlite_file == "lattice.db");
+  CHECK(config.paths.wal_dir == "lattice.data");
   CHECK(config.durability.mode == DurabilityMode::sync);
   CHECK(config.durability.fsync_policy == FsyncPolicy::always);
   CHECK(config.grpc.request_bytes_max == 1572864);
@@ -237,9 +238,22 @@ TEST_CASE("the kind of database follows from the connection") {
   CHECK(backend("postgresql://h/d").kind == BackendKind::postgresql);
   CHECK(backend("postgres://h/d").kind == BackendKind::postgresql);
   CHECK(backend("memory://").kind == BackendKind::memory);
-  CHECK(backend("sqlite:///var/x.db").sqlite_file == "/var/x.db");
-  CHECK(backend("sqlite://x.db").sqlite_file == "x.db");
-  CHECK(backend("sqlite://").sqlite_file == "lattice.data/lattice.db");
+  CHECK(backend("sqlite://").sqlite_file == "lattice.db");
+}
+
+TEST_CASE("a SQLite URL names folder and file of the log") {
+  const auto location = [](const std::string& url) {
+    const Loaded loaded = load_environment({{"LATTICE_DB_CONNECTION", url}});
+    REQUIRE_MESSAGE(loaded.ok(), all_problems(loaded));
+    return loaded.config.paths.wal_dir + " " + loaded.config.backend.sqlite_file;
+  };
+  CHECK(location("sqlite:///var/x.db") == "/var x.db");
+  CHECK(location("sqlite://a/b/x.db") == "a/b x.db");
+  CHECK(location("sqlite://x.db") == "lattice.data x.db");
+  CHECK(location("sqlite:///") == "lattice.data lattice.db");
+  CHECK(contains(
+      all_problems(load_text("[paths]\nwal_dir = \"/w\"\n[backend]\nurl = \"sqlite:///v/x\"\n")),
+      "contradicts backend.url"));
 }
 
 TEST_CASE("a connection given later overrides the kind that a file names") {
@@ -284,20 +298,27 @@ TEST_CASE("durability that can lose writes is said loudly, and refused in produc
   CHECK(contains(all_problems(load_text("[backend]\nurl = \"postgresql://h/d\"\n"
                                         "[durability]\nfsync_policy = \"never\"\n")),
                  "use durability.mode"));
-  CHECK(load_text("[durability]\nmode = \"quorum\"\nquorum_size = 1\n").ok());
+}
+
+TEST_CASE("a quorum needs a database with several nodes") {
+  const std::string quorum = "[durability]\nmode = \"quorum\"\nquorum_size = ";
+  CHECK(load_text(quorum + "1\n").config.durability.mode == DurabilityMode::quorum);
+  CHECK(contains(all_problems(load_text(quorum + "2\n")), "the embedded store is one node"));
+  const Loaded loaded = load_text(quorum + "2\n[backend]\nurl = \"postgresql://h/d\"\n");
+  REQUIRE_MESSAGE(loaded.ok(), all_problems(loaded));
+  CHECK(loaded.config.durability.quorum_size == 2);
+  CHECK(load_text("[durability]\nquorum_size = 3\n").config.durability.quorum_size == 1);
 }
 
 TEST_CASE("what this build lacks is refused by name, its default is accepted") {
   const std::string text =
       all_problems(load_text("[control_plane]\nmode = \"clustor\"\n"
                              "endpoints = [\"https://cp1:2379\"]\n"
-                             "[durability]\nquorum_size = 2\n"
                              "[listeners.grpc]\ntls_key_path = \"/x\"\n"
                              "[tenants]\ndefault_qps_limit = 1000\n"
                              "[cluster]\nsecret = \"hunter2\"\n"));
   CHECK(contains(text, "control_plane.mode: \"clustor\" asks for the clustor control plane"));
   CHECK(contains(text, "control_plane.endpoints"));
-  CHECK(contains(text, "durability.quorum_size: 2 asks for quorum durability"));
   CHECK(contains(text, "listeners.grpc.tls_key_path: \"/x\" asks for TLS"));
   CHECK(contains(text, "tenants.default_qps_limit: 1000 asks for per-tenant limits"));
   CHECK(contains(text, "cluster.secret"));
@@ -344,7 +365,7 @@ TEST_CASE("a folder for the log is unused on PostgreSQL, with a notice") {
   CHECK(loaded.ok());
   REQUIRE(loaded.warnings.size() == 1);
   CHECK(contains(loaded.warnings[0], "wal_dir is unused"));
-  CHECK(load_text("[paths]\nwal_dir = \"/w\"\n").config.backend.sqlite_file == "/w/lattice.db");
+  CHECK(load_text("[paths]\nwal_dir = \"/w\"\n").config.paths.wal_dir == "/w");
 }
 
 TEST_CASE("a reload knows what it can apply") {
