@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 
+#include "cli/reload.h"
 #include "config/print.h"
 #include "telemetry/version.h"
 
@@ -130,7 +131,8 @@ class CommandLine {
     const auto log = telemetry::Logger::to_stderr(
         {level.value_or(telemetry::Level::info), loaded.config.telemetry.json_logs});
     for (const std::string& warning : loaded.warnings) log->warn(warning);
-    return around_.serve(loaded, *log, [request] { return config::load(request); });
+    Reload reload(request, loaded.settings, *log);
+    return around_.serve(loaded.config, *log, [&reload] { reload.run(); });
   }
 
   int validate() {

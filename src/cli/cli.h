@@ -24,10 +24,9 @@ struct Surroundings {
   std::map<std::string, std::string> environment;
   std::ostream& out;
   std::ostream& err;
-  // Serves until it is told to stop; answers the exit status. `reload` reads the configuration
-  // again from the same sources.
-  std::function<int(const config::Loaded& loaded, telemetry::Logger& log,
-                    const std::function<config::Loaded()>& reload)>
+  // Serves until it is told to stop; answers the exit status. `reload` is for SIGHUP.
+  std::function<int(const config::Config& config, telemetry::Logger& log,
+                    std::function<void()> reload)>
       serve;
 };
 

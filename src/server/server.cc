@@ -26,8 +26,12 @@ constexpr Duration upkeep_interval = std::chrono::seconds(5);
 // caller's thread; the tenants' replicas live there, too.
 class Server {
  public:
-  Server(const config::Config& config, telemetry::Logger& log)
-      : config_(config), telemetry_(log), log_(log), observer_(telemetry_.server, log) {}
+  Server(const config::Config& config, telemetry::Logger& log, std::function<void()> reload)
+      : config_(config),
+        reload_(std::move(reload)),
+        telemetry_(log),
+        log_(log),
+        observer_(telemetry_.server, log) {}
 
   int run();
 
@@ -53,6 +57,7 @@ class Server {
   Worker& owner() { return *workers_.front(); }
 
   const config::Config& config_;
+  const std::function<void()> reload_;
   Signals signals_;  // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
@@ -229,7 +234,7 @@ void Server::upkeep() {
 
 void Server::on_signal(int number) {
   if (number == SIGHUP) {
-    log_.info("SIGHUP: nothing of this configuration can be reloaded; a restart takes all of it");
+    if (reload_) reload_();
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once
@@ -273,6 +278,8 @@ void Server::fail(std::string_view what, const Status& status, int exit_status) 
 
 }  // namespace
 
-int run(const config::Config& config, telemetry::Logger& log) { return Server(config, log).run(); }
+int run(const config::Config& config, telemetry::Logger& log, std::function<void()> reload) {
+  return Server(config, log, std::move(reload)).run();
+}
 
 }  // namespace lattice::server

@@ -2,13 +2,16 @@
 // Thread: the caller's becomes the first event loop. Ownership: everything lives inside run().
 #pragma once
 
+#include <functional>
+
 #include "config/config.h"
 #include "telemetry/logger.h"
 
 namespace lattice::server {
 
 // Serves until SIGTERM or SIGINT. Answers the exit status: 0 after a clean stop, else one of
-// exit_status.h with the reason in the log.
-int run(const config::Config& config, telemetry::Logger& log);
+// exit_status.h with the reason in the log. SIGHUP calls `reload`, on the first loop.
+int run(const config::Config& config, telemetry::Logger& log,
+        std::function<void()> reload = nullptr);
 
 }  // namespace lattice::server

@@ -26,10 +26,9 @@ Outcome invoke(std::vector<std::string> arguments,
   std::ostringstream err;
   const Surroundings surroundings{
       std::move(environment), out, err,
-      [&](const config::Loaded& loaded, telemetry::Logger&,
-          const std::function<config::Loaded()>& reload) {
-        outcome.served = loaded.config;
-        CHECK(config::compare(loaded.settings, reload().settings).need_restart.empty());
+      [&](const config::Config& config, telemetry::Logger&, const std::function<void()>& reload) {
+        outcome.served = config;
+        CHECK(reload != nullptr);
         return served_status;
       }};
   outcome.status = run(std::move(arguments), surroundings);

@@ -1,0 +1,25 @@
+// What SIGHUP does: reads the configuration again, applies what can change at run time, and names
+// what needs a restart. A configuration with mistakes changes nothing. Thread: one at a time; never
+// two calls at once. Ownership: the logger must outlive it.
+#pragma once
+
+#include "config/load.h"
+#include "telemetry/logger.h"
+
+namespace lattice::cli {
+
+class Reload {
+ public:
+  // `settings`: those in force.
+  Reload(config::Request request, config::Settings settings, telemetry::Logger& log)
+      : request_(std::move(request)), settings_(std::move(settings)), log_(log) {}
+
+  void run();
+
+ private:
+  const config::Request request_;
+  config::Settings settings_;  // those in force, as far as they can change
+  telemetry::Logger& log_;
+};
+
+}  // namespace lattice::cli
