@@ -30,7 +30,8 @@ Instant boot_time() {
 event_base* new_base() {
   event_config* config = event_config_new();
   if (config == nullptr) broken("event_config_new failed");
-  // One thread per base: no locks. Its time cache would only serve libevent's timers, which we do not use.
+  // One thread per base: no locks. Its time cache would only serve libevent's timers, which we do
+  // not use.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME);
   event_base* base = event_base_new_with_config(config);
   event_config_free(config);
@@ -42,14 +43,16 @@ event_base* new_base() {
 
 struct Loop::Impl {
   Impl() : base(new_base()) {
-    event_assign(&mailbox_event, base, mailbox.fd(), EV_READ | EV_PERSIST | EV_ET,
-                 [](evutil_socket_t, short, void*) {}, nullptr);
-    event_assign(&timer_event, base, timers.fd(), EV_READ | EV_PERSIST,
-                 [](evutil_socket_t, short, void* self) {
-                   auto* impl = static_cast<Impl*>(self);
-                   impl->timers.run_due(impl->now());
-                 },
-                 this);
+    event_assign(
+        &mailbox_event, base, mailbox.fd(), EV_READ | EV_PERSIST | EV_ET,
+        [](evutil_socket_t, short, void*) {}, nullptr);
+    event_assign(
+        &timer_event, base, timers.fd(), EV_READ | EV_PERSIST,
+        [](evutil_socket_t, short, void* self) {
+          auto* impl = static_cast<Impl*>(self);
+          impl->timers.run_due(impl->now());
+        },
+        this);
     if (event_add(&mailbox_event, nullptr) != 0 || event_add(&timer_event, nullptr) != 0) {
       broken("event_add failed");
     }
@@ -85,8 +88,8 @@ struct Loop::Impl {
   // Returns whether stop was asked for before this turn's tasks were collected.
   bool turn(bool wait) {
     cached_now = {};
-    // EVLOOP_ONCE is one round of events: the turn, whose end libevent 2.1 has no hook for. Without it
-    // EVLOOP_NONBLOCK goes on for as long as anything is ready.
+    // EVLOOP_ONCE is one round of events: the turn, whose end libevent 2.1 has no hook for. Without
+    // it EVLOOP_NONBLOCK goes on for as long as anything is ready.
     event_base_loop(base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
     const bool stopping = mailbox.collect(&running);
     for (Task& task : running) task();
@@ -117,8 +120,8 @@ struct Loop::Impl {
 
 namespace {
 
-// Two events for one descriptor: changing one of them is a single epoll_ctl, where changing the flags of
-// a combined event would take it out and put it back.
+// Two events for one descriptor: changing one of them is a single epoll_ctl, where changing the
+// flags of a combined event would take it out and put it back.
 class EventWatch final : public FdWatch {
  public:
   using Callback = absl::AnyInvocable<void(bool, bool)>;
@@ -219,8 +222,8 @@ std::unique_ptr<TimerHandle> Loop::after(Duration delay, Task callback) {
   return impl_->timers.add(far ? Instant::never() : now + delay, std::move(callback));
 }
 
-std::unique_ptr<FdWatch> Loop::watch(int fd,
-                                     absl::AnyInvocable<void(bool readable, bool writable)> callback) {
+std::unique_ptr<FdWatch> Loop::watch(
+    int fd, absl::AnyInvocable<void(bool readable, bool writable)> callback) {
   impl_->check_thread();
   return std::make_unique<EventWatch>(impl_->base, impl_->watches, fd, std::move(callback));
 }

@@ -1,9 +1,10 @@
-// One thread's event loop: libevent behind four verbs. Everything that lives on a loop is touched only
-// by that loop's thread; the one cross-thread verb is post().
+// One thread's event loop: libevent behind four verbs. Everything that lives on a loop is touched
+// only by that loop's thread; the one cross-thread verb is post().
 //
 // Thread: post() and stop() from any thread, all else from the loop's own (checked).
 //   Before run() starts and after it has returned, the loop belongs to whoever holds it.
-// Ownership: the loop owns its timers' and sockets' registrations through the handles it gave out; the
+// Ownership: the loop owns its timers' and sockets' registrations through the handles it gave out;
+// the
 //   handles die before it (checked).
 #pragma once
 
@@ -43,14 +44,14 @@ class Loop {
   // Runs until stop(); returns when the tasks posted before stop() have run.
   void run();
   void stop();
-  // One turn without waiting: what is ready now, posted tasks, due timers, the end of the turn. For tests
-  // and fuzzers, which drive a loop by hand.
+  // One turn without waiting: what is ready now, posted tasks, due timers, the end of the turn. For
+  // tests and fuzzers, which drive a loop by hand.
   void turn();
-  // Runs `task` on the loop's thread, in the order of posting per poster. Wake-ups are coalesced: many
-  // posts to a busy loop cost one write to its eventfd.
+  // Runs `task` on the loop's thread, in the order of posting per poster. Wake-ups are coalesced:
+  // many posts to a busy loop cost one write to its eventfd.
   void post(Task task);
-  // Runs `task` at the end of the current turn, after everything that the turn's descriptors brought.
-  // Tasks deferred while those run belong to the same end of turn.
+  // Runs `task` at the end of the current turn, after everything that the turn's descriptors
+  // brought. Tasks deferred while those run belong to the same end of turn.
   void defer(Task task);
   bool in_loop_thread() const;
 
@@ -58,7 +59,8 @@ class Loop {
   Instant now() const;
   Instant fresh_now() const;
 
-  // Fires once, never early, on the clock of now(). Both handles may be destroyed in their own callback.
+  // Fires once, never early, on the clock of now(). Both handles may be destroyed in their own
+  // callback.
   [[nodiscard]] std::unique_ptr<TimerHandle> after(Duration delay, Task callback);
   [[nodiscard]] std::unique_ptr<FdWatch> watch(
       int fd, absl::AnyInvocable<void(bool readable, bool writable)> callback);

@@ -1,10 +1,11 @@
-// The timers of one loop: a binary heap whose entries know their place, so that cancelling is O(log n),
-// and one timerfd on CLOCK_BOOTTIME that wakes the loop for the earliest.
+// The timers of one loop: a binary heap whose entries know their place, so that cancelling is O(log
+// n), and one timerfd on CLOCK_BOOTTIME that wakes the loop for the earliest.
 //
-// libevent's own timers are not used: they run on a 4 ms clock unless a timerfd is set in every turn.
-// This one is set only when the earliest due time moves forward.
+// libevent's own timers are not used: they run on a 4 ms clock unless a timerfd is set in every
+// turn. This one is set only when the earliest due time moves forward.
 //
-// Thread: the loop's. Ownership: entries belong to the handles given out; the queue only refers to them.
+// Thread: the loop's. Ownership: entries belong to the handles given out; the queue only refers to
+// them.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,5 @@
-// Case-insensitive comparison of the texts in HTTP headers. (Debian's abseil is built for C++14: its
-// string functions take another string_view than ours.)
-// Thread: any (pure).
+// Case-insensitive comparison of the texts in HTTP headers. (Debian's abseil is built for C++14:
+// its string functions take another string_view than ours.) Thread: any (pure).
 #pragma once
 
 #include <algorithm>

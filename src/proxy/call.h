@@ -3,8 +3,10 @@
 // implements Call and talks back through ServerStream.
 //
 // Thread: both live on the connection's loop.
-// Ownership: the transport owns the Call and destroys it, never inside one of its own callbacks, after
-//   the stream has ended; answers that arrive later from elsewhere must not touch it: hold a CallGuard.
+// Ownership: the transport owns the Call and destroys it, never inside one of its own callbacks,
+// after
+//   the stream has ended; answers that arrive later from elsewhere must not touch it: hold a
+//   CallGuard.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +49,8 @@ struct GrpcStatus {
   std::string message;
 };
 
-// Request metadata: lower-case names, binary values ("-bin") already decoded. Pseudo-headers and the
-// headers that the transport consumes itself are not among them.
+// Request metadata: lower-case names, binary values ("-bin") already decoded. Pseudo-headers and
+// the headers that the transport consumes itself are not among them.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 class ServerStream {
@@ -62,8 +64,8 @@ class ServerStream {
   // "127.0.0.1:54321", for logs.
   virtual std::string_view peer() const = 0;
 
-  // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated). Never
-  // blocks; look at pending_bytes() to stay polite.
+  // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated).
+  // Never blocks; look at pending_bytes() to stay polite.
   virtual void send(ByteChain message) = 0;
   // Ends the call with trailers. Nothing may be sent afterwards.
   virtual void finish(GrpcStatus status) = 0;

@@ -12,9 +12,8 @@ namespace {
 
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr int kRefillsPerTurn = 4;
-constexpr Duration kWriteStallMax = std::chrono::seconds(60);
-// After our end the peer may still be sending; closing at once would answer that with a reset, which can
-// overtake and destroy the GOAWAY or the error response.
+// After our end the peer may still be sending; closing at once would answer that with a reset,
+// which can overtake and destroy the GOAWAY or the error response.
 constexpr Duration kLingerMax = std::chrono::seconds(1);
 
 }  // namespace
@@ -27,8 +26,8 @@ Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
       peer_(std::move(peer)),
       output_(context_->chunks),
       accepted_at_(context_->loop.now()) {
-  watch_ = context_->loop.watch(transport_->fd(),
-                                [this](bool readable, bool) { on_ready(readable); });
+  watch_ =
+      context_->loop.watch(transport_->fd(), [this](bool readable, bool) { on_ready(readable); });
   watch_->want(/*read=*/true, /*write=*/false);
 }
 
@@ -66,7 +65,8 @@ void Connection::deliver(std::string_view bytes) {
 bool Connection::sniff(std::string_view bytes) {
   first_bytes_.append(bytes);
   const size_t compared = std::min(first_bytes_.size(), kHttp2Preface.size());
-  const bool may_be_http2 = kHttp2Preface.starts_with(std::string_view(first_bytes_).substr(0, compared));
+  const bool may_be_http2 =
+      kHttp2Preface.starts_with(std::string_view(first_bytes_).substr(0, compared));
   if (may_be_http2 && compared < kHttp2Preface.size()) return false;
   if (may_be_http2) {
     session_ = std::make_unique<Http2Session>(*this, *context_);
@@ -110,7 +110,8 @@ bool Connection::write() {
     stalled_since_ = Instant::never();
     if (context_->observer != nullptr) context_->observer->on_bytes(0, result.bytes);
     // What the session held back for want of room. A bounded number of times, to be fair to other
-    // connections: what is left then waits for the next turn, where the socket reports itself writable.
+    // connections: what is left then waits for the next turn, where the socket reports itself
+    // writable.
     if (output_.empty()) {
       session_->produce(output_);
       if (++refills == kRefillsPerTurn) break;
@@ -119,9 +120,7 @@ bool Connection::write() {
   return true;
 }
 
-void Connection::update_watch() {
-  watch_->want(session_->wants_input(), !output_.empty());
-}
+void Connection::update_watch() { watch_->want(session_->wants_input(), !output_.empty()); }
 
 void Connection::begin_linger() {
   if (lingering_since_ != Instant::never()) return;
@@ -143,7 +142,9 @@ void Connection::tick(Instant now) {
     if (now - lingering_since_ >= kLingerMax) close();
     return;
   }
-  if (stalled_since_ != Instant::never() && now - stalled_since_ >= kWriteStallMax) return close();
+  if (stalled_since_ != Instant::never() &&
+      now - stalled_since_ >= context_->limits.write_stall_max)
+    return close();
   if (session_ == nullptr) {
     if (now - accepted_at_ >= context_->limits.preface_timeout) close();
     return;

@@ -1,5 +1,5 @@
-// One accepted connection: moves bytes between its transport and the HTTP session that its first bytes
-// ask for.
+// One accepted connection: moves bytes between its transport and the HTTP session that its first
+// bytes ask for.
 //
 //   readable -> receive() into the loop's 64 KiB -> session
 //   end of the turn -> session.produce() -> one writev
@@ -24,7 +24,8 @@ namespace lattice::proxy {
 
 class Connection;
 
-// Told when a connection has closed; takes it out of its list and keeps it alive until the turn ends.
+// Told when a connection has closed; takes it out of its list and keeps it alive until the turn
+// ends.
 class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
@@ -69,7 +70,7 @@ class Connection final : public SessionHost {
   std::unique_ptr<Session> session_;  // null while the protocol is unknown
   std::string first_bytes_;           // shorter than the HTTP/2 preface
   Instant accepted_at_;
-  Instant stalled_since_ = Instant::never();   // output waits and the socket takes nothing
+  Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
   bool flush_requested_ = false;
   bool draining_ = false;

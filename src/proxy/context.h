@@ -1,6 +1,7 @@
 // What the connections of one listener share.
 // Thread: its loop's.
-// Ownership: shared by the listener and its connections, because a connection's end may be deferred past
+// Ownership: shared by the listener and its connections, because a connection's end may be deferred
+// past
 //   the listener's.
 #pragma once
 
@@ -45,7 +46,7 @@ struct Context {
   loop::Loop& loop;
   const Router& router;
   const Limits limits;
-  Observer* const observer;  // may be null
+  Observer* const observer;    // may be null
   std::string receive_buffer;  // every connection reads into the same 64 KiB
   ChunkPool chunks;
   Http2StreamPool streams;

@@ -60,9 +60,9 @@ std::optional<GrpcExchange::Refusal> GrpcExchange::refusal() const {
     metadata_ = std::move(metadata);
   }
   if (head.method() != "POST") {
-    return Refusal{405, GrpcCode::internal,
-                   "Received a HEADERS frame with :method " + quoted(head.method()) +
-                       " which should be POST"};
+    return Refusal{
+        405, GrpcCode::internal,
+        "Received a HEADERS frame with :method " + quoted(head.method()) + " which should be POST"};
   }
   const std::string_view encoding = head.grpc_encoding();
   if (!encoding.empty() && encoding != "identity" && encoding != "gzip" &&
@@ -83,8 +83,9 @@ std::optional<GrpcExchange::Refusal> GrpcExchange::routing_refusal() const {
   if (!stream_.session().context().router.knows_service(path)) {
     return Refusal{200, GrpcCode::unimplemented, "unknown service " + service};
   }
-  return Refusal{200, GrpcCode::unimplemented,
-                 "unknown method " + std::string(path.substr(slash + 1)) + " for service " + service};
+  return Refusal{
+      200, GrpcCode::unimplemented,
+      "unknown method " + std::string(path.substr(slash + 1)) + " for service " + service};
 }
 
 void GrpcExchange::refuse(const Refusal& refusal) {
@@ -111,18 +112,19 @@ void GrpcExchange::start_call(const CallFactory& factory) {
 
 void GrpcExchange::on_data(std::string_view bytes) {
   if (half_closed_ || finished_) return;
-  const auto outcome = assembler_.feed(
-      bytes, [this](Bytes message, bool compressed) { return on_message(std::move(message), compressed); });
+  const auto outcome = assembler_.feed(bytes, [this](Bytes message, bool compressed) {
+    return on_message(std::move(message), compressed);
+  });
   switch (outcome) {
     case MessageAssembler::Outcome::ok:
     case MessageAssembler::Outcome::stopped:
       return;
     case MessageAssembler::Outcome::too_large:
-      return abort({GrpcCode::resource_exhausted,
-                    "grpc: received message larger than max (" + std::to_string(assembler_.length()) +
-                        " vs. " +
-                        std::to_string(stream_.session().context().limits.receive_message_bytes_max) +
-                        ")"});
+      return abort(
+          {GrpcCode::resource_exhausted,
+           "grpc: received message larger than max (" + std::to_string(assembler_.length()) +
+               " vs. " +
+               std::to_string(stream_.session().context().limits.receive_message_bytes_max) + ")"});
     case MessageAssembler::Outcome::bad_flag:
       return abort({GrpcCode::internal, "grpc: received unexpected payload format " +
                                             std::to_string(assembler_.flag())});
@@ -138,12 +140,14 @@ bool GrpcExchange::on_message(Bytes message, bool compressed) {
     const size_t limit = stream_.session().context().limits.receive_message_bytes_max;
     Inflated inflated = gzip_inflate(message, limit);
     if (inflated.outcome == InflateOutcome::too_large) {
-      abort({GrpcCode::resource_exhausted,
-             "grpc: received message after decompression larger than max " + std::to_string(limit)});
+      abort(
+          {GrpcCode::resource_exhausted,
+           "grpc: received message after decompression larger than max " + std::to_string(limit)});
       return false;
     }
     if (inflated.outcome == InflateOutcome::corrupt) {
-      abort({GrpcCode::internal, "grpc: failed to decompress the received message: gzip: invalid data"});
+      abort({GrpcCode::internal,
+             "grpc: failed to decompress the received message: gzip: invalid data"});
       return false;
     }
     message = std::move(inflated.bytes);

@@ -24,14 +24,15 @@ class GrpcExchange final : public ServerStream {
   GrpcExchange(Http2Stream& stream, const Limits& limits);
   ~GrpcExchange() override;
 
-  // The request's headers are in the stream. Starts the Call or answers with what is wrong, in the order
-  // of grpc-go's checks.
+  // The request's headers are in the stream. Starts the Call or answers with what is wrong, in the
+  // order of grpc-go's checks.
   void begin();
   void on_data(std::string_view bytes);
   void on_end();
   // `bytes` of the queued messages went to the connection's output.
   void on_sent(size_t bytes);
-  // The stream is gone; the Call hears of it unless it was finished. From here on answers are ignored.
+  // The stream is gone; the Call hears of it unless it was finished. From here on answers are
+  // ignored.
   void on_closed();
   // Destroys the Call and makes the exchange ready for another. Not within a callback of the Call.
   void recycle();

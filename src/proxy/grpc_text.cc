@@ -28,13 +28,20 @@ constexpr std::array<int8_t, 256> base64_values() {
 
 std::optional<int64_t> unit_nanoseconds(char unit) {
   switch (unit) {
-    case 'H': return 3'600'000'000'000;
-    case 'M': return 60'000'000'000;
-    case 'S': return 1'000'000'000;
-    case 'm': return 1'000'000;
-    case 'u': return 1'000;
-    case 'n': return 1;
-    default: return std::nullopt;
+    case 'H':
+      return 3'600'000'000'000;
+    case 'M':
+      return 60'000'000'000;
+    case 'S':
+      return 1'000'000'000;
+    case 'm':
+      return 1'000'000;
+    case 'u':
+      return 1'000;
+    case 'n':
+      return 1;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -137,8 +144,9 @@ GrpcTimeout parse_grpc_timeout(std::string_view text) {
   int64_t value = 0;
   for (const char c : text.substr(0, text.size() - 1)) {
     if (c < '0' || c > '9') {
-      return {{}, "strconv.ParseUint: parsing " + quoted(text.substr(0, text.size() - 1)) +
-                      ": invalid syntax"};
+      return {{},
+              "strconv.ParseUint: parsing " + quoted(text.substr(0, text.size() - 1)) +
+                  ": invalid syntax"};
     }
     value = value * 10 + (c - '0');
   }

@@ -1,5 +1,5 @@
-// The small text formats of gRPC over HTTP/2: status messages, binary metadata, content types, timeouts.
-// Thread: any (pure).
+// The small text formats of gRPC over HTTP/2: status messages, binary metadata, content types,
+// timeouts. Thread: any (pure).
 #pragma once
 
 #include <optional>
@@ -28,8 +28,8 @@ struct GrpcTimeout {
   Duration value{};
   std::string error;  // not empty: the header is malformed, in grpc-go's words
 };
-// The value of grpc-timeout: up to eight digits and a unit (H M S m u n). Values beyond the range of
-// Duration are its maximum.
+// The value of grpc-timeout: up to eight digits and a unit (H M S m u n). Values beyond the range
+// of Duration are its maximum.
 GrpcTimeout parse_grpc_timeout(std::string_view text);
 
 }  // namespace lattice::proxy

@@ -17,7 +17,8 @@ struct Inflated {
   Bytes bytes;  // with `ok`
 };
 
-// Stops as soon as the output would exceed `bytes_max`: a bomb costs no more than an honest message.
+// Stops as soon as the output would exceed `bytes_max`: a bomb costs no more than an honest
+// message.
 Inflated gzip_inflate(const Bytes& compressed, size_t bytes_max);
 
 // Nothing when it would not be smaller than the original.

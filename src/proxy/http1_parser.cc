@@ -26,8 +26,8 @@ constexpr std::array<bool, 256> token_characters() {
 
 bool is_token(std::string_view text) {
   static constexpr std::array<bool, 256> kToken = token_characters();
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return kToken[static_cast<uint8_t>(c)]; });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return kToken[static_cast<uint8_t>(c)]; });
 }
 
 bool is_field_value(std::string_view text) {
@@ -109,7 +109,8 @@ size_t Http1Parser::feed_head(std::string_view bytes) {
     while (skipped < bytes.size() && (bytes[skipped] == '\r' || bytes[skipped] == '\n')) ++skipped;
     bytes.remove_prefix(skipped);
   }
-  const size_t searched_from = line_.size() < kHeadEnd.size() ? 0 : line_.size() - kHeadEnd.size() + 1;
+  const size_t searched_from =
+      line_.size() < kHeadEnd.size() ? 0 : line_.size() - kHeadEnd.size() + 1;
   const size_t before = line_.size();
   line_.append(bytes);
   const size_t end = line_.find(kHeadEnd, searched_from);

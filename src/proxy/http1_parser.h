@@ -1,8 +1,10 @@
-// A strict parser of HTTP/1.1 requests. Whatever two implementations might read differently (request
-// smuggling) is an error here: folded lines, bare CR or LF, Content-Length beside Transfer-Encoding,
-// repeated Content-Length or Host, spaces before a colon, unknown transfer codings.
+// A strict parser of HTTP/1.1 requests. Whatever two implementations might read differently
+// (request smuggling) is an error here: folded lines, bare CR or LF, Content-Length beside
+// Transfer-Encoding, repeated Content-Length or Host, spaces before a colon, unknown transfer
+// codings.
 //
-// Thread: one. Ownership: collects head and body up to its limits; gives the request away with take().
+// Thread: one. Ownership: collects head and body up to its limits; gives the request away with
+// take().
 #pragma once
 
 #include <cstddef>
@@ -19,8 +21,8 @@ class Http1Parser {
   Http1Parser(size_t head_bytes_max, size_t body_bytes_max)
       : head_bytes_max_(head_bytes_max), body_bytes_max_(body_bytes_max) {}
 
-  // Takes bytes of one request, never those behind its end; answers how many. Zero for input that is not
-  // empty means complete() or error() != 0.
+  // Takes bytes of one request, never those behind its end; answers how many. Zero for input that
+  // is not empty means complete() or error() != 0.
   size_t feed(std::string_view bytes);
 
   bool complete() const { return state_ == State::complete; }
@@ -61,8 +63,8 @@ class Http1Parser {
   State state_ = State::head;
   int error_ = 0;
   HttpRequest request_;
-  std::string line_;         // the head so far, or a line of chunked coding
-  uint64_t body_left_ = 0;   // of the body or of the current chunk
+  std::string line_;        // the head so far, or a line of chunked coding
+  uint64_t body_left_ = 0;  // of the body or of the current chunk
   size_t trailer_bytes_ = 0;
   int hosts_ = 0;
   bool has_length_ = false;

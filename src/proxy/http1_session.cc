@@ -12,6 +12,10 @@ namespace {
 constexpr double kBodyBytesPerSecondMin = 240;
 constexpr Duration kBodyGrace = std::chrono::seconds(30);
 
+// Answers to pipelined requests that wait for a peer that does not read. Above it no further
+// request is looked at.
+constexpr size_t kOutputBytes = 256 << 10;
+
 // The wall clock, for people: the Date header.
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -43,7 +47,8 @@ void Http1Session::advance() {
   // recursing through a long pipeline.
   if (std::exchange(advancing_, true)) return;
   size_t taken = 0;
-  while (!busy_ && !closing_ && taken < input_.size()) {
+  while (!busy_ && !closing_ && taken < input_.size() &&
+         output_.size() + body_.size() < kOutputBytes) {
     if (!parser_.started()) waiting_since_ = context_.loop.now();
     const size_t fed = parser_.feed(std::string_view(input_).substr(taken));
     taken += fed;
@@ -111,10 +116,12 @@ void Http1Session::write_response(HttpResponse response, bool with_body) {
 }
 
 void Http1Session::produce(OutputBuffer& out) {
+  if (out.size() >= kOutputBytes || !has_output()) return;
   out.append(output_);
   out.append(body_, 0, body_.size());
   output_.clear();
   body_ = {};
+  if (!input_.empty()) advance();
 }
 
 void Http1Session::begin_drain() {

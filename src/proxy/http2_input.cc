@@ -81,13 +81,16 @@ void Http2Session::on_request_frame(const nghttp2_frame* frame) {
   if (stream == nullptr || stream->local_ended) return;
   if (ends) stream->remote_ended = true;
   if (is_headers) stream->on_headers();
-  if (ends) stream->on_end();
+  if (!ends) return;
+  const size_t held = stream->held();
+  stream->on_end();
+  windows_.update(session_.get(), *stream, held);
 }
 
 void Http2Session::on_ping(const nghttp2_frame* frame) {
   if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-    // Whatever its content: an answer to an older ping ends the wait a little early, which only makes
-    // the client retry elsewhere.
+    // Whatever its content: an answer to an older ping ends the wait a little early, which only
+    // makes the client retry elsewhere.
     if (drain_since_ != Instant::never()) finish_drain();
     return;
   }
@@ -100,7 +103,7 @@ void Http2Session::on_data(int32_t stream_id, std::string_view bytes) {
   Http2Stream* stream = find(stream_id);
   windows_.received(session_.get(), stream, bytes.size());
   if (stream == nullptr || stream->local_ended) return;
-  const size_t held = stream->grpc.held();
+  const size_t held = stream->held();
   stream->on_data(bytes);
   windows_.update(session_.get(), *stream, held);
   if (windows_.overfull()) reset(*stream, NGHTTP2_ENHANCE_YOUR_CALM);

@@ -1,11 +1,11 @@
-// What goes to the peer: responses into nghttp2's queues, and nghttp2's frames into the connection's
-// output, once per turn.
+// What goes to the peer: responses into nghttp2's queues, and nghttp2's frames into the
+// connection's output, once per turn.
 //
-// Measured with h2load on the 2-core reference machine (8 connections x 32 streams, empty unary calls):
-// 1.8 us of CPU per call, 206,000 calls/s on one core; two thirds of that is nghttp2's own work on the
-// three frames of an answer. What made the difference: one drain and one send per connection and turn,
-// DATA payloads written straight into the output (NO_COPY), header fields that nghttp2 need not copy,
-// pooled streams, and windows given back in large steps.
+// Measured with h2load on the 2-core reference machine (8 connections x 32 streams, empty unary
+// calls): 1.8 us of CPU per call, 206,000 calls/s on one core; two thirds of that is nghttp2's own
+// work on the three frames of an answer. What made the difference: one drain and one send per
+// connection and turn, DATA payloads written straight into the output (NO_COPY), header fields that
+// nghttp2 need not copy, pooled streams, and windows given back in large steps.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -40,9 +40,8 @@ nghttp2_nv variable(std::string_view name, std::string_view value,
   return {bytes(name), bytes(value), name.size(), value.size(), flags};
 }
 
-constexpr std::array<std::string_view, 17> kCodeDigits = {"0",  "1",  "2",  "3",  "4",  "5",
-                                                          "6",  "7",  "8",  "9",  "10", "11",
-                                                          "12", "13", "14", "15", "16"};
+constexpr std::array<std::string_view, 17> kCodeDigits = {
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"};
 
 nghttp2_nv status_field(GrpcCode code) {
   return constant("grpc-status", kCodeDigits[static_cast<size_t>(code)]);
@@ -59,8 +58,8 @@ void Http2Session::queue_message(Http2Stream& stream, const ByteChain& message, 
 
 void Http2Session::share_connection(Http2Stream& stream) {
   stream.round_robin = true;
-  // Non-incremental streams, the default of RFC 9218, are served one after the other: a long list would
-  // hold up every small answer of its connection.
+  // Non-incremental streams, the default of RFC 9218, are served one after the other: a long list
+  // would hold up every small answer of its connection.
   nghttp2_extpri priority{};
   priority.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY;
   priority.inc = 1;
@@ -87,8 +86,8 @@ void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
   const std::array<nghttp2_nv, 4> fields = {
       variable(":status", http), constant("content-type", "application/grpc"),
       status_field(status.code), variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
-  nghttp2_submit_response(session_.get(), stream.id, fields.data(),
-                          status.message.empty() ? 3 : 4, nullptr);
+  nghttp2_submit_response(session_.get(), stream.id, fields.data(), status.message.empty() ? 3 : 4,
+                          nullptr);
   host_.request_flush();
 }
 
@@ -170,7 +169,7 @@ void Http2Session::report_sent() {
     Http2Stream* stream = find(id);
     if (stream == nullptr) continue;
     stream->on_sent(std::exchange(stream->sent_unreported, 0));
-    if (stream->input_paused) windows_.update(session_.get(), *stream, stream->grpc.held());
+    if (stream->input_paused) windows_.update(session_.get(), *stream, stream->held());
   }
   streams.clear();
   if (sent_on_.empty()) sent_on_.swap(streams);  // keeps the capacity
@@ -224,8 +223,8 @@ void Http2Session::on_frame_sent(const nghttp2_frame* frame) {
       return;
     }
     case NGHTTP2_GOAWAY:
-      // When the answer to a ping behind the notice is here, everything is that the peer sent before it
-      // saw the notice. Not submitted together with it: pings overtake.
+      // When the answer to a ping behind the notice is here, everything is that the peer sent
+      // before it saw the notice. Not submitted together with it: pings overtake.
       if (drain_since_ != Instant::never() && !goaway_final_ && !closing_) {
         nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, kDrainPing);
       }

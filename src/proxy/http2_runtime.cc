@@ -7,8 +7,8 @@
 namespace lattice::proxy {
 namespace {
 
-// nghttp2's defaults (1000 resets, 33 per second) cut off honest clients: every cancelled call and every
-// closed watch is a RST_STREAM (platform.md 1.2).
+// nghttp2's defaults (1000 resets, 33 per second) cut off honest clients: every cancelled call and
+// every closed watch is a RST_STREAM (platform.md 1.2).
 constexpr uint64_t kResetBurst = 10000;
 constexpr uint64_t kResetsPerSecond = 500;
 // SETTINGS and PING acknowledgements that wait for a peer that does not read.
@@ -77,7 +77,8 @@ Http2Runtime::Http2Runtime() {
   if (nghttp2_option_new(&options) != 0) throw std::bad_alloc();
   options_.reset(options);
 
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &Http2Callbacks::begin_headers);
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
+                                                          &Http2Callbacks::begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, &Http2Callbacks::header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Http2Callbacks::frame_recv);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Http2Callbacks::data_chunk);

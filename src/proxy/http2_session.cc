@@ -8,8 +8,8 @@
 namespace lattice::proxy {
 namespace {
 
-// Streams of one connection when the configuration says "unlimited" (etcd's default): what a peer could
-// hold open must end somewhere. Clients wait or retry on REFUSED_STREAM.
+// Streams of one connection when the configuration says "unlimited" (etcd's default): what a peer
+// could hold open must end somewhere. Clients wait or retry on REFUSED_STREAM.
 constexpr size_t kStreamsPerConnectionMax = 100'000;
 // Between the two GOAWAYs of a drain a client's requests that crossed the first one arrive.
 constexpr Duration kDrainGrace = std::chrono::seconds(1);
@@ -70,8 +70,8 @@ void Http2Session::receive(std::string_view bytes) {
   peer_watch_.on_input(context_.loop.now());
   const ssize_t taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  // nghttp2 answers protocol errors with its own GOAWAY; a negative result means that it cannot go on
-  // (a flood, a broken preface).
+  // nghttp2 answers protocol errors with its own GOAWAY; a negative result means that it cannot go
+  // on (a flood, a broken preface).
   if (taken < 0) closing_ = true;
   host_.request_flush();
 }
@@ -139,8 +139,7 @@ void Http2Session::abandon() {
 }
 
 Http2Stream* Http2Session::find(int32_t stream_id) const {
-  return static_cast<Http2Stream*>(
-      nghttp2_session_get_stream_user_data(session_.get(), stream_id));
+  return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_.get(), stream_id));
 }
 
 void Http2Session::on_stream_closed(int32_t stream_id) {
@@ -150,7 +149,7 @@ void Http2Session::on_stream_closed(int32_t stream_id) {
 void Http2Session::close_stream(Http2Stream& stream) {
   nghttp2_session_set_stream_user_data(session_.get(), stream.id, nullptr);
   if (header_stream_ == &stream) header_stream_ = nullptr;
-  const size_t held = stream.grpc.held();
+  const size_t held = stream.held();
   queued_bytes_ -= stream.body.size();
   const size_t index = stream.index;
   // Out of the list before the service hears of it, so that it sees the state after.
@@ -162,7 +161,7 @@ void Http2Session::close_stream(Http2Stream& stream) {
   streams_.pop_back();
   if (streams_.empty()) idle_since_ = context_.loop.now();
   stream.on_closed();
-  windows_.closed(session_.get(), held);
+  windows_.closed(session_.get(), stream.id, held);
   host_.request_flush();
 }
 

@@ -1,10 +1,10 @@
-// The server's side of one HTTP/2 connection, on nghttp2: streams in, frames out, and the limits that
-// keep a peer from making us hold or do more than it pays for.
+// The server's side of one HTTP/2 connection, on nghttp2: streams in, frames out, and the limits
+// that keep a peer from making us hold or do more than it pays for.
 //
-// Flow of control: receive() -> nghttp2 -> http2_input.cc -> Http2Stream -> its exchange. The exchanges
-// answer through queue_message(), submit_*() and resume(), which only queue; produce(), once per turn,
-// drains nghttp2 into the connection's output (http2_output.cc). nghttp2's send is never entered from
-// its own callbacks.
+// Flow of control: receive() -> nghttp2 -> http2_input.cc -> Http2Stream -> its exchange. The
+// exchanges answer through queue_message(), submit_*() and resume(), which only queue; produce(),
+// once per turn, drains nghttp2 into the connection's output (http2_output.cc). nghttp2's send is
+// never entered from its own callbacks.
 //
 // Backpressure: inwards, windows are given back only for what was taken (ReceiveWindows); outwards,
 // messages wait in the stream's OutgoingBody until the peer's windows and kOutputBytes allow.

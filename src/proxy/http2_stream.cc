@@ -69,6 +69,8 @@ void Http2Stream::on_end() {
   if (kind_ == Kind::http) http_->on_end();
 }
 
+size_t Http2Stream::held() const { return grpc.held() + (http_ == nullptr ? 0 : http_->held()); }
+
 void Http2Stream::on_sent(size_t bytes) {
   if (kind_ == Kind::grpc) grpc.on_sent(bytes);
 }

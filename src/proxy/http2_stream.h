@@ -1,5 +1,5 @@
-// One HTTP/2 stream of the server: its request's headers, the response's queue, and whoever handles it
-// (a gRPC exchange or a plain HTTP one). Pooled.
+// One HTTP/2 stream of the server: its request's headers, the response's queue, and whoever handles
+// it (a gRPC exchange or a plain HTTP one). Pooled.
 //
 // Thread: the connection's loop.
 // Ownership: the session owns the streams that are open, the pool those that are not.
@@ -34,8 +34,12 @@ class Http2Stream {
   void on_data(std::string_view bytes);
   void on_end();
   void on_sent(size_t bytes);
-  // The stream is gone; nothing is sent or received any more. recycle() follows at the end of the turn.
+  // The stream is gone; nothing is sent or received any more. recycle() follows at the end of the
+  // turn.
   void on_closed();
+
+  // Bytes of the request that wait for the rest of their message or body.
+  size_t held() const;
 
   Http2Session& session() { return *session_; }
 

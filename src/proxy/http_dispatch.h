@@ -1,6 +1,5 @@
-// What plain HTTP requests have in common whichever HTTP version brought them: routing, CORS, the answer
-// to unknown paths.
-// Thread: the connection's loop (pure but for the handlers).
+// What plain HTTP requests have in common whichever HTTP version brought them: routing, CORS, the
+// answer to unknown paths. Thread: the connection's loop (pure but for the handlers).
 #pragma once
 
 #include <string>
@@ -10,8 +9,8 @@
 
 namespace lattice::proxy {
 
-// Calls the handler of the request's path, or answers OPTIONS and unknown paths itself. What `respond`
-// gets carries the CORS headers of etcd-v3.md 3.3.
+// Calls the handler of the request's path, or answers OPTIONS and unknown paths itself. What
+// `respond` gets carries the CORS headers of etcd-v3.md 3.3.
 void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond);
 
 // A response that the transport itself makes, in the form of Go's http.Error.

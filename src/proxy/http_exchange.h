@@ -1,7 +1,7 @@
 // One plain HTTP request that came over HTTP/2: collected whole, handed to its handler, answered.
 //
-// Thread: the connection's loop. Ownership: part of its stream; an answer that comes after the stream
-// has gone is dropped.
+// Thread: the connection's loop. Ownership: part of its stream; an answer that comes after the
+// stream has gone is dropped.
 #pragma once
 
 #include <memory>
@@ -21,6 +21,8 @@ class HttpExchange {
   void on_data(std::string_view bytes);
   void on_end();
   void on_closed() { *self_ = nullptr; }
+  // Bytes of the body that no handler has seen yet.
+  size_t held() const { return request_.body.size(); }
 
  private:
   void answer(HttpResponse response);

@@ -1,6 +1,5 @@
-// gRPC keepalive on the server's side: how often a peer may ping (etcd-v3.md 4.7, grpc-go's enforcement
-// policy) and when the server itself pings a silent peer.
-// Thread: one (pure).
+// gRPC keepalive on the server's side: how often a peer may ping (etcd-v3.md 4.7, grpc-go's
+// enforcement policy) and when the server itself pings a silent peer. Thread: one (pure).
 #pragma once
 
 #include "base/time.h"
@@ -12,10 +11,11 @@ class PingPolicy {
  public:
   explicit PingPolicy(const Limits& limits) : limits_(limits) {}
 
-  // A ping arrived while `open_streams` ran. False: the peer has pinged too often; it gets a GOAWAY with
-  // ENHANCE_YOUR_CALM and "too_many_pings".
+  // A ping arrived while `open_streams` ran. False: the peer has pinged too often; it gets a GOAWAY
+  // with ENHANCE_YOUR_CALM and "too_many_pings".
   bool on_ping(Instant now, size_t open_streams);
-  // HEADERS or DATA were sent: pings that measure their effect (gRPC's bandwidth estimation) are fair.
+  // HEADERS or DATA were sent: pings that measure their effect (gRPC's bandwidth estimation) are
+  // fair.
   void on_output() { forgive_next_ = true; }
 
  private:

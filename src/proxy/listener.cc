@@ -1,8 +1,8 @@
 // Accepting, counting and draining connections.
 //
-// Limits::concurrent_streams_max keeps etcd's default of "unlimited", which is announced to nobody; the
-// session still refuses streams beyond a hundred thousand on one connection (http2_session.cc), so that
-// one peer's open calls end somewhere.
+// Limits::concurrent_streams_max keeps etcd's default of "unlimited", which is announced to nobody;
+// the session still refuses streams beyond a hundred thousand on one connection (http2_session.cc),
+// so that one peer's open calls end somewhere.
 #include "proxy/listener.h"
 
 #include <fcntl.h>
@@ -32,9 +32,11 @@ int spare_descriptor() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 // Often enough to notice the shortest of the time limits within a quarter of it.
 Duration tick_interval(const Limits& limits) {
-  Duration shortest = std::chrono::seconds(4);
-  for (const Duration limit : {limits.connection_idle_max, limits.preface_timeout,
-                               limits.keepalive_interval, limits.keepalive_timeout}) {
+  Duration shortest =
+      std::chrono::seconds(1);  // the fixed ones of connection.cc and http2_session.cc
+  for (const Duration limit :
+       {limits.connection_idle_max, limits.preface_timeout, limits.keepalive_interval,
+        limits.keepalive_timeout, limits.write_stall_max}) {
     if (limit.count() > 0) shortest = std::min(shortest, limit);
   }
   return std::max<Duration>(shortest / 4, std::chrono::milliseconds(5));
@@ -109,8 +111,8 @@ class Listener::Impl final : public ConnectionOwner {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       sockaddr_storage address{};
       socklen_t size = sizeof address;
-      const int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd =
+          accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         add(fd, print_address(address));
         continue;
@@ -128,16 +130,16 @@ class Listener::Impl final : public ConnectionOwner {
     }
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    auto connection = std::make_unique<Connection>(context_, *this, make_plain_transport(fd),
-                                                   std::move(peer));
+    auto connection =
+        std::make_unique<Connection>(context_, *this, make_plain_transport(fd), std::move(peer));
     connection->index = connections_.size();
     connections_.push_back(std::move(connection));
     if (tick_timer_ == nullptr) start_ticking();
   }
 
-  // Without descriptors the waiting connection can neither be taken nor be refused, and the listening
-  // socket stays readable for ever. The spare one is given up to accept and drop it; then accepting
-  // rests.
+  // Without descriptors the waiting connection can neither be taken nor be refused, and the
+  // listening socket stays readable for ever. The spare one is given up to accept and drop it; then
+  // accepting rests.
   void on_accept_failure() {
     if (spare_fd_ >= 0) {
       ::close(spare_fd_);

@@ -1,5 +1,5 @@
-// Accepts connections and serves gRPC over HTTP/2 (prior knowledge) and HTTP/1.1 on one port, told apart
-// by their first bytes.
+// Accepts connections and serves gRPC over HTTP/2 (prior knowledge) and HTTP/1.1 on one port, told
+// apart by their first bytes.
 //
 // Thread: the loop it was made on. Several loops may listen on one port (SO_REUSEPORT).
 // Ownership: owns its connections; they die with it. The Router must outlive it.
@@ -29,7 +29,10 @@ struct Limits {
   bool keepalive_permit_without_stream = false;
   Duration keepalive_interval = std::chrono::hours(2);
   Duration keepalive_timeout = std::chrono::seconds(20);
-  // Above this a stream's unsent bytes are the service's to hold back (ServerStream::pending_bytes).
+  // A connection whose socket takes nothing for so long, while output waits, is closed.
+  Duration write_stall_max = std::chrono::seconds(60);
+  // Above this a stream's unsent bytes are the service's to hold back
+  // (ServerStream::pending_bytes).
   size_t send_buffer_bytes_max = 4 << 20;
 };
 
@@ -53,8 +56,8 @@ class Listener {
   // "127.0.0.1:2379"; the port is the real one when 0 was asked for.
   std::string address() const;
   size_t connection_count() const;
-  // Graceful end: no new connections, GOAWAY to all, `done` once every stream has ended or `deadline`
-  // has passed (then what is left is closed).
+  // Graceful end: no new connections, GOAWAY to all, `done` once every stream has ended or
+  // `deadline` has passed (then what is left is closed).
   void drain(Duration deadline, loop::Task done);
 
  private:

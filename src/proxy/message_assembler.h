@@ -1,7 +1,8 @@
 // Cuts the body of a gRPC request into messages: a flag byte, a 32-bit length, the content.
 //
-// A message that arrives whole in one piece is copied once. Memory grows as bytes arrive, never ahead of
-// them by more than the bytes that are there already: a length alone reserves next to nothing.
+// A message that arrives whole in one piece is copied once. Memory grows as bytes arrive, never
+// ahead of them by more than the bytes that are there already: a length alone reserves next to
+// nothing.
 //
 // Thread: the connection's loop.
 // Invariant: held() <= 2 * the bytes received of the unfinished message + kFirstAllocation.
@@ -20,9 +21,9 @@ class MessageAssembler {
  public:
   enum class Outcome : uint8_t {
     ok,
-    stopped,         // the receiver answered false
-    too_large,       // length() is what was announced
-    bad_flag,        // flag() is neither 0 nor 1
+    stopped,    // the receiver answered false
+    too_large,  // length() is what was announced
+    bad_flag,   // flag() is neither 0 nor 1
   };
   // Takes one message; answers whether to go on.
   using Receiver = absl::FunctionRef<bool(Bytes message, bool compressed)>;

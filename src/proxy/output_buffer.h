@@ -1,7 +1,8 @@
 // What a connection has ready for its socket: small things copied together, large ones referred to.
 //
 // Thread: the connection's loop.
-// Ownership: owns its chunks (borrowed from the pool of the loop, given back when sent, so that an idle
+// Ownership: owns its chunks (borrowed from the pool of the loop, given back when sent, so that an
+// idle
 //   connection holds no buffer) and a reference to every large part.
 #pragma once
 
@@ -69,7 +70,8 @@ class OutputBuffer {
   ChunkPool& pool_;
   std::vector<Segment> segments_;
   size_t head_ = 0;  // segments before it are sent
-  ChunkPool::Chunk* tail_ = nullptr;  // takes what is appended next; owned like the chunks of segments
+  ChunkPool::Chunk* tail_ =
+      nullptr;  // takes what is appended next; owned like the chunks of segments
   size_t size_ = 0;
 };
 

@@ -5,8 +5,8 @@
 namespace lattice::proxy {
 namespace {
 
-// nghttp2 sends a WINDOW_UPDATE once half a window is consumed; telling it in larger steps saves two
-// lookups per DATA frame. Small against the windows.
+// nghttp2 sends a WINDOW_UPDATE once half a window is consumed; telling it in larger steps saves
+// two lookups per DATA frame. Small against the windows.
 constexpr size_t kStreamStep = 64 << 10;
 constexpr size_t kConnectionStep = 256 << 10;
 
@@ -26,9 +26,10 @@ void ReceiveWindows::received(nghttp2_session* session, Http2Stream* stream, siz
 }
 
 void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_t held_before) {
-  const size_t held = stream.grpc.held();
+  const size_t held = stream.held();
   held_ += held;
   held_ -= held_before;
+  if (stream.id == privileged_ && held < held_before) privileged_ = 0;
   if (stream.unconsumed >= kStreamStep && !stream.input_paused) {
     if (may_receive(stream)) {
       give_back(session, stream);
@@ -40,14 +41,15 @@ void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_
   if (!waiting_.empty() && (held < held_before || stream.input_paused)) release_waiting(session);
 }
 
-void ReceiveWindows::closed(nghttp2_session* session, size_t held_before) {
+void ReceiveWindows::closed(nghttp2_session* session, int32_t id, size_t held_before) {
   held_ -= held_before;
+  if (id == privileged_) privileged_ = 0;
   if (!waiting_.empty()) release_waiting(session);
 }
 
 bool ReceiveWindows::may_receive(const Http2Stream& stream) const {
   if (stream.body.size() > send_buffer_bytes_max_) return false;
-  return held_ <= kHeldBytesSoft || waiting_.empty() || waiting_.front() == stream.id;
+  return held_ <= kHeldBytesSoft || stream.id == privileged_;
 }
 
 void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
@@ -57,6 +59,7 @@ void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
 
 void ReceiveWindows::release_waiting(nghttp2_session* session) {
   for (size_t left = waiting_.size(); left > 0; --left) {
+    if (held_ > kHeldBytesSoft && privileged_ != 0) return;
     const int32_t id = waiting_.front();
     waiting_.pop_front();
     Http2Stream* stream = stream_of(session, id);
@@ -65,9 +68,9 @@ void ReceiveWindows::release_waiting(nghttp2_session* session) {
       waiting_.push_back(id);
       continue;
     }
+    if (held_ > kHeldBytesSoft) privileged_ = id;
     stream->input_paused = false;
     give_back(session, *stream);
-    if (held_ > kHeldBytesSoft) return;
   }
 }
 

@@ -1,10 +1,10 @@
-// How much a peer may send: gives HTTP/2 flow control windows back as data is taken, and withholds a
-// stream's window while the stream, or the connection as a whole, holds too much.
+// How much a peer may send: gives HTTP/2 flow control windows back as data is taken, and withholds
+// a stream's window while the stream, or the connection as a whole, holds too much.
 //
 // A connection holds the unfinished messages of its streams, which no service has seen yet. Above
-// kHeldBytesSoft only the stream that has waited longest is given more window, so that one message after
-// the other completes. Streams can still fill the windows they had; at kHeldBytesHard the call that
-// would hold more is refused.
+// kHeldBytesSoft one stream, the privileged one, is given more window and the others wait in line:
+// so one message after the other completes. Streams can still fill the windows they had; at
+// kHeldBytesHard the call that would hold more is refused.
 //
 // Thread: the connection's loop.
 #pragma once
@@ -21,7 +21,7 @@ class Http2Stream;
 
 class ReceiveWindows {
  public:
-  // Large enough for a message of any allowed size to come without a pause; see http2_session.cc.
+  // What is under way to us at 1 GB/s and 1 ms; smaller ones would bind large puts to the round trip.
   static constexpr int32_t kStreamWindow = 1 << 20;
   static constexpr int32_t kConnectionWindow = 16 << 20;
   static constexpr size_t kHeldBytesSoft = 32 << 20;
@@ -34,7 +34,7 @@ class ReceiveWindows {
   void received(nghttp2_session* session, Http2Stream* stream, size_t size);
   // What the stream holds or queues has changed, from `held_before`.
   void update(nghttp2_session* session, Http2Stream& stream, size_t held_before);
-  void closed(nghttp2_session* session, size_t held_before);
+  void closed(nghttp2_session* session, int32_t id, size_t held_before);
   bool overfull() const { return held_ > kHeldBytesHard; }
 
  private:
@@ -45,7 +45,8 @@ class ReceiveWindows {
   size_t send_buffer_bytes_max_;
   size_t held_ = 0;
   size_t unconsumed_ = 0;        // of the connection's window
-  std::deque<int32_t> waiting_;  // streams without window because of kHeldBytesSoft, oldest first
+  int32_t privileged_ = 0;       // until its message is complete or it has gone; 0: none
+  std::deque<int32_t> waiting_;  // streams whose window is withheld, oldest first
 };
 
 }  // namespace lattice::proxy

@@ -14,14 +14,22 @@ constexpr size_t kKeptBytes = 4 << 10;
 
 bool is_transport_header(std::string_view name) {
   switch (name.size()) {
-    case 2: return name == "te";
-    case 11: return name == "grpc-status";
-    case 12: return name == "content-type" || name == "grpc-timeout" || name == "grpc-message";
-    case 13: return name == "grpc-encoding";
-    case 14: return name == "content-length";
-    case 17: return name == "grpc-message-type";
-    case 20: return name == "grpc-accept-encoding";
-    default: return false;
+    case 2:
+      return name == "te";
+    case 11:
+      return name == "grpc-status";
+    case 12:
+      return name == "content-type" || name == "grpc-timeout" || name == "grpc-message";
+    case 13:
+      return name == "grpc-encoding";
+    case 14:
+      return name == "content-length";
+    case 17:
+      return name == "grpc-message-type";
+    case 20:
+      return name == "grpc-accept-encoding";
+    default:
+      return false;
   }
 }
 

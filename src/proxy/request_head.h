@@ -1,6 +1,6 @@
-// The header block of one HTTP/2 request: names and values in one arena that the pooled stream keeps,
-// so that a call allocates nothing for its headers.
-// Thread: the connection's loop. Views are valid until clear().
+// The header block of one HTTP/2 request: names and values in one arena that the pooled stream
+// keeps, so that a call allocates nothing for its headers. Thread: the connection's loop. Views are
+// valid until clear().
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class RequestHead {
   std::string_view grpc_encoding() const { return view(grpc_encoding_); }
   // The first value of a regular header, undecoded; empty if there is none.
   std::string_view find(std::string_view name) const;
-  // What a gRPC service sees: without the headers that gRPC itself uses, binary values decoded. False
-  // when one of those is not base64; its name and value are then left in `malformed`.
+  // What a gRPC service sees: without the headers that gRPC itself uses, binary values decoded.
+  // False when one of those is not base64; its name and value are then left in `malformed`.
   bool grpc_metadata(Metadata* metadata, std::pair<std::string, std::string>* malformed) const;
   // All regular headers as they came.
   Metadata all() const;

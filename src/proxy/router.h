@@ -1,6 +1,6 @@
-// What a server serves: gRPC methods by exact path, and plain HTTP paths. Filled at start, then shared
-// read-only by every connection of its loop.
-// Thread: the loop's; one Router per loop, because services hold per-loop handles to their tenants.
+// What a server serves: gRPC methods by exact path, and plain HTTP paths. Filled at start, then
+// shared read-only by every connection of its loop. Thread: the loop's; one Router per loop,
+// because services hold per-loop handles to their tenants.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,8 @@
 // What speaks HTTP on a connection (HTTP/2 or HTTP/1.1), and what it may ask of the connection.
 //
 // Thread: the connection's loop.
-// Ownership: the connection owns its session and outlives it. Neither is destroyed within a call from
+// Ownership: the connection owns its session and outlives it. Neither is destroyed within a call
+// from
 //   the other.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Listening sockets and printable addresses: "127.0.0.1:2379", "[::1]:0", ":2379" (every interface).
-// Thread: any.
+// Listening sockets and printable addresses: "127.0.0.1:2379", "[::1]:0", ":2379" (every
+// interface). Thread: any.
 #pragma once
 
 #include <sys/socket.h>

@@ -126,7 +126,8 @@ TEST_CASE("Many timers with many cancellations keep their order") {
   std::vector<int> fired;
   for (int i = 0; i < 500; ++i) {
     const int at = (i * 7919) % 500;
-    timers.push_back(loop.after(std::chrono::microseconds(at * 4), [&, at] { fired.push_back(at); }));
+    timers.push_back(
+        loop.after(std::chrono::microseconds(at * 4), [&, at] { fired.push_back(at); }));
   }
   for (int i = 0; i < 500; i += 3) timers[static_cast<size_t>(i)].reset();
   auto end = loop.after(milliseconds(30), [&] { loop.stop(); });

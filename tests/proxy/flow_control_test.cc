@@ -77,7 +77,8 @@ TEST_CASE("Many large requests at once all complete") {
   TestClient client(server.address);
   const std::string large(1'900'000, 'r');
   std::vector<int32_t> ids;
-  for (int i = 0; i < 40; ++i) {  // 76 MB: more than a connection may hold unfinished without waiting
+  for (int i = 0; i < 40;
+       ++i) {  // 76 MB: more than a connection may hold unfinished without waiting
     ids.push_back(client.start("/test.Test/Fail", {{"code", "0"}, {"text", ""}}));
     client.send(ids.back(), large, true);
   }

@@ -70,7 +70,8 @@ TEST_CASE("Many calls share a connection") {
   }
 }
 
-TEST_CASE("A failure before any message is a trailers-only response with its text percent-encoded") {
+TEST_CASE(
+    "A failure before any message is a trailers-only response with its text percent-encoded") {
   TestServer server;
   TestClient client(server.address);
   const auto response = client.call("/test.Test/Fail", "", {{"code", "11"}, {"text", "50% späť"}});
@@ -142,7 +143,8 @@ TEST_CASE("What is no gRPC request is refused as grpc-go does") {
 TEST_CASE("Subtypes and parameters of the content type are gRPC all the same") {
   TestServer server;
   TestClient client(server.address);
-  for (const char* type : {"application/grpc+proto", "application/grpc;charset=utf-8", "Application/GRPC"}) {
+  for (const char* type :
+       {"application/grpc+proto", "application/grpc;charset=utf-8", "Application/GRPC"}) {
     auto headers = TestClient::grpc_headers("/test.Test/Echo");
     headers.back().second = type;
     const int32_t id = client.start_with(headers);

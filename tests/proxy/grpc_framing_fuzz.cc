@@ -1,5 +1,5 @@
-// Any bytes, cut anywhere: the assembler finds the same messages, holds little more than it was given,
-// and inflating keeps to its limit.
+// Any bytes, cut anywhere: the assembler finds the same messages, holds little more than it was
+// given, and inflating keeps to its limit.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -35,7 +35,8 @@ TEST_CASE("Corrupt input is told from good") {
   const std::string zipped = zip("some text to compress");
   CHECK(gzip_inflate(Bytes::copy(zipped), 1000).bytes.view() == "some text to compress");
   for (size_t cut = 1; cut < zipped.size(); ++cut) {
-    CHECK(gzip_inflate(Bytes::copy(zipped.substr(0, cut)), 1000).outcome == InflateOutcome::corrupt);
+    CHECK(gzip_inflate(Bytes::copy(zipped.substr(0, cut)), 1000).outcome ==
+          InflateOutcome::corrupt);
   }
   CHECK(gzip_inflate(Bytes::copy("not gzip at all"), 1000).outcome == InflateOutcome::corrupt);
   std::string flipped = zipped;
@@ -43,7 +44,8 @@ TEST_CASE("Corrupt input is told from good") {
   CHECK(gzip_inflate(Bytes::copy(flipped), 1000).outcome == InflateOutcome::corrupt);
   CHECK(gzip_inflate(Bytes::copy(zip("")), 1000).outcome == InflateOutcome::ok);
   CHECK(gzip_inflate({}, 1000).outcome == InflateOutcome::corrupt);
-  CHECK(gzip_inflate(Bytes::copy(zip("two ") + zip("members")), 1000).bytes.view() == "two members");
+  CHECK(gzip_inflate(Bytes::copy(zip("two ") + zip("members")), 1000).bytes.view() ==
+        "two members");
 }
 
 TEST_CASE("What does not shrink is not compressed") {

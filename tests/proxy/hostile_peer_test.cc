@@ -1,5 +1,5 @@
-// Peers that break the rules, or keep to them in bad faith. After each of them the server must serve
-// others as before.
+// Peers that break the rules, or keep to them in bad faith. After each of them the server must
+// serve others as before.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
@@ -13,9 +13,9 @@ using std::chrono::milliseconds;
 
 std::string frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
   const size_t size = payload.size();
-  std::string out{static_cast<char>(size >> 16), static_cast<char>(size >> 8),
-                  static_cast<char>(size),       static_cast<char>(type),
-                  static_cast<char>(flags),      static_cast<char>(stream >> 24),
+  std::string out{static_cast<char>(size >> 16),   static_cast<char>(size >> 8),
+                  static_cast<char>(size),         static_cast<char>(type),
+                  static_cast<char>(flags),        static_cast<char>(stream >> 24),
                   static_cast<char>(stream >> 16), static_cast<char>(stream >> 8),
                   static_cast<char>(stream)};
   return out.append(payload);
@@ -36,7 +36,8 @@ TEST_CASE("Rapid resets beyond the budget end the connection and leave nothing b
     if (i % 100 == 0) client.pump(milliseconds(0));
   }
   CHECK(client.wait_until([&] { return client.goaway().seen || client.eof(); }));
-  CHECK(TestServer::eventually([&] { return server.counters.destroyed == server.counters.started; }));
+  CHECK(
+      TestServer::eventually([&] { return server.counters.destroyed == server.counters.started; }));
   check_alive(server);
 }
 
@@ -59,7 +60,8 @@ TEST_CASE("Resets that the peer provokes are counted against it") {
   }
   REQUIRE(client.wait_until([&] { return client.goaway().seen || client.eof(); }));
   CHECK(server.counters.started < 300);
-  CHECK(TestServer::eventually([&] { return server.counters.destroyed == server.counters.started; }));
+  CHECK(
+      TestServer::eventually([&] { return server.counters.destroyed == server.counters.started; }));
   check_alive(server);
 }
 
@@ -88,7 +90,8 @@ TEST_CASE("An endless header block ends the connection early") {
   TestClient client(server.address);
   client.send_bytes(frame(NGHTTP2_HEADERS, 0, 1, "\x82"));
   for (int i = 0; i < 1000; ++i) {
-    client.send_bytes(frame(NGHTTP2_CONTINUATION, 0, 1, std::string("\x40\x01") + "a" + "\x01" + "b"));
+    client.send_bytes(
+        frame(NGHTTP2_CONTINUATION, 0, 1, std::string("\x40\x01") + "a" + "\x01" + "b"));
   }
   CHECK(client.wait_until([&] { return client.goaway().seen || client.eof(); }));
   check_alive(server);
@@ -109,8 +112,8 @@ TEST_CASE("A header list above the limit is refused, its stream alone") {
 TEST_CASE("A header block that refers to one long header many times is refused") {
   TestServer server;
   TestClient client(server.address);
-  // :method POST, :scheme http, :path /; then 4000 bytes enter the compression table once, and one byte
-  // each stands for them a thousand times.
+  // :method POST, :scheme http, :path /; then 4000 bytes enter the compression table once, and one
+  // byte each stands for them a thousand times.
   std::string block = "\x83\x86\x84" + std::string("\x40\x01") + "a" + "\x7f\xa1\x1e" +
                       std::string(4000, 'v') + std::string(1000, '\xbe');
   const size_t before = server.counters.sent;
@@ -179,6 +182,53 @@ TEST_CASE("A connection that says nothing, or not enough, is closed after the pr
     close(fd);
   }
   CHECK(TestServer::eventually([&] { return server.connections() == 0; }));
+}
+
+TEST_CASE("Pipelined requests are not answered further than the client reads") {
+  TestServer server;
+  const int fd = connect_to(server.address);
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) requests += "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+  REQUIRE(send(fd, requests.data(), requests.size(), 0) > 0);
+  REQUIRE(TestServer::eventually([&] { return server.counters.large_bodies > 0; }));
+  check_alive(server);
+  CHECK(server.counters.large_bodies < 30);  // what the kernel's buffers take, and little more
+  close(fd);
+  CHECK(TestServer::eventually([&] { return server.connections() == 0; }));
+}
+
+TEST_CASE("A peer whose socket takes nothing is closed after the stall limit") {
+  Limits limits;
+  limits.write_stall_max = milliseconds(50);
+  TestServer server(limits);
+  const int fd = connect_to(server.address);
+  std::string requests;
+  for (int i = 0; i < 30; ++i) requests += "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+  REQUIRE(send(fd, requests.data(), requests.size(), 0) > 0);
+  REQUIRE(TestServer::eventually([&] { return server.counters.large_bodies > 0; }));
+  CHECK(TestServer::eventually([&] { return server.connections() == 0; }));
+  close(fd);
+}
+
+TEST_CASE("Bodies of plain requests over HTTP/2 count against what a connection may hold") {
+  TestServer server;
+  TestClient client(server.address);
+  const TestClient::Headers headers = {
+      {":method", "POST"}, {":scheme", "http"}, {":path", "/upload"}, {":authority", "test"}};
+  const std::string body(1'900'000, 'b');
+  std::vector<int32_t> ids;
+  for (int i = 0; i < 90 && client.connected(); ++i) {
+    ids.push_back(client.start_with(headers));
+    client.send_raw(ids.back(), body, /*end=*/false);
+    client.pump(milliseconds(0));
+  }
+  client.pump(milliseconds(200));
+  CHECK(server.counters.received < 140 << 20);
+  for (const int32_t id : ids) client.half_close(id);
+  for (const int32_t id : ids) {
+    REQUIRE(client.wait_closed(id));
+    CHECK(client.response(id).body == "1900000");
+  }
 }
 
 TEST_CASE("Connections above the cap are closed, later ones served again") {

@@ -1,5 +1,5 @@
-// Any bytes, cut anywhere: the parser neither crashes nor exceeds its limits, and where the input is cut
-// changes nothing.
+// Any bytes, cut anywhere: the parser neither crashes nor exceeds its limits, and where the input
+// is cut changes nothing.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

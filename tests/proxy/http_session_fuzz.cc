@@ -1,5 +1,5 @@
-// A whole server side of a connection in memory, fed with any bytes in any pieces. The first byte chooses
-// the protocol; then each piece is preceded by its length.
+// A whole server side of a connection in memory, fed with any bytes in any pieces. The first byte
+// chooses the protocol; then each piece is preceded by its length.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>

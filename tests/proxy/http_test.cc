@@ -16,7 +16,7 @@ constexpr std::string_view kCors =
 
 // Sends `text` in pieces and reads until the server closes, or `enough` is there.
 std::string talk(const std::string& address, std::string_view text, std::string_view enough = {},
-                     size_t piece = SIZE_MAX) {
+                 size_t piece = SIZE_MAX) {
   const int fd = connect_to(address);
   REQUIRE(fd >= 0);
   timeval patience{10, 0};
@@ -43,11 +43,10 @@ bool contains(const std::string& text, std::string_view part) {
 
 TEST_CASE("A GET is answered with CORS headers, and the connection stays") {
   TestServer server;
-  const std::string answer =
-      talk(server.address,
-               "GET /version?a=b HTTP/1.1\r\nHost: h\r\n\r\n"
-               "GET /later HTTP/1.1\r\nHost: h\r\n\r\n"
-               "GET /tree/x/y HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  const std::string answer = talk(server.address,
+                                  "GET /version?a=b HTTP/1.1\r\nHost: h\r\n\r\n"
+                                  "GET /later HTTP/1.1\r\nHost: h\r\n\r\n"
+                                  "GET /tree/x/y HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"));
   CHECK(contains(answer, kCors));
   CHECK(contains(answer, "\r\nContent-Length: 16\r\n\r\nGET /version?a=bHTTP/1.1 200 OK\r\n"));
@@ -58,10 +57,11 @@ TEST_CASE("A GET is answered with CORS headers, and the connection stays") {
 TEST_CASE("Unknown paths are 404, OPTIONS is 200 everywhere, HEAD has no body") {
   TestServer server;
   const std::string answer = talk(server.address,
-                                      "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n"
-                                      "OPTIONS /nope HTTP/1.1\r\nHost: h\r\n\r\n"
-                                      "HEAD /version HTTP/1.0\r\nHost: h\r\n\r\n");
-  CHECK(answer.starts_with("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\n"));
+                                  "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n"
+                                  "OPTIONS /nope HTTP/1.1\r\nHost: h\r\n\r\n"
+                                  "HEAD /version HTTP/1.0\r\nHost: h\r\n\r\n");
+  CHECK(
+      answer.starts_with("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\n"));
   CHECK(contains(answer, "\r\n\r\n404 page not found\nHTTP/1.1 200 OK\r\n"));
   CHECK(contains(answer, "Content-Length: 0\r\n"));
   CHECK(answer.ends_with("Content-Length: 14\r\nConnection: close\r\n\r\n"));
@@ -70,13 +70,14 @@ TEST_CASE("Unknown paths are 404, OPTIONS is 200 everywhere, HEAD has no body") 
 TEST_CASE("Bodies come with a length, in chunks, and after 100 Continue") {
   TestServer server;
   const std::string large(1'500'000, 'b');
-  const std::string answer = talk(
-      server.address,
-      "POST /upload HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1500000\r\n\r\n" +
-          large +
-          "POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-          "5\r\nhello\r\n0\r\n\r\n",
-      {}, 10'000);
+  const std::string answer = talk(server.address,
+                                  "POST /upload HTTP/1.1\r\nHost: h\r\nExpect: "
+                                  "100-continue\r\nContent-Length: 1500000\r\n\r\n" +
+                                      large +
+                                      "POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                                      "chunked\r\nConnection: close\r\n\r\n"
+                                      "5\r\nhello\r\n0\r\n\r\n",
+                                  {}, 10'000);
   CHECK(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
   CHECK(contains(answer, "\r\n\r\n1500000HTTP/1.1 200"));
   CHECK(answer.ends_with("\r\n\r\n5"));
@@ -98,7 +99,8 @@ TEST_CASE("Malformed and oversized requests are refused and the connection close
 TEST_CASE("A long pipeline is answered in order without recursion") {
   TestServer server;
   std::string requests;
-  for (int i = 0; i < 5000; ++i) requests += "GET /tree/" + std::to_string(i) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+  for (int i = 0; i < 5000; ++i)
+    requests += "GET /tree/" + std::to_string(i) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
   const std::string answer = talk(server.address, requests, "below /tree/4999");
   size_t at = 0;
   for (int i = 0; i < 5000; ++i) {
@@ -109,9 +111,10 @@ TEST_CASE("A long pipeline is answered in order without recursion") {
 
 TEST_CASE("An upgrade to h2c is not taken: the request is answered as HTTP/1.1") {
   TestServer server;
-  const std::string answer = talk(server.address,
-                                      "GET /version HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, "
-                                      "HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n");
+  const std::string answer =
+      talk(server.address,
+           "GET /version HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, "
+           "HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
@@ -153,7 +156,8 @@ TEST_CASE("Addresses that cannot be listened on say why") {
   TestServer server;
   const auto taken = Listener::listen(loop, server.address, router, {}, nullptr, false);
   CHECK(taken.error() == Error::io);
-  CHECK(taken.status().detail() == "listen on " + server.address + ": bind: Address already in use");
+  CHECK(taken.status().detail() ==
+        "listen on " + server.address + ": bind: Address already in use");
   CHECK(Listener::listen(loop, "nonsense", router, {}, nullptr, false).error() ==
         Error::invalid_argument);
   CHECK(Listener::listen(loop, "127.0.0.1:99999", router, {}, nullptr, false).error() ==

@@ -1,5 +1,6 @@
-// A small blocking gRPC client for tests, on nghttp2's client side: calls, streams, flow control that can
-// be withheld, and raw bytes for hostile ones. Header-only, so that other folders' tests can use it.
+// A small blocking gRPC client for tests, on nghttp2's client side: calls, streams, flow control
+// that can be withheld, and raw bytes for hostile ones. Header-only, so that other folders' tests
+// can use it.
 //
 // Thread: one. Nothing is read or written outside its functions; wait() and the like give up after
 // kPatience and answer false.
@@ -135,9 +136,8 @@ class TestClient {
   nghttp2_session* session() { return session_; }
 
   static Headers grpc_headers(const std::string& path) {
-    return {{":method", "POST"},   {":scheme", "http"},
-            {":path", path},       {":authority", "test"},
-            {"te", "trailers"},    {"content-type", "application/grpc"}};
+    return {{":method", "POST"},    {":scheme", "http"}, {":path", path},
+            {":authority", "test"}, {"te", "trailers"},  {"content-type", "application/grpc"}};
   }
 
   // Starts a gRPC call; messages follow with send(). Answers the stream's id.
@@ -206,7 +206,8 @@ class TestClient {
   bool eof() const { return eof_; }
 
   // Reads until `done`, the end of the connection or kPatience. Answers whether `done`.
-  bool wait_until(const std::function<bool()>& done, std::chrono::milliseconds patience = kPatience) {
+  bool wait_until(const std::function<bool()>& done,
+                  std::chrono::milliseconds patience = kPatience) {
     const auto give_up = std::chrono::steady_clock::now() + patience;
     while (!done()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -303,9 +304,9 @@ class TestClient {
     if (frame->hd.type == NGHTTP2_PING) ++(ack ? client.pings_answered_ : client.pings_received_);
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       const nghttp2_goaway& goaway = frame->goaway;
-      client.goaway_ = {true, client.goaway_.count + 1, goaway.error_code, goaway.last_stream_id,
-                        std::string(reinterpret_cast<const char*>(goaway.opaque_data),
-                                    goaway.opaque_data_len)};
+      client.goaway_ = {
+          true, client.goaway_.count + 1, goaway.error_code, goaway.last_stream_id,
+          std::string(reinterpret_cast<const char*>(goaway.opaque_data), goaway.opaque_data_len)};
     }
     return 0;
   }

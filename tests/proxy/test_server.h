@@ -34,6 +34,7 @@ struct Counters final : Observer {
 
   std::atomic<int> started = 0, finished = 0, last_code = -1, goaways = 0;
   std::atomic<int> cancelled = 0, destroyed = 0, half_closed = 0;
+  std::atomic<int> large_bodies = 0;
   std::atomic<size_t> received = 0, sent = 0, pending_max = 0, reported_sent = 0;
 };
 
@@ -127,7 +128,8 @@ class TestServer {
     }
     void pour() {
       while (left > 0 && stream.pending_bytes() < 256 << 10) {
-        stream.send(ByteChain(Bytes::copy(std::string(64 << 10, static_cast<char>('a' + left % 26)))));
+        stream.send(
+            ByteChain(Bytes::copy(std::string(64 << 10, static_cast<char>('a' + left % 26)))));
         --left;
       }
       counters.pending_max = std::max<size_t>(counters.pending_max, stream.pending_bytes());
@@ -170,6 +172,12 @@ class TestServer {
     router_.add_http("/upload", [](HttpRequest request, HttpRespond respond) {
       HttpResponse response;
       response.body = std::to_string(request.body.size());
+      respond(std::move(response));
+    });
+    router_.add_http("/large", [this](HttpRequest, HttpRespond respond) {
+      ++counters.large_bodies;
+      HttpResponse response;
+      response.body.assign(1 << 20, 'l');
       respond(std::move(response));
     });
     router_.add_http("/tree/", [](HttpRequest request, HttpRespond respond) {
