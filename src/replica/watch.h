@@ -21,7 +21,7 @@
 namespace lattice::replica {
 
 inline constexpr size_t stream_bytes_max = 1 << 20;
-// Catch-up packs at most this many distinct revisions into one response, as etcd does.
+// At most this many distinct revisions go into one response, as in etcd's catch-up.
 inline constexpr int catch_up_revisions_max = 1000;
 
 struct WatchCreate {

@@ -149,7 +149,7 @@ Revision WatchHub::cut_to_fit(Group* group, std::span<const KvRef> versions, Rev
       group->matched.resize(i);
       return version.mod_revision() - 1;
     }
-    bytes += version.encoded().size();
+    bytes += version.encoded_view().size();
   }
   return end;
 }

@@ -8,8 +8,8 @@ namespace lattice::replica {
 size_t encoded_size(const std::vector<WatchEvent>& events) {
   size_t bytes = 0;
   for (const WatchEvent& event : events) {
-    bytes += event.kv->encoded().size();
-    if (event.prev) bytes += event.prev->encoded().size();
+    bytes += event.kv->encoded_view().size();
+    if (event.prev) bytes += event.prev->encoded_view().size();
   }
   return bytes;
 }

@@ -9,6 +9,21 @@ namespace lattice::replica {
 namespace {
 // A lagging watch that this many events have passed by leaves the index.
 constexpr int skipped_max = 32;
+
+// The versions at the front that one response can hold: whole revisions, at least one.
+size_t run_length(std::span<const keyspace::KvRef> versions, size_t bytes_max) {
+  size_t bytes = 0;
+  int revisions = 1;
+  for (size_t i = 0; i < versions.size(); ++i) {
+    if (i > 0 && versions[i]->mod_revision() != versions[i - 1]->mod_revision()) {
+      if (bytes >= bytes_max || revisions == catch_up_revisions_max) return i;
+      ++revisions;
+    }
+    bytes += versions[i]->encoded_view().size();
+  }
+  return versions.size();
+}
+
 }  // namespace
 
 using keyspace::KvRef;
@@ -104,18 +119,10 @@ void WatchHub::distribute() {
     return true;
   });
   busy_ = true;
-  for (size_t begin = 0; begin < versions.size();) {
-    size_t end = begin + 1;
-    while (end < versions.size() &&
-           versions[end]->mod_revision() == versions[begin]->mod_revision()) {
-      ++end;
-    }
-    if (end - begin == 1) {
-      deliver_single(versions[begin]);
-    } else {
-      deliver_revision(std::span(versions).subspan(begin, end - begin));
-    }
-    begin = end;
+  for (std::span<const KvRef> rest(versions); !rest.empty();) {
+    const size_t size = run_length(rest, state_.options.stream_bytes / 4);
+    size == 1 ? deliver_single(rest.front()) : deliver_run(rest.first(size));
+    rest = rest.subspan(size);
   }
   delivered_ = visible;
   versions.clear();
@@ -140,52 +147,61 @@ void WatchHub::deliver_single(const KvRef& version) {
   const Revision revision = version->mod_revision();
   for (const Token token : tokens_) {
     Watcher* watcher = find(token);
-    if (watcher == nullptr || !wants(*watcher, revision) || !passes(watcher->spec, *version)) {
+    if (watcher == nullptr || passes_by(*watcher, 1) || revision < watcher->next ||
+        !passes(watcher->spec, *version)) {
       continue;
     }
-    offer(*watcher, revision, lists.get_only(watcher->spec.prev_kv));
+    offer(*watcher, revision, revision, lists.get_only(watcher->spec.prev_kv));
   }
 }
 
-void WatchHub::deliver_revision(std::span<const KvRef> versions) {
-  std::vector<std::pair<Token, std::vector<uint32_t>>> matches;
-  absl::flat_hash_map<Token, size_t> places;
-  for (uint32_t i = 0; i < versions.size(); ++i) {
+void WatchHub::deliver_run(std::span<const KvRef> versions) {
+  WatchMatches matches;
+  for (const KvRef& version : versions) {
     tokens_.clear();
-    index_.match(versions[i]->key(), &tokens_);
-    for (const Token token : tokens_) {
-      const Watcher* watcher = find(token);
-      if (!passes(watcher->spec, *versions[i])) continue;
-      const auto [at, fresh] = places.try_emplace(token, matches.size());
-      if (fresh) matches.push_back({token, {}});
-      matches[at->second].second.push_back(i);
-    }
+    index_.match(version->key(), &tokens_);
+    matches.add(tokens_);
   }
   EventLists lists(state_.keyspace, versions);
-  const Revision revision = versions.front()->mod_revision();
-  for (const auto& [token, picked] : matches) {
-    Watcher* watcher = find(token);
-    if (watcher == nullptr || !wants(*watcher, revision)) continue;
-    offer(*watcher, revision, lists.get(picked, watcher->spec.prev_kv));
+  std::vector<uint32_t> picked;
+  for (const WatchMatches::Match& match : matches.finish()) {
+    Watcher* watcher = find(match.token);
+    if (watcher == nullptr) continue;
+    pick(*watcher, versions, match.stretches, &picked);
+    if (picked.empty() || passes_by(*watcher, static_cast<int>(picked.size()))) continue;
+    offer(*watcher, versions[picked.front()]->mod_revision(), versions.back()->mod_revision(),
+          lists.get(picked, watcher->spec.prev_kv));
   }
 }
 
-bool WatchHub::wants(Watcher& watcher, Revision revision) {
-  if (watcher.lagging) {
-    if (++watcher.skipped >= skipped_max) unindex(watcher);
-    return false;
+void WatchHub::pick(const Watcher& watcher, std::span<const KvRef> versions,
+                    const WatchMatches::Stretches& stretches, std::vector<uint32_t>* picked) {
+  picked->clear();
+  for (const WatchMatches::Stretch& stretch : stretches) {
+    for (uint32_t i = stretch.first; i < stretch.end; ++i) {
+      const keyspace::KvRecord& version = *versions[i];
+      if (version.mod_revision() >= watcher.next && passes(watcher.spec, version)) {
+        picked->push_back(i);
+      }
+    }
   }
-  return revision >= watcher.next;
 }
 
-void WatchHub::offer(Watcher& watcher, Revision revision, const SharedEvents& list) {
+bool WatchHub::passes_by(Watcher& watcher, int events) {
+  if (!watcher.lagging) return false;
+  watcher.skipped += events;
+  if (watcher.skipped >= skipped_max) unindex(watcher);
+  return true;
+}
+
+void WatchHub::offer(Watcher& watcher, Revision first, Revision last, const SharedEvents& list) {
   HubStream& stream = *watcher.stream;
-  if (!stream.has_room()) return fall_behind(watcher, revision);
-  watcher.next = revision + 1;
+  if (!stream.has_room()) return fall_behind(watcher, first);
+  watcher.next = last + 1;
   watcher.sent = true;
   stream.charge(list.bytes);
   state_.observer.on_watch_events(list.events->size());
-  stream.sink().on_events(watcher.id, revision, watcher.spec.fragment, list.events);
+  stream.sink().on_events(watcher.id, last, watcher.spec.fragment, list.events);
 }
 
 void WatchHub::fall_behind(Watcher& watcher, Revision revision) {

@@ -26,6 +26,7 @@
 #include "replica/read_queue.h"
 #include "replica/state.h"
 #include "replica/watch_events.h"
+#include "replica/watch_matches.h"
 
 namespace lattice::replica {
 
@@ -77,12 +78,16 @@ class WatchHub {
   void schedule_catch_up();
 
   // ---- Live ----
-  void deliver_revision(std::span<const keyspace::KvRef> versions);
   void deliver_single(const keyspace::KvRef& version);
-  // Gives the events to the watch if it is synced and its stream has room; the watch may be gone
-  // after.
-  void offer(Watcher& watcher, Revision revision, const SharedEvents& list);
-  bool wants(Watcher& watcher, Revision revision);
+  // Several versions at once: each watch gets what it wants of them in one response.
+  void deliver_run(std::span<const keyspace::KvRef> versions);
+  static void pick(const Watcher& watcher, std::span<const keyspace::KvRef> versions,
+                   const WatchMatches::Stretches& stretches, std::vector<uint32_t>* picked);
+  // Whether the watch lags and is not fed here; it remembers how many events went by.
+  bool passes_by(Watcher& watcher, int events);
+  // Gives the events of revisions `first` to `last` to the watch if its stream has room; the watch may
+  // be gone after. Requires: the list has all that it wants up to `last`.
+  void offer(Watcher& watcher, Revision first, Revision last, const SharedEvents& list);
   void fall_behind(Watcher& watcher, Revision revision);
   void end_busy();
 

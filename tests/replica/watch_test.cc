@@ -234,13 +234,35 @@ TEST_CASE("requests made inside a delivery wait until it is over") {
   auto stream = f.replica->open_watch_stream(sink);
   sink.stream = stream.get();
   stream->create(watch_of("a"));
+  stream->create(watch_of("a"));
   Answer<keyspace::PutResult> first;
   Answer<keyspace::PutResult> second;
   f.replica->put(put_request("a", "1"), first.callback());
   f.replica->put(put_request("a", "2"), second.callback());
   REQUIRE(f.wait(second).ok());
-  CHECK(sink.take() == Lines{"created 0 @1", "events 0 @2 +a=1@2", "events 0 @3 +a=2@3",
-                             "created 1 @3", "progress -1 @3"});
+  CHECK(sink.take() == Lines{"created 0 @1", "created 1 @1", "events 0 @3 +a=1@2 +a=2@3",
+                             "events 1 @3 +a=1@2 +a=2@3", "created 2 @3", "progress -1 @3"});
+}
+
+TEST_CASE("the revisions of one batch reach a watch in one response, each only what it wants") {
+  Fixture f;
+  f.start();
+  RecordingSink sink;
+  auto stream = f.replica->open_watch_stream(sink);
+  stream->create(watch_of("a"));
+  stream->create(watch_of("a", "c"));
+  stream->create(watch_of("a", "c", 4));
+  WatchCreate deletes = watch_of("a", "c");
+  deletes.no_put = true;
+  stream->create(deletes);
+  sink.take();
+  Answer<keyspace::PutResult> answers[3];
+  f.replica->put(put_request("a", "v"), answers[0].callback());
+  f.replica->put(put_request("b", "v"), answers[1].callback());
+  f.replica->put(put_request("a", "v"), answers[2].callback());
+  REQUIRE(f.wait(answers[2]).ok());
+  CHECK(sink.take() == Lines{"events 0 @4 +a=v@2 +a=v@4", "events 1 @4 +a=v@2 +b=v@3 +a=v@4",
+                             "events 2 @4 +a=v@4"});
 }
 
 TEST_CASE("a stream may be destroyed by its own sink") {
