@@ -16,8 +16,8 @@
 
 namespace lattice {
 
-// The head of a counted allocation. Types that carry more before their bytes derive from it and must
-// be trivially destructible: a block is freed without calling anything.
+// The head of a counted allocation. Types that carry more before their bytes derive from it and
+// must be trivially destructible: a block is freed without calling anything.
 class Block {
  public:
   Block() = default;

@@ -1,5 +1,5 @@
-// Typed integers: a Revision, a LeaseId and a batch's Seq are all 64-bit numbers, and mixing them up
-// compiles in C but not here.
+// Typed integers: a Revision, a LeaseId and a batch's Seq are all 64-bit numbers, and mixing them
+// up compiles in C but not here.
 #pragma once
 
 #include <array>

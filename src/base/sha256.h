@@ -1,6 +1,6 @@
 // SHA-256 in pieces, over OpenSSL: the digest that chains the batches of a log (log-protocol P1).
-// Thread: one owner. OpenSSL's failures here mean that it is unusable (no memory, or a build without
-//   SHA-256), which nothing can repair: the process ends.
+// Thread: one owner. OpenSSL's failures here mean that it is unusable (no memory, or a build
+//   without SHA-256), which nothing can repair: the process ends.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
 // The one error type. A Status is an Error from a closed list plus an optional detail for the
-// person who reads it; src/etcd/error_table.cc alone turns it into a gRPC code and etcd's exact text.
+// person who reads it; src/etcd/error_table.cc alone turns it into a gRPC code and etcd's exact
+// text.
 // Thread: values, freely copied and moved.
 #pragma once
 
@@ -85,9 +86,9 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}              // NOLINT
-  Result(Status status) : state_(std::in_place_index<1>, std::move(status)) {}       // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, Status(error)) {}             // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}         // NOLINT
+  Result(Status status) : state_(std::in_place_index<1>, std::move(status)) {}  // NOLINT
+  Result(Error error) : state_(std::in_place_index<1>, Status(error)) {}        // NOLINT
 
   bool ok() const { return state_.index() == 0; }
   // Requires: !ok() for a meaningful error; an ok Result answers Error::ok.

@@ -1,5 +1,6 @@
 // Hash and equality for hash maps keyed by std::string that are asked with a std::string_view.
-// (Debian builds Abseil with a string_view of its own, so its default does not accept the standard's.)
+// (Debian builds Abseil with a string_view of its own, so its default does not accept the
+// standard's.)
 // Thread: pure functions.
 #pragma once
 

@@ -53,9 +53,8 @@ void Compaction::keep_hash(Revision revision) {
 }
 
 std::optional<HashResult> Compaction::kept_hash(Revision revision) const {
-  auto at = std::find_if(kept_.begin(), kept_.end(), [&](const HashResult& kept) {
-    return kept.hash_revision == revision;
-  });
+  auto at = std::find_if(kept_.begin(), kept_.end(),
+                         [&](const HashResult& kept) { return kept.hash_revision == revision; });
   if (at == kept_.end()) return std::nullopt;
   return *at;
 }

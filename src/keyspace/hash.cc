@@ -25,7 +25,7 @@ uint32_t extend(uint32_t crc, const KvRecord& version) {
   const StoredKey key(version);
   crc = crc32c_extend(crc, {key.bytes, key.size});
   if (!version.tombstone()) return crc32c_extend(crc, version.encoded().view());
-  // etcd stores a tombstone with its key alone. Ours carries the revision behind the key, for events.
+  // etcd stores a tombstone with its key alone; ours carries the revision too, for events.
   const std::string_view encoded = version.encoded().view();
   const std::string_view name = version.key();
   const auto key_field = static_cast<size_t>(name.data() + name.size() - encoded.data());

@@ -1,6 +1,7 @@
 // etcd's HashKV as a walk over versions in revision order: CRC-32C over the bucket name "key", then
 // the stored key and value of each version that counts (etcd-v3.md 1.9). Versions above the compact
-// revision count, and older ones that a read at the hashed revision finds. The values are etcd's own.
+// revision count, and older ones that a read at the hashed revision finds. The values are etcd's
+// own.
 // Thread: a value.
 #pragma once
 
@@ -11,8 +12,8 @@ namespace lattice::keyspace {
 class HashWalk {
  public:
   enum class Kind : uint8_t {
-    // What HashKV answers. When no key is alive at the revision, etcd stops leaving out what is newer
-    // than nothing: all that was alive at the compact revision then counts.
+    // What HashKV answers. When no key is alive at the revision, etcd stops leaving out what is
+    // newer than nothing: all that was alive at the compact revision then counts.
     request,
     // What a compaction computes: without that quirk.
     compaction,

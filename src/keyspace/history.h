@@ -2,8 +2,8 @@
 // HashKV walks and what compaction sweeps.
 //
 // It has two parts. *Settled* holds what a sweep has kept, all at or below the compact revision.
-// *Recent* holds everything newer, and what the running sweep has not reached. A sweep moves through
-// settled, then through the front of recent, a few versions at a time.
+// *Recent* holds everything newer, and what the running sweep has not reached. A sweep moves
+// through settled, then through the front of recent, a few versions at a time.
 //
 // Thread: the keyspace's. Ownership: holds a count of each version.
 #pragma once
@@ -36,8 +36,8 @@ class History {
   // Starts a sweep up to `target`, and forgets one that has not ended.
   void start_sweep(Revision target);
   bool sweeping() const { return sweeping_; }
-  // Looks at up to `versions_max` versions at or below the target, in order, and keeps those for which
-  // `keep` answers true. True when the sweep has ended.
+  // Looks at up to `versions_max` versions at or below the target, in order, and keeps those for
+  // which `keep` answers true. True when the sweep has ended.
   bool sweep(size_t versions_max, Visitor keep);
 
   size_t memory_bytes() const { return (settled_.capacity() + recent_.size()) * sizeof(KvRef); }
@@ -50,7 +50,8 @@ class History {
   Recent recent_;
   bool sweeping_ = false;
   Revision target_;
-  // While a sweep is within settled_: [0, kept_) is done, [kept_, next_) is empty. Otherwise both 0.
+  // While a sweep is within settled_: [0, kept_) is done, [kept_, next_) is empty. Otherwise
+  // both are 0.
   bool in_settled_ = false;
   size_t kept_ = 0;
   size_t next_ = 0;

@@ -1,7 +1,7 @@
-// Intervals of keys with the watchers that want them, in a search tree ordered by interval whose nodes
-// know the greatest end below them, so that finding all intervals around a key costs the matches and
-// the depth. The tree is a treap; its priorities are a hash of the interval's first watcher, so equal
-// histories build equal trees.
+// Intervals of keys with the watchers that want them, in a search tree ordered by interval whose
+// nodes know the greatest end below them, so that finding all intervals around a key costs the
+// matches and the depth. The tree is a treap; its priorities are a hash of the interval's first
+// watcher, so equal histories build equal trees.
 //
 // Thread: one. Ownership: copies of the keys.
 #pragma once

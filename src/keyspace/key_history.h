@@ -1,5 +1,6 @@
-// All versions of one key that are still there, oldest first, in the eight bytes of a tagged pointer:
-// a key with one version (most keys) points at it directly, more versions live in a vector.
+// All versions of one key that are still there, oldest first, in the eight bytes of a tagged
+// pointer: a key with one version (most keys) points at it directly, more versions live in a
+// vector.
 //
 // Thread: the keyspace's. Ownership: holds a count of each version.
 // Invariants: versions are in (revision, sub) order and of one key; an empty history exists only

@@ -39,7 +39,8 @@ KeyHistory* KeyIndex::find(std::string_view key) const {
 }
 
 KeyIndex::Cursor KeyIndex::walk(const Interval& interval) const {
-  // Both ends are written as "last place of a leaf" or "first place of the next", whichever is real.
+  // Both ends are written as "last place of a leaf" or "first place of the next", whichever is
+  // real.
   const auto place = [this](std::string_view key) {
     Place found = lower_bound(key);
     if (found.at == found.leaf->count && found.leaf->next != nullptr) {

@@ -1,13 +1,13 @@
-// The keys of a keyspace in order, each with its history: a B+ tree that knows how many live keys are
-// below each node, so that counting an interval costs two descents.
+// The keys of a keyspace in order, each with its history: a B+ tree that knows how many live keys
+// are below each node, so that counting an interval costs two descents.
 //
 // At a million keys a descent looks at four nodes and, as a rule, at one key (key_node.h has the
 // trick); a search tree that compares whole keys misses the cache some twenty times instead.
 //
 // Thread: the keyspace's. Ownership: holds the histories.
-// Invariants: a key's bytes are read from its own versions, so no view outlives them; every history in
-//   the index has at least one version. Leaves are given back when they are empty and never merged:
-//   what sparse leaves waste is bounded by what their keys once took.
+// Invariants: a key's bytes are read from its own versions, so no view outlives them; every history
+//   in the index has at least one version. Leaves are given back when they are empty and never
+//   merged: what sparse leaves waste is bounded by what their keys once took.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,10 @@
 // The nodes of the key index (key_index.h), a B+ tree.
 //
-// Keys share long prefixes, and following a pointer to compare a key costs a cache miss. So each node
-// keeps the next eight bytes of its keys, their *heads*, as numbers in one array: a search compares
-// heads and looks at a key only where heads are equal. How many bytes the heads leave out follows from
-// the node's bounds: whatever both bounds begin with, every key between them begins with too.
+// Keys share long prefixes, and following a pointer to compare a key costs a cache miss. So each
+// node keeps the next eight bytes of its keys, their *heads*, as numbers in one array: a search
+// compares heads and looks at a key only where heads are equal. How many bytes the heads leave out
+// follows from the node's bounds: whatever both bounds begin with, every key between them begins
+// with too.
 // Thread: the keyspace's.
 #pragma once
 

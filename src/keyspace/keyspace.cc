@@ -25,7 +25,7 @@ Result<TxnResult> Keyspace::read_txn(const TxnRequest& request) const {
 }
 
 Result<PutResult> Keyspace::stage_put(const PutRequest& request, const Stage& stage) {
-  // A stand-alone put looks for its lease first, one inside a transaction for its key (etcd-v3.md 1.5).
+  // A stand-alone put looks for its lease first, one inside a transaction for its key.
   if (request.lease != LeaseId(0) && !stage.lease_exists(request.lease)) {
     return Error::lease_not_found;
   }
@@ -107,8 +107,7 @@ void Keyspace::set_compact_revision(Revision revision, bool log_whole) {
   impl_->compaction.start(&impl_->state, revision, log_whole);
 }
 
-Keyspace::CompactStep Keyspace::compact_step(size_t versions_max,
-                                             std::vector<RecordId>* dropped) {
+Keyspace::CompactStep Keyspace::compact_step(size_t versions_max, std::vector<RecordId>* dropped) {
   return impl_->compaction.step(&impl_->state, versions_max, dropped);
 }
 

@@ -11,7 +11,7 @@
 // Ownership: versions are shared blocks (KvRef); results stay valid after any later change.
 // Invariants:
 //   compact_revision <= visible_revision <= staged_revision; both grow by one per changing request.
-//   A version above visible_revision is reachable only through stage_* and history is cut at visible.
+//   A version above visible_revision is reachable only through stage_*; history ends at visible.
 //   Every lease's key set equals the keys whose newest staged version carries that lease.
 #pragma once
 
@@ -90,9 +90,9 @@ class Keyspace {
   // ---- Compaction (etcd-v3.md 1.6; log-protocol H1) ----
   // Errors: compacted, future_revision, as etcd.
   Status check_compact(Revision revision) const;
-  // From now on reads below `revision` fail. Memory is given back by compact_step. `log_whole`: every
-  // version since the previous compaction is here; a log that is loaded may have lost some already, and
-  // then HashKV keeps no hash from before the compaction.
+  // From now on reads below `revision` fail. Memory is given back by compact_step. `log_whole`:
+  // every version since the previous compaction is here; a log that is loaded may have lost some
+  // already, and then HashKV keeps no hash from before the compaction.
   // Requires: check_compact(revision) is ok.
   void set_compact_revision(Revision revision, bool log_whole = true);
   struct CompactStep {
@@ -101,8 +101,9 @@ class Keyspace {
   };
   // Looks at up to `versions_max` versions in revision order, drops the superseded ones and appends
   // their places in the log to `dropped`. A log that deletes them in this order can be loaded after
-  // every single deletion: no put is ever left without the tombstone that ended it. Call until done;
-  // writes may be staged and committed in between. Requires: nothing staged at the time of the call.
+  // every single deletion: no put is ever left without the tombstone that ended it. Call until
+  // done; writes may be staged and committed in between. Requires: nothing staged at the time of
+  // the call.
   CompactStep compact_step(size_t versions_max, std::vector<RecordId>* dropped);
 
   // ---- Hash ----
@@ -110,16 +111,16 @@ class Keyspace {
   Result<HashResult> hash_kv(Revision revision) const;
 
   // ---- History, for watches ----
-  // Visits visible versions with revision >= from in (revision, sub) order until the visitor answers
-  // false. Requires: from >= compact_revision (older ones are gone).
+  // Visits visible versions with revision >= from in (revision, sub) order until the visitor
+  // answers false. Requires: from >= compact_revision (older ones are gone).
   void visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)> visit) const;
-  // prev_kv of the event that `record` is: its key at the revision before (etcd-v3.md 4.3). Null for a
-  // creation, when the key was not there, or when that revision is compacted away.
+  // prev_kv of the event that `record` is: its key at the revision before (etcd-v3.md 4.3). Null
+  // for a creation, when the key was not there, or when that revision is compacted away.
   KvRef previous(const KvRecord& record) const;
 
   // ---- Accounting ----
-  size_t key_count() const;       // keys alive at the visible revision
-  size_t memory_bytes() const;    // all versions and their index, approximately
+  size_t key_count() const;     // keys alive at the visible revision
+  size_t memory_bytes() const;  // all versions and their index, approximately
 
  private:
   struct Impl;

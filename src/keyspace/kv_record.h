@@ -2,8 +2,8 @@
 // the version encoded as protobuf (mvccpb.KeyValue). The index, the history, watch events and
 // responses all point at the same block; its bytes go onto the wire as they are.
 //
-// Thread: immutable once made, and may be shared between threads; superseded_at alone changes, and only
-//   the keyspace that holds the version reads or writes it.
+// Thread: immutable once made, and may be shared between threads; superseded_at alone changes, and
+//   only the keyspace that holds the version reads or writes it.
 // Ownership: KvRef counts; Bytes handed out keep the block alive.
 #pragma once
 

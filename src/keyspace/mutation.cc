@@ -34,8 +34,7 @@ void Mutation::add(KeyHistory* of_key, KvRef version) {
 
 Result<PutResult> Mutation::put(const PutRequest& request) {
   KeyHistory* history = state_.index.find(request.key);
-  const KvRecord* previous =
-      history != nullptr && history->live() ? history->newest() : nullptr;
+  const KvRecord* previous = history != nullptr && history->live() ? history->newest() : nullptr;
   if ((request.ignore_value || request.ignore_lease) && previous == nullptr) {
     return Error::key_not_found;
   }

@@ -26,13 +26,12 @@ bool passes(const RangeRequest& request, const KvRecord& kv) {
          kv.create_revision() >= request.min_create_revision;
 }
 
-// Keys alive at `revision`. The index counts its newest state fast; what changed after `revision` is
-// subtracted, unless that is more work than looking at each key.
+// Keys alive at `revision`. The index counts its newest state fast; what changed after `revision`
+// is subtracted, unless that is more work than looking at each key.
 int64_t count_at(const State& state, const Interval& interval, Revision revision) {
   if (interval.single) return state.live_at(interval.begin, revision) != nullptr ? 1 : 0;
   int64_t count = state.index.count_live(interval);
-  const size_t newer =
-      revision < state.visible ? state.history.count_after(revision) : size_t{0};
+  const size_t newer = revision < state.visible ? state.history.count_after(revision) : size_t{0};
   if (newer > 64 + 2 * static_cast<size_t>(count)) {
     count = 0;
     for (auto at = state.index.walk(interval); at.valid(); at.next()) {
@@ -122,14 +121,12 @@ Result<RangeResult> read_range(const State& state, const RangeRequest& request, 
   const bool limited = request.limit > 0;
   // One more than the limit tells whether there is more. Whoever sorts or filters sees everything
   // first, save the quirk that a target without an order does not count as sorting.
-  const bool cut_fetch =
-      limited && request.sort_order == SortOrder::none && !has_filter(request);
+  const bool cut_fetch = limited && request.sort_order == SortOrder::none && !has_filter(request);
   const size_t limit = limited ? static_cast<size_t>(request.limit) : 0;
   result.kvs = fetch(state, request, interval, revision, cut_fetch ? limit + 1 : 0);
-  const bool fetched_all =
-      !has_filter(request) && (!cut_fetch || result.kvs.size() <= limit);
-  result.count = fetched_all ? static_cast<int64_t>(result.kvs.size())
-                             : count_at(state, interval, revision);
+  const bool fetched_all = !has_filter(request) && (!cut_fetch || result.kvs.size() <= limit);
+  result.count =
+      fetched_all ? static_cast<int64_t>(result.kvs.size()) : count_at(state, interval, revision);
   sort(request, &result.kvs);
   if (limited && result.kvs.size() > limit) {
     result.kvs.resize(limit);

@@ -5,8 +5,8 @@
 
 namespace lattice::keyspace {
 
-// Answers as if `current` were the newest revision. Requires: validate(request) passed; `current` is
-// the visible revision or that of the transaction that reads.
+// Answers as if `current` were the newest revision. Requires: validate(request) passed; `current`
+// is the visible revision or that of the transaction that reads.
 // Errors: compacted, future_revision.
 Result<RangeResult> read_range(const State& state, const RangeRequest& request, Revision current);
 

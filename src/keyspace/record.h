@@ -24,8 +24,8 @@ enum class RecordKind : uint8_t {
   alarm_off = 10,        // number = alarm type, lease = member id
 };
 
-// `revision` of a record that changes no key is the head revision at its place in the log, its `sub`
-// is 0. `sub` orders the changes within one revision (etcd's sub-revision).
+// `revision` of a record that changes no key is the head revision at its place in the log, its
+// `sub` is 0. `sub` orders the changes within one revision (etcd's sub-revision).
 struct Record {
   RecordKind kind = RecordKind::put;
   Revision revision;

@@ -13,8 +13,8 @@ const std::vector<RequestOp>& branch(const TxnRequest& request, bool succeeded) 
   return succeeded ? request.success : request.failure;
 }
 
-// Decides every transaction on the way, the outer one and the nested ones of the chosen branches, in
-// the order in which they will run; all against the state before the transaction.
+// Decides every transaction on the way, the outer one and the nested ones of the chosen branches,
+// in the order in which they will run; all against the state before the transaction.
 void choose_path(const State& state, const TxnRequest& request, Revision begin, Path* path) {
   const bool succeeded = all_hold(state, request.compares, begin);
   path->push_back(succeeded);

@@ -1,5 +1,5 @@
-// Transactions over a State (etcd-v3.md 1.5): compares choose the branches, checks may refuse the whole,
-// then the chosen operations run in order.
+// Transactions over a State (etcd-v3.md 1.5): compares choose the branches, checks may refuse the
+// whole, then the chosen operations run in order.
 #pragma once
 
 #include "keyspace/mutation.h"

@@ -14,8 +14,8 @@ using NestedTxn = std::unique_ptr<TxnRequest>;
 // Disjoint intervals of keys, so that "does any delete cover this key" is one look-up.
 class DeletedKeys {
  public:
-  // An interval that ends at or before its begin covers nothing. An end of "\0" is such an end here,
-  // although it means "open" everywhere else: etcd overlooks it and so do we.
+  // An interval that ends at or before its begin covers nothing. An end of "\0" is such an end
+  // here, although it means "open" everywhere else: etcd overlooks it and so do we.
   void add(std::string begin, std::string end) {
     if (end <= begin) return;
     auto at = intervals_.upper_bound(begin);
@@ -122,9 +122,8 @@ Status check_ops(const TxnRequest& request, int64_t ops_max) {
 }
 
 bool only_ranges(const std::vector<RequestOp>& ops) {
-  return std::all_of(ops.begin(), ops.end(), [](const RequestOp& op) {
-    return std::holds_alternative<RangeRequest>(op);
-  });
+  return std::all_of(ops.begin(), ops.end(),
+                     [](const RequestOp& op) { return std::holds_alternative<RangeRequest>(op); });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Finds the watchers that a changed key concerns: exact keys by hash, intervals by an interval tree,
-// so that the cost of an event is that of its matches and not of all watchers.
+// Finds the watchers that a changed key concerns: exact keys by hash, intervals by an interval
+// tree, so that the cost of an event is that of its matches and not of all watchers.
 // Thread: one; the owner's. Pure.
 #pragma once
 

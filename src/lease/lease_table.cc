@@ -21,10 +21,10 @@ Instant after(Instant now, int64_t seconds) {
 
 struct Lease {
   int64_t ttl_seconds = 0;
-  int64_t checkpoint_seconds = 0;  // the remaining TTL that the log knows; 0: the full one
-  bool checkpoint_pending = false; // handed out by checkpoints_due(), not seen in the log yet
-  bool granting = false;           // staged
-  bool revoking = false;           // staged
+  int64_t checkpoint_seconds = 0;   // the remaining TTL that the log knows; 0: the full one
+  bool checkpoint_pending = false;  // handed out by checkpoints_due(), not seen in the log yet
+  bool granting = false;            // staged
+  bool revoking = false;            // staged
   Instant deadline = Instant::never();
   Instant checkpoint_at = Instant::never();
 
@@ -54,8 +54,8 @@ class Schedule {
   Instant first() const { return order_.empty() ? Instant::never() : order_.begin()->first; }
   std::vector<LeaseId> due(Instant now, size_t count_max) const {
     std::vector<LeaseId> ids;
-    for (auto at = order_.begin();
-         at != order_.end() && at->first <= now && ids.size() < count_max; ++at) {
+    for (auto at = order_.begin(); at != order_.end() && at->first <= now && ids.size() < count_max;
+         ++at) {
       ids.push_back(at->second);
     }
     return ids;

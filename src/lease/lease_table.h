@@ -1,9 +1,9 @@
-// The leases of one tenant: granted TTLs and deadlines. Which keys hang on a lease is the keyspace's
-// knowledge. Deadlines live with the leader only (DESIGN section 1, Lease; log-protocol T1).
+// The leases of one tenant: granted TTLs and deadlines. Which keys hang on a lease, the keyspace
+// knows. Deadlines live with the leader only (DESIGN section 1, Lease; log-protocol T1).
 //
 // Thread: one; the owner's. Pure: the time comes in with each call.
-// Invariants: a lease never expires before `ttl` has passed since the last answered grant or renewal
-//   (reliability.md 39); a lease that is being revoked cannot be renewed (43).
+// Invariants: a lease never expires before `ttl` has passed since the last answered grant or
+//   renewal (reliability.md 39); a lease that is being revoked cannot be renewed (43).
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,8 @@ class LeaseTable {
   void rollback();
 
   // ---- Replay: a deadline of its full remaining TTL is given by take_over() ----
-  // Require: nothing is staged; apply_grant and apply_revoke also that this replica does not lead. A
-  // leader's own checkpoints come back through apply_checkpoint when they have committed.
+  // Require: nothing is staged; apply_grant and apply_revoke also that this replica does not lead.
+  // A leader's own checkpoints come back through apply_checkpoint when they have committed.
   void apply_grant(LeaseId id, int64_t ttl_seconds);
   void apply_revoke(LeaseId id);
   // 0, or the full TTL: the record of a reset.
@@ -63,8 +63,9 @@ class LeaseTable {
   void step_down();
 
   // ---- Leader ----
-  // The renewed TTL in seconds; nullopt: no such lease (etcd answers TTL 0). A lease that is expired
-  // but not yet revoked, or being revoked, answers `pending`: its outcome must be waited for.
+  // The renewed TTL in seconds; nullopt: no such lease (etcd answers TTL 0). A lease that is
+  // expired but not yet revoked, or being revoked, answers `pending`: its outcome must be waited
+  // for.
   struct Renewal {
     bool pending = false;
     int64_t ttl_seconds = 0;
@@ -80,8 +81,8 @@ class LeaseTable {
   // The earliest deadline, or Instant::never().
   Instant next_deadline() const;
   // Leases with more than five minutes left that were not renewed for five minutes: their remaining
-  // TTL should be recorded so that a new leader does not start them afresh (etcd-v3.md 1.8). Each is
-  // answered once and due again five minutes later.
+  // TTL should be recorded so that a new leader does not start them afresh (etcd-v3.md 1.8). Each
+  // is answered once and due again five minutes later.
   struct Checkpoint {
     LeaseId id;
     int64_t remaining_seconds = 0;

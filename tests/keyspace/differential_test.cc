@@ -1,5 +1,5 @@
-// Keyspace against the reference model: random requests in random batches, committed or rolled back,
-// with compactions that run step by step in between. A failure names its seed.
+// Keyspace against the reference model: random requests in random batches, committed or rolled
+// back, with compactions that run step by step in between. A failure names its seed.
 #include <doctest/doctest.h>
 
 #include <map>

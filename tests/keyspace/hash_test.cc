@@ -79,10 +79,9 @@ TEST_CASE("hashes across compactions are etcd's") {
   bench.put("b", "6");
   bench.remove("c");
   bench.compact(Revision(7));
-  check(bench, {{0, 3923083287, 7, 9},
-                {5, 1054477687, -1, 5},
-                {7, 1817295889, 5, 7},
-                {8, 519390077, 7, 8}});
+  check(
+      bench,
+      {{0, 3923083287, 7, 9}, {5, 1054477687, -1, 5}, {7, 1817295889, 5, 7}, {8, 519390077, 7, 8}});
   CHECK(error_at(bench, 6) == Error::compacted);
 
   bench.compact(Revision(9));

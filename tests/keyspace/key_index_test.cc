@@ -1,4 +1,5 @@
-// The key index against std::map, with keys chosen to make its nodes split, empty and change prefix.
+// The key index against std::map, with keys chosen to make its nodes split, empty and change
+// prefix.
 #include "keyspace/key_index.h"
 
 #include <doctest/doctest.h>

@@ -6,8 +6,12 @@
 namespace lattice::keyspace {
 
 inline ModelKv to_model(const KvRecord& kv) {
-  return {std::string(kv.key()),   std::string(kv.value()), kv.create_revision().value,
-          kv.mod_revision().value, kv.version(),            kv.lease().value};
+  return {std::string(kv.key()),
+          std::string(kv.value()),
+          kv.create_revision().value,
+          kv.mod_revision().value,
+          kv.version(),
+          kv.lease().value};
 }
 
 inline ModelEvent to_model_event(const KvRecord& kv) {

@@ -1,6 +1,6 @@
 // What etcd's KV semantics mean, written down as plainly as possible: a copy of all keys for every
-// revision there ever was. Slow, and meant to be checked by reading. Unit tests compare Keyspace with
-// it; the simulator compares whole clusters with it.
+// revision there ever was. Slow, and meant to be checked by reading. Unit tests compare Keyspace
+// with it; the simulator compares whole clusters with it.
 //
 // A ReferenceModel is a value: copy it to remember a state, assign it to go back (a rollback).
 // Requests must have passed keyspace::validate. Leases: only whether they exist.
@@ -136,8 +136,8 @@ class ReferenceModel {
     }
     return found;
   }
-  // Of each key: everything above the compact revision, and at or below it the newest, unless that is
-  // a tombstone strictly older.
+  // Of each key: everything above the compact revision, and at or below it the newest, unless that
+  // is a tombstone strictly older.
   bool still_there(const ModelEvent& event) const {
     if (event.revision > compact_) return true;
     if (event.tombstone && event.revision < compact_) return false;
@@ -147,8 +147,8 @@ class ReferenceModel {
     });
   }
   const std::vector<ModelEvent>& all_events() const { return events_; }
-  // prev_kv of the event: the key at the revision before, nothing for a creation or when that revision
-  // is compacted away.
+  // prev_kv of the event: the key at the revision before, nothing for a creation or when that
+  // revision is compacted away.
   std::optional<ModelKv> previous(const ModelEvent& event) const {
     if (!event.tombstone && event.kv.create == event.kv.mod) return std::nullopt;
     if (event.revision - 1 < compact_) return std::nullopt;
@@ -190,11 +190,16 @@ class ReferenceModel {
   }
   static bool less(SortTarget target, const ModelKv& a, const ModelKv& b) {
     switch (target) {
-      case SortTarget::key: return a.key < b.key;
-      case SortTarget::version: return a.version < b.version;
-      case SortTarget::create: return a.create < b.create;
-      case SortTarget::mod: return a.mod < b.mod;
-      case SortTarget::value: return a.value < b.value;
+      case SortTarget::key:
+        return a.key < b.key;
+      case SortTarget::version:
+        return a.version < b.version;
+      case SortTarget::create:
+        return a.create < b.create;
+      case SortTarget::mod:
+        return a.mod < b.mod;
+      case SortTarget::value:
+        return a.value < b.value;
     }
     return false;
   }
@@ -281,10 +286,14 @@ class ReferenceModel {
   // ---- Transactions ----
   static bool holds(CompareResult op, bool less, bool greater) {
     switch (op) {
-      case CompareResult::equal: return !less && !greater;
-      case CompareResult::not_equal: return less || greater;
-      case CompareResult::less: return less;
-      case CompareResult::greater: return greater;
+      case CompareResult::equal:
+        return !less && !greater;
+      case CompareResult::not_equal:
+        return less || greater;
+      case CompareResult::less:
+        return less;
+      case CompareResult::greater:
+        return greater;
     }
     return true;
   }
@@ -292,13 +301,21 @@ class ReferenceModel {
     int64_t number = compare.number;
     switch (compare.target) {
       case CompareTarget::value:
-        return holds(compare.result, kv.value < compare.value, kv.value > compare.value);
-      case CompareTarget::version: number = kv.version; break;
-      case CompareTarget::create: number = kv.create; break;
-      case CompareTarget::mod: number = kv.mod; break;
-      case CompareTarget::lease: number = kv.lease; break;
+        return holds(compare.result, kv.value<compare.value, kv.value> compare.value);
+      case CompareTarget::version:
+        number = kv.version;
+        break;
+      case CompareTarget::create:
+        number = kv.create;
+        break;
+      case CompareTarget::mod:
+        number = kv.mod;
+        break;
+      case CompareTarget::lease:
+        number = kv.lease;
+        break;
     }
-    return holds(compare.result, number < compare.number, number > compare.number);
+    return holds(compare.result, number<compare.number, number> compare.number);
   }
   // Always on the state before the transaction, for nested ones too.
   bool succeeds(const TxnRequest& request) const {
@@ -324,8 +341,7 @@ class ReferenceModel {
         if (range->revision.value > revision()) return Error::future_revision;
         if (range->revision.value < compact_) return Error::compacted;
       } else if (const auto* put = std::get_if<PutRequest>(&op)) {
-        if ((put->ignore_value || put->ignore_lease) &&
-            !keys_at(revision()).contains(put->key)) {
+        if ((put->ignore_value || put->ignore_lease) && !keys_at(revision()).contains(put->key)) {
           return Error::key_not_found;
         }
         if (put->lease.value != 0 && !leases_.contains(put->lease.value)) {
