@@ -13,7 +13,7 @@ std::string fence_between(std::string_view left, std::string_view right) {
 
 }  // namespace
 
-KeyIndex::KeyIndex() : root_(std::make_unique<KeyLeaf>().release()), node_bytes_(sizeof(KeyLeaf)) {}
+KeyIndex::KeyIndex() : root_(std::make_unique<KeyLeaf>().release()), bytes_(sizeof(KeyLeaf)) {}
 
 // ---- Searching ----
 
@@ -114,7 +114,7 @@ void KeyIndex::insert(KvRef first) {
   root->insert(0, "", std::move(root_));
   root->insert(1, std::move(split.fence), std::move(split.right));
   root_ = KeyNodeLink(root.release());
-  node_bytes_ += sizeof(KeyInner);
+  bytes_ += sizeof(KeyInner);
 }
 
 KeyIndex::Split KeyIndex::insert_into(KeyNode* node, const KeyBounds& bounds, KeyHistory history) {
@@ -152,7 +152,7 @@ KeyIndex::Split KeyIndex::insert_into_leaf(KeyLeaf* leaf, const KeyBounds& bound
   leaf->set_bounds({bounds.lower, split.fence});
   right->set_bounds({split.fence, bounds.upper});
   split.right = KeyNodeLink(right.release());
-  node_bytes_ += sizeof(KeyLeaf);
+  bytes_ += sizeof(KeyLeaf);
   return split;
 }
 
@@ -165,28 +165,30 @@ KeyIndex::Split KeyIndex::split_inner(KeyInner* inner, const KeyBounds& bounds) 
   inner->set_bounds({bounds.lower, split.fence});
   right->set_bounds({split.fence, bounds.upper});
   split.right = KeyNodeLink(right.release());
-  node_bytes_ += sizeof(KeyInner);
+  bytes_ += sizeof(KeyInner);
   return split;
 }
 
-void KeyIndex::push(KeyHistory* history, KvRef version) {
-  const int32_t before = history->live() ? 1 : 0;
-  history->push(std::move(version));
-  const int32_t delta = (history->live() ? 1 : 0) - before;
+template <class Change>
+void KeyIndex::change(KeyHistory* history, Change apply) {
+  const int32_t live_before = history->live() ? 1 : 0;
+  bytes_ -= history->overhead_bytes();
+  apply(history);
+  bytes_ += history->overhead_bytes();
+  const int32_t delta = (history->live() ? 1 : 0) - live_before;
   if (delta != 0) add_live(history->key(), delta);
+}
+
+void KeyIndex::push(KeyHistory* history, KvRef version) {
+  change(history, [&](KeyHistory* changed) { changed->push(std::move(version)); });
 }
 
 template <class Pop>
 void KeyIndex::pop(std::string_view key, Pop pop_one) {
   KeyHistory* history = find(key);
-  const int32_t before = history->live() ? 1 : 0;
-  if (history->size() == 1) {
-    if (before != 0) add_live(key, -1);
-    return erase(key);
-  }
-  pop_one(history);
-  const int32_t delta = (history->live() ? 1 : 0) - before;
-  if (delta != 0) add_live(key, delta);
+  if (history->size() > 1) return change(history, pop_one);
+  if (history->live()) add_live(key, -1);
+  erase(key);
 }
 
 void KeyIndex::pop_newest(std::string_view key) {
@@ -202,11 +204,11 @@ void KeyIndex::erase(std::string_view key) {
   --size_;
   if (empty && !root_->leaf) {
     root_ = KeyNodeLink(std::make_unique<KeyLeaf>().release());
-    node_bytes_ = sizeof(KeyLeaf);
+    bytes_ = sizeof(KeyLeaf);
   }
   while (!root_->leaf && root_->count == 1) {
     root_ = std::move(static_cast<KeyInner*>(root_.get())->children[0]);
-    node_bytes_ -= sizeof(KeyInner);
+    bytes_ -= sizeof(KeyInner);
   }
 }
 
@@ -231,7 +233,7 @@ void KeyIndex::remove_child(KeyInner* inner, const KeyBounds& bounds, size_t at)
     if (leaf->previous != nullptr) leaf->previous->next = leaf->next;
     if (leaf->next != nullptr) leaf->next->previous = leaf->previous;
   }
-  node_bytes_ -= child->leaf ? sizeof(KeyLeaf) : sizeof(KeyInner);
+  bytes_ -= child->leaf ? sizeof(KeyLeaf) : sizeof(KeyInner);
   inner->erase(at);
   // A neighbour now also answers for the keys of the child that is gone.
   if (inner->count > 0) inner->set_bounds_of(at > 0 ? at - 1 : 0, bounds);

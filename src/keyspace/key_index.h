@@ -64,7 +64,7 @@ class KeyIndex {
   // Keys whose newest version is a put.
   int64_t count_live(const Interval& interval) const;
   size_t size() const { return size_; }
-  size_t memory_bytes() const { return node_bytes_; }
+  size_t memory_bytes() const { return bytes_; }
 
  private:
   // What a node that was full hands to its parent.
@@ -88,12 +88,14 @@ class KeyIndex {
   // True when the node is empty now.
   bool erase_from(KeyNode* node, const KeyBounds& bounds, std::string_view key);
   void remove_child(KeyInner* inner, const KeyBounds& bounds, size_t at);
+  template <class Change>
+  void change(KeyHistory* history, Change apply);
   template <class Pop>
   void pop(std::string_view key, Pop pop_one);
 
   KeyNodeLink root_;
   size_t size_ = 0;
-  size_t node_bytes_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace lattice::keyspace
