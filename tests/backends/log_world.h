@@ -77,7 +77,10 @@ class Chain {
     batch->header.epoch = Epoch(writer_);
     batch->header.incarnation = incarnation_of(writer_);
     batch->header.id[0] = writer_;
-    batch->header.id[1] = ++batches_made_;
+    ++batches_made_;
+    for (size_t i = 0; i < 4; ++i) {
+      batch->header.id[1 + i] = static_cast<uint8_t>(batches_made_ >> (8 * i));
+    }
     batch->header.last_revision =
         records.empty() ? Revision(1) : records.back().revision;
     batch->header.record_count = static_cast<uint32_t>(records.size());
@@ -91,7 +94,7 @@ class Chain {
  private:
   replica::LogId log_;
   uint8_t writer_;
-  uint8_t batches_made_ = 0;
+  uint32_t batches_made_ = 0;
   Position last_;
 };
 
