@@ -16,6 +16,8 @@ TEST_CASE("A unary call is answered with message and status") {
   CHECK(response.grpc_status() == 0);
   CHECK(response.error_code == NGHTTP2_NO_ERROR);
   CHECK(server.counters.started == 1);
+  CHECK(server.counters.messages_in == 1);
+  CHECK(server.counters.messages_out == 1);
   CHECK(server.counters.last_code == 0);
   CHECK(TestServer::eventually([&] { return server.counters.destroyed == 1; }));
   CHECK(server.counters.cancelled == 0);

@@ -217,13 +217,14 @@ TEST_CASE("Bodies of plain requests over HTTP/2 count against what a connection 
       {":method", "POST"}, {":scheme", "http"}, {":path", "/upload"}, {":authority", "test"}};
   const std::string body(1'900'000, 'b');
   std::vector<int32_t> ids;
-  for (int i = 0; i < 90 && client.connected(); ++i) {
+  for (int i = 0; i < 60 && client.connected(); ++i) {
     ids.push_back(client.start_with(headers));
     client.send_raw(ids.back(), body, /*end=*/false);
     client.pump(milliseconds(0));
   }
   client.pump(milliseconds(200));
-  CHECK(server.counters.received < 140 << 20);
+  // 32 MiB whole, and one stream's window of each of the others.
+  CHECK(server.counters.received < 90 << 20);
   for (const int32_t id : ids) client.half_close(id);
   for (const int32_t id : ids) {
     REQUIRE(client.wait_closed(id));

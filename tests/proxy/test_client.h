@@ -264,6 +264,7 @@ class TestClient {
  private:
   struct Upload {
     std::string bytes;
+    size_t sent = 0;
     bool end = false;
   };
 
@@ -325,10 +326,10 @@ class TestClient {
   static ssize_t read_body(nghttp2_session*, int32_t id, uint8_t* into, size_t size,
                            uint32_t* flags, nghttp2_data_source*, void* user_data) {
     Upload& upload = self(user_data).uploads_[id];
-    const size_t taken = std::min(size, upload.bytes.size());
-    std::memcpy(into, upload.bytes.data(), taken);
-    upload.bytes.erase(0, taken);
-    if (upload.bytes.empty() && upload.end) {
+    const size_t taken = std::min(size, upload.bytes.size() - upload.sent);
+    std::memcpy(into, upload.bytes.data() + upload.sent, taken);
+    upload.sent += taken;
+    if (upload.sent == upload.bytes.size() && upload.end) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
     } else if (taken == 0) {
       return NGHTTP2_ERR_DEFERRED;

@@ -21,8 +21,13 @@
 namespace lattice::proxy {
 
 struct Counters final : Observer {
-  void on_call_started(std::string_view) override { ++started; }
-  void on_call_finished(std::string_view, GrpcCode code, Duration) override {
+  CallNote on_call_started(std::string_view) override {
+    ++started;
+    return this;
+  }
+  void on_message_received(CallNote note) override { messages_in += note == this ? 1 : 1000; }
+  void on_message_sent(CallNote note) override { messages_out += note == this ? 1 : 1000; }
+  void on_call_finished(CallNote, std::string_view, GrpcCode code, Duration) override {
     ++finished;
     last_code = static_cast<int>(code);
   }
@@ -34,7 +39,7 @@ struct Counters final : Observer {
 
   std::atomic<int> started = 0, finished = 0, last_code = -1, goaways = 0;
   std::atomic<int> cancelled = 0, destroyed = 0, half_closed = 0;
-  std::atomic<int> large_bodies = 0;
+  std::atomic<int> large_bodies = 0, messages_in = 0, messages_out = 0;
   std::atomic<size_t> received = 0, sent = 0, pending_max = 0, reported_sent = 0;
 };
 
