@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
 namespace lattice::replica {
@@ -81,7 +82,10 @@ Status Compactor::end_sweep(uint32_t hash) {
   hash_ = hash;
   if (state_.compaction.done) {
     if (hash != state_.compaction.hash) {
-      return {Error::backend_corrupt, "the survivors of a compaction have another hash"};
+      return {Error::backend_corrupt,
+              "the survivors of the compaction at " + std::to_string(sweep_.value) +
+                  " have the hash " + std::to_string(hash) + " and not " +
+                  std::to_string(state_.compaction.hash)};
     }
     if (!leading_) {
       forget_dropped();

@@ -77,7 +77,8 @@ void Leadership::on_caught_up(const Status& status) {
   if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
   catching_up_ = false;
   const BatchHeader& tip = reader_.tip();
-  const bool still_mine = tip.epoch == state_.epoch && tip.incarnation == state_.leader;
+  // Not the state's leader: what was read may have moved that on already.
+  const bool still_mine = tip.epoch == takeover_.epoch && tip.incarnation == takeover_.incarnation;
   if (!still_mine) {
     state_.observer.on_rare("a leader met another's takeover");
     return step_down(Error::leader_changed);
@@ -265,6 +266,7 @@ void Leadership::become_leader(const Batch& batch) {
     state_.observer.on_rare("the session died during the takeover");
     return follow_later(Duration{});
   }
+  takeover_ = batch.header;
   role_ = Role::leading;
   catching_up_ = false;
   state_.leases.take_over(state_.environment.now());
@@ -285,8 +287,6 @@ void Leadership::step_down(const Status& status) {
 
 void Leadership::fail(const Status& status) {
   role_ = Role::failed;
-  timer_.reset();
-  state_.observer.on_failed(status);
   host_.on_failed(status);
 }
 

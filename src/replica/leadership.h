@@ -96,6 +96,7 @@ class Leadership : private SessionKeeper::Host {
   Lifetime lifetime_;
   std::unique_ptr<SessionKeeper> session_;
   Role role_ = Role::loading;
+  BatchHeader takeover_;  // this replica's own, by which it leads
   bool catching_up_ = false;
   Seq load_began_;         // the newest batch before the log was read
   bool doubtful_ = false;  // records may have been deleted while it was

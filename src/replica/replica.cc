@@ -115,9 +115,12 @@ void Replica::on_progress() {
 
 void Replica::on_failed(const Status& status) {
   if (std::exchange(failed_, true)) return;
+  state_.observer.on_failed(status);
   on_stepped_down(Error::corrupt);
   reads_.close({Error::corrupt, status.detail()});
   writes_.close({Error::unhealthy, status.detail()});
+  // Others, whose state may be sound, can take over.
+  leadership_.stop([](const Status&) {});
 }
 
 // ---- Stopping ----

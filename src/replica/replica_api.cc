@@ -8,12 +8,14 @@
 namespace lattice::replica {
 namespace {
 
-// All of its ranges may be answered from whatever state this replica has.
+// All of its ranges may be answered from whatever state this replica has. One without operations
+// asks about the present: it has not said that it would be content with less.
 bool is_serializable(const keyspace::TxnRequest& request) {
   const auto serializable = [](const keyspace::RequestOp& op) {
     const auto* range = std::get_if<keyspace::RangeRequest>(&op);
     return range != nullptr && range->serializable;
   };
+  if (request.success.empty() && request.failure.empty()) return false;
   return std::ranges::all_of(request.success, serializable) &&
          std::ranges::all_of(request.failure, serializable);
 }
