@@ -100,7 +100,7 @@ void GrpcExchange::start_call(const CallFactory& factory) {
   const RequestHead& head = stream_.head;
   gzip_ = head.grpc_encoding() == "gzip";
   started_ = context.loop.now();
-  if (context.observer != nullptr) context.observer->on_call_started(head.path());
+  if (context.observer != nullptr) note_ = context.observer->on_call_started(head.path());
   if (!head.grpc_timeout().empty()) {
     const Duration timeout = parse_grpc_timeout(head.grpc_timeout()).value;
     const bool far = timeout.count() > Instant::never().nanoseconds - started_.nanoseconds;
@@ -152,6 +152,8 @@ bool GrpcExchange::on_message(Bytes message, bool compressed) {
     }
     message = std::move(inflated.bytes);
   }
+  Observer* const observer = stream_.session().context().observer;
+  if (observer != nullptr) observer->on_message_received(note_);
   call_->on_message(std::move(message));
   return !finished_;
 }
@@ -230,6 +232,8 @@ void GrpcExchange::send(ByteChain message) {
     }
   }
   stream_.session().queue_message(stream_, message, compressed);
+  Observer* const observer = stream_.session().context().observer;
+  if (observer != nullptr) observer->on_message_sent(note_);
   start_response();
 }
 
@@ -264,7 +268,8 @@ size_t GrpcExchange::pending_bytes() const { return stream_.body.message_bytes()
 void GrpcExchange::report_end(GrpcCode code) {
   Context& context = stream_.session().context();
   if (context.observer == nullptr) return;
-  context.observer->on_call_finished(stream_.head.path(), code, context.loop.now() - started_);
+  context.observer->on_call_finished(note_, stream_.head.path(), code,
+                                     context.loop.now() - started_);
 }
 
 }  // namespace lattice::proxy

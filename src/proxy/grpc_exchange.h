@@ -70,6 +70,7 @@ class GrpcExchange final : public ServerStream {
   std::unique_ptr<loop::TimerHandle> deadline_timer_;
   std::optional<Instant> deadline_;
   Instant started_{};
+  Observer::CallNote note_ = nullptr;
   GrpcStatus status_;
   bool finished_ = false;     // by the service or by the transport: nothing more may be sent
   bool half_closed_ = false;  // the service knows that no message follows

@@ -39,9 +39,15 @@ struct Limits {
 // Called as calls start and end; the server turns it into metrics. Same loop.
 class Observer {
  public:
+  // The observer's own note of a call, handed back with what happens to it.
+  using CallNote = void*;
+
   virtual ~Observer() = default;
-  virtual void on_call_started(std::string_view path) = 0;
-  virtual void on_call_finished(std::string_view path, GrpcCode code, Duration took) = 0;
+  virtual CallNote on_call_started(std::string_view path) = 0;
+  virtual void on_message_received(CallNote note) = 0;
+  virtual void on_message_sent(CallNote note) = 0;
+  virtual void on_call_finished(CallNote note, std::string_view path, GrpcCode code,
+                                Duration took) = 0;
   virtual void on_bytes(size_t received, size_t sent) = 0;
   virtual void on_goaway(std::string_view reason) = 0;
 };

@@ -12,15 +12,26 @@ constexpr auto waiting_calls = std::to_array<std::string_view>(
      "/v3electionpb.Election/Campaign", "/v3electionpb.Election/Observe",
      "/grpc.health.v1.Health/Watch"});
 
-}  // namespace
-
-void CallObserver::on_call_started(std::string_view path) {
-  calls_.find(path).started->add();
-  calls_.requests().add();
+telemetry::GrpcMetrics::Method& method_of(proxy::Observer::CallNote note) {
+  return *static_cast<telemetry::GrpcMetrics::Method*>(note);
 }
 
-void CallObserver::on_call_finished(std::string_view path, proxy::GrpcCode code, Duration took) {
-  calls_.find(path).finish(static_cast<int>(code), took);
+}  // namespace
+
+proxy::Observer::CallNote CallObserver::on_call_started(std::string_view path) {
+  telemetry::GrpcMetrics::Method& method = calls_.find(path);
+  method.started->add();
+  calls_.requests().add();
+  return &method;
+}
+
+void CallObserver::on_message_received(CallNote note) { method_of(note).messages_received->add(); }
+
+void CallObserver::on_message_sent(CallNote note) { method_of(note).messages_sent->add(); }
+
+void CallObserver::on_call_finished(CallNote note, std::string_view path, proxy::GrpcCode code,
+                                    Duration took) {
+  method_of(note).finish(static_cast<int>(code), took);
   if (code != proxy::GrpcCode::ok) calls_.errors().add();
   if (slow_request_.count() == 0 || took < slow_request_) return;
   if (std::ranges::find(waiting_calls, path) != waiting_calls.end()) return;

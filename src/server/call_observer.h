@@ -15,8 +15,12 @@ class CallObserver final : public proxy::Observer {
                telemetry::Logger& log, Duration slow_request)
       : calls_(calls), server_(server), log_(log), slow_request_(slow_request) {}
 
-  void on_call_started(std::string_view path) override;
-  void on_call_finished(std::string_view path, proxy::GrpcCode code, Duration took) override;
+  // The note is the method's set of metrics.
+  CallNote on_call_started(std::string_view path) override;
+  void on_message_received(CallNote note) override;
+  void on_message_sent(CallNote note) override;
+  void on_call_finished(CallNote note, std::string_view path, proxy::GrpcCode code,
+                        Duration took) override;
   void on_bytes(size_t received, size_t sent) override;
   void on_goaway(std::string_view reason) override;
 
