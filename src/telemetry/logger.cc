@@ -6,6 +6,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <array>
+#include <csignal>
 
 #include "telemetry/log_line.h"
 
@@ -51,9 +52,25 @@ Field::Value Field::value() const {
   return owned_.empty() ? value_ : Value(std::string_view(owned_));
 }
 
+namespace {
+
+// The writing thread takes no signals: it may start before the server has arranged for them, and one
+// that is delivered to it would end the process at once.
+std::shared_ptr<spdlog::details::thread_pool> make_writing_thread() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  auto pool = std::make_shared<spdlog::details::thread_pool>(queue_lines_max, 1);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return pool;
+}
+
+}  // namespace
+
 struct Logger::Sink {
   explicit Sink(spdlog::sink_ptr target)
-      : pool(std::make_shared<spdlog::details::thread_pool>(queue_lines_max, 1)),
+      : pool(make_writing_thread()),
         logger(std::make_shared<spdlog::async_logger>(
             "lattice", std::move(target), pool, spdlog::async_overflow_policy::overrun_oldest)) {
     logger->set_pattern("%v");
