@@ -263,6 +263,11 @@ std::vector<LeaseId> LeaseTable::expired(Instant now, size_t count_max) const {
   return impl_->deadlines.due(now, count_max);
 }
 
+bool LeaseTable::is_expired(LeaseId id, Instant now) const {
+  const Lease* lease = impl_->granted(id);
+  return lease != nullptr && !lease->revoking && lease->deadline <= now;
+}
+
 Instant LeaseTable::next_deadline() const { return impl_->deadlines.first(); }
 
 std::vector<LeaseTable::Checkpoint> LeaseTable::checkpoints_due(Instant now, size_t count_max) {

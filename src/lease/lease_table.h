@@ -78,6 +78,8 @@ class LeaseTable {
   std::vector<LeaseInfo> list(Instant now) const;
   // Leases whose deadline has passed and that are not being revoked yet; at most `count_max`.
   std::vector<LeaseId> expired(Instant now, size_t count_max) const;
+  // Whether expired() may name it.
+  bool is_expired(LeaseId id, Instant now) const;
   // The earliest deadline, or Instant::never().
   Instant next_deadline() const;
   // Leases with more than five minutes left that were not renewed for five minutes: their remaining

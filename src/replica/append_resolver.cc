@@ -77,10 +77,11 @@ void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
 }
 
 void AppendResolver::confirm(Verdict verdict, Status detail) {
+  const uint64_t shown_by = state_.log.connection();
   state_.log.barrier(
-      lifetime_.guard([this, verdict, detail = std::move(detail)](const Status& status) {
+      lifetime_.guard([this, verdict, detail = std::move(detail), shown_by](const Status& status) {
         // The connection that showed it may be gone, and what it showed with it: look again.
-        if (!status.ok()) {
+        if (!status.ok() || state_.log.connection() != shown_by) {
           state_.observer.on_rare("the barrier failed");
           return retry(&AppendResolver::look);
         }

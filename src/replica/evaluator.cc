@@ -69,6 +69,9 @@ Result<LeaseGrantResult> Evaluator::run(const GrantRequest& request) {
 }
 
 Result<Revision> Evaluator::run(const RevokeRequest& request) {
+  if (request.if_expired && !state_.leases.is_expired(request.id, state_.environment.now())) {
+    return Error::lease_not_found;
+  }
   if (Status status = state_.leases.stage_revoke(request.id); !status.ok()) return status;
   state_.keyspace.stage_delete_leased(request.id, {seq_, &records_, lease_exists_});
   Record record = minor_record(RecordKind::lease_revoke);

@@ -22,7 +22,7 @@ void LeaseKeeper::revoke(LeaseId id, Callback<Revision> done) {
     if (result.ok()) count(0, 1, 0);
     done(std::move(result));
   };
-  writes_.add(RevokeOperation{{id}, std::move(counted), {}});
+  writes_.add(RevokeOperation{{id, false}, std::move(counted), {}});
 }
 
 void LeaseKeeper::keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
@@ -131,7 +131,7 @@ void LeaseKeeper::tick() {
 
 void LeaseKeeper::expire(LeaseId id) {
   expiring_.insert(id);
-  writes_.add_internal(RevokeOperation{{id},
+  writes_.add_internal(RevokeOperation{{id, true},
                                        [this, id](const Result<Revision>& result) {
                                          expiring_.erase(id);
                                          if (result.ok()) count(0, 0, 1);

@@ -81,7 +81,12 @@ class Log {
   };
   virtual void look(Seq seq, Callback<LookReply> done) = 0;
   virtual void head(Callback<LogHead> done) = 0;
-  // Commits a change of one row (P7): when it has answered ok, everything seen before is durable.
+  // Numbers the connection that appends, looks, heads and barriers share: another number after each
+  // reconnection, and read in a reply's callback it is that of the connection that replied. What one
+  // connection showed says nothing about the server behind the next (P6).
+  virtual uint64_t connection() const { return 0; }
+  // Commits a change of one row (P7): when it has answered ok, everything seen before on the same
+  // connection is durable.
   virtual void barrier(StatusCallback done) = 0;
 
   // Compaction (H1): deletes superseded records. Repeating it is harmless.

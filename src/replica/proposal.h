@@ -29,9 +29,11 @@ struct GrantRequest {
   LeaseId id;  // 0: pick one
   int64_t ttl_seconds = 0;
 };
-// Expiry and the client's revoke are the same operation.
 struct RevokeRequest {
   LeaseId id;
+  // An expiry: has no effect if the lease is not expired when its batch is evaluated. It may have waited
+  // for long, and the lease may be another one by now.
+  bool if_expired = false;
 };
 struct CheckpointRequest {
   std::vector<lease::LeaseTable::Checkpoint> checkpoints;
