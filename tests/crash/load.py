@@ -19,31 +19,36 @@ _DEFINITE = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE, grp
 
 
 class Clients:
-    """Connections to all servers; after a failure the next one is asked. Calls themselves are never repeated."""
+    """A connection to one of the servers; after a failure a new one, to the next. Calls are never repeated.
+
+    A new one, because grpcio 1.51 takes its time to connect again a channel whose server was away for some seconds.
+    """
 
     def __init__(self, targets):
-        self._clients = [client.Client(target) for target in targets]
-        self._current = 0
+        self._targets = targets
+        self._turns = 0
+        self._client = client.Client(targets[0])
 
     def call(self, method, request, timeout_s):
         try:
-            return self._clients[self._current].call(method, request, timeout_s)
+            return self._client.call(method, request, timeout_s)
         except grpc.RpcError:
             self.turn()
             raise
 
     def open(self, method, timeout_s=None):
-        return self._clients[self._current].open(method, timeout_s=timeout_s)
+        return self._client.open(method, timeout_s=timeout_s)
 
     def start(self, method, request):
-        return self._clients[self._current].start(method, request, timeout_s=5)
+        return self._client.start(method, request, timeout_s=5)
 
     def turn(self):
-        self._current = (self._current + 1) % len(self._clients)
+        self._client.close()
+        self._turns += 1
+        self._client = client.Client(self._targets[self._turns % len(self._targets)])
 
     def close(self):
-        for one in self._clients:
-            one.close()
+        self._client.close()
 
 
 class Worker(threading.Thread):
@@ -56,6 +61,7 @@ class Worker(threading.Thread):
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self.answered = 0
+        self.last_error = ""
 
     def run(self):
         while not self.stopping.is_set():
@@ -107,6 +113,7 @@ class Writer(Worker):
         try:
             response = self.client.call(method, request, _DEADLINE_S)
         except grpc.RpcError as error:
+            self.last_error = f"{error.code().name}: {error.details()}"
             write.outcome = Outcome.FAILED if error.code() in _DEFINITE else Outcome.UNKNOWN
             return False
         write.returned = time.monotonic()

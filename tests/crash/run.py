@@ -101,8 +101,13 @@ class Run:
         """Every writer has got an answer since now, at least one."""
         before = [writer.answered for writer in self._writers]
         began = time.monotonic()
-        self._await(lambda: all(writer.answered > old for writer, old in zip(self._writers, before)), _BACK_WITHIN_S,
-                    "the server does not answer all writers")
+        try:
+            self._await(lambda: all(writer.answered > old for writer, old in zip(self._writers, before)), _BACK_WITHIN_S,
+                        "the server does not answer all writers")
+        except Failed as failure:
+            waiting = [writer for writer, old in zip(self._writers, before) if writer.answered == old]
+            raise Failed(f"{len(waiting)} writers wait; their last errors: {({writer.last_error for writer in waiting})}\n"
+                         f"{failure}") from None
         self.slowest_return_s = max(self.slowest_return_s, time.monotonic() - began)
 
     def _await(self, condition, timeout_s, what):

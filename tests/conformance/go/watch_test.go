@@ -79,7 +79,9 @@ func TestWatchResume(t *testing.T) {
 	const writes = 400
 	events := watcher.Watch(ctx, "watch/resume/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
 	<-events
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		for number := 0; number < writes; number++ {
 			if _, err := writer.Put(ctx, fmt.Sprintf("watch/resume/%d", number%7), fmt.Sprint(number)); err != nil {
 				t.Error(err)
@@ -98,6 +100,8 @@ func TestWatchResume(t *testing.T) {
 			number, revision = number+1, event.Kv.ModRevision
 		}
 	}
+	// The last event can be here before the answer to its put.
+	<-written
 }
 
 func TestRequestProgress(t *testing.T) {
