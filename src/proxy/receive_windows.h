@@ -21,7 +21,8 @@ class Http2Stream;
 
 class ReceiveWindows {
  public:
-  // What is under way to us at 1 GB/s and 1 ms; smaller ones would bind large puts to the round trip.
+  // What is under way to us at 1 GB/s and 1 ms; smaller ones would bind large puts to the round
+  // trip.
   static constexpr int32_t kStreamWindow = 1 << 20;
   static constexpr int32_t kConnectionWindow = 16 << 20;
   static constexpr size_t kHeldBytesSoft = 32 << 20;
