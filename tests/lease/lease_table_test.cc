@@ -286,6 +286,7 @@ TEST_CASE("random batches agree with a map of deadlines") {
       Ids expired;
       for (const auto& [key, known] : staged) {
         REQUIRE(leader.table.exists(key));
+        REQUIRE(leader.table.is_expired(key, now) == (known.deadline <= now));
         if (known.deadline <= now) expired.push_back(key);
       }
       REQUIRE(leader.table.size() == staged.size());
