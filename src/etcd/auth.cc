@@ -1,5 +1,5 @@
-// Auth: users and roles are not offered yet, so authentication is off, and the two methods that clients
-// call without knowing that say so the way etcd does.
+// Auth: users and roles are not offered yet, so authentication is off, and the two methods that
+// clients call without knowing that say so the way etcd does.
 #include "etcd/methods.h"
 #include "etcd/unary.h"
 #include "proto/rpc.pb.h"

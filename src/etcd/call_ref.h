@@ -1,8 +1,7 @@
 // A handle that outlives the call it points to: what a callback keeps so that an answer which comes
-// after the call has ended finds nobody instead of a dead object. One pointer wide, so that a callback
-// that holds nothing else needs no allocation of its own.
-// Thread: one loop; the count is not atomic. Moving a CallRef elsewhere and back is fine, copying or
-// destroying it there is not.
+// after the call has ended finds nobody instead of a dead object. One pointer wide, so that a
+// callback that holds nothing else needs no allocation of its own. Thread: one loop; the count is
+// not atomic. Moving a CallRef elsewhere and back is fine, copying or destroying it there is not.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +14,12 @@ struct Anchor {
   void* call;
   uint32_t references;
 };
+// With one reference, the caller's.
+Anchor* make_anchor(void* call);
+void free_anchor(Anchor* anchor);
+inline void release(Anchor* anchor) {
+  if (--anchor->references == 0) free_anchor(anchor);
+}
 }  // namespace internal
 
 template <class T>
@@ -30,7 +35,7 @@ class CallRef {
     return *this;
   }
   ~CallRef() {
-    if (anchor_ != nullptr && --anchor_->references == 0) delete anchor_;
+    if (anchor_ != nullptr) internal::release(anchor_);
   }
   // Null once the call is gone.
   T* get() const { return static_cast<T*>(anchor_->call); }
@@ -43,10 +48,10 @@ class CallRef {
 class CallAnchor {
  public:
   template <class T>
-  explicit CallAnchor(T* call) : anchor_(new internal::Anchor{call, 1}) {}
+  explicit CallAnchor(T* call) : anchor_(internal::make_anchor(call)) {}
   ~CallAnchor() {
     anchor_->call = nullptr;
-    if (--anchor_->references == 0) delete anchor_;
+    internal::release(anchor_);
   }
   CallAnchor(const CallAnchor&) = delete;
   CallAnchor& operator=(const CallAnchor&) = delete;

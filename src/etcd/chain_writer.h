@@ -42,8 +42,8 @@ class ChainWriter {
  private:
   void flush() {
     if (at_ == flushed_) return;
-    chain_.append(block_.slice(static_cast<size_t>(flushed_ - start_),
-                               static_cast<size_t>(at_ - flushed_)));
+    chain_.append(
+        block_.slice(static_cast<size_t>(flushed_ - start_), static_cast<size_t>(at_ - flushed_)));
     flushed_ = at_;
   }
 

@@ -15,14 +15,13 @@ class MemberListCall final : public UnaryCall {
     etcdserverpb::MemberListRequest request;
     if (!decode_into(message, &request)) return;
     if (!request.linearizable()) return respond();
-    // A linearizable list must not come from a process that has lost its place: any linearizable read
-    // proves that it has not.
+    // A linearizable list must not come from a process that has lost its place: any linearizable
+    // read proves that it has not.
     keyspace::RangeRequest probe;
     probe.range.key.assign(1, '\0');
     probe.keys_only = true;
-    tenant.api.range(std::move(probe),
-                     answer<MemberListCall, keyspace::RangeResult>(
-                         [](auto& call, auto&) { call.respond(); }));
+    tenant.api.range(std::move(probe), answer<MemberListCall, keyspace::RangeResult>(
+                                           [](auto& call, auto&) { call.respond(); }));
   }
 
   void respond() {

@@ -15,9 +15,7 @@ using keyspace::TxnRequest;
 
 enum class Outcome { ok, malformed, too_deep };
 
-Outcome outcome_of(const WireReader& in) {
-  return in.failed() ? Outcome::malformed : Outcome::ok;
-}
+Outcome outcome_of(const WireReader& in) { return in.failed() ? Outcome::malformed : Outcome::ok; }
 
 // Each parser merges into *out, as protobuf does when a message field comes twice.
 
@@ -25,20 +23,47 @@ Outcome parse(std::string_view bytes, RangeRequest* out) {
   WireReader in(bytes);
   while (in.next()) {
     switch (in.field()) {
-      case 1: in.read(&out->range.key); break;
-      case 2: in.read(&out->range.end); break;
-      case 3: in.read(&out->limit); break;
-      case 4: in.read(&out->revision.value); break;
-      case 5: in.read(&out->sort_order); break;
-      case 6: in.read(&out->sort_target); break;
-      case 7: in.read(&out->serializable); break;
-      case 8: in.read(&out->keys_only); break;
-      case 9: in.read(&out->count_only); break;
-      case 10: in.read(&out->min_mod_revision.value); break;
-      case 11: in.read(&out->max_mod_revision.value); break;
-      case 12: in.read(&out->min_create_revision.value); break;
-      case 13: in.read(&out->max_create_revision.value); break;
-      default: in.skip();
+      case 1:
+        in.read(&out->range.key);
+        break;
+      case 2:
+        in.read(&out->range.end);
+        break;
+      case 3:
+        in.read(&out->limit);
+        break;
+      case 4:
+        in.read(&out->revision.value);
+        break;
+      case 5:
+        in.read(&out->sort_order);
+        break;
+      case 6:
+        in.read(&out->sort_target);
+        break;
+      case 7:
+        in.read(&out->serializable);
+        break;
+      case 8:
+        in.read(&out->keys_only);
+        break;
+      case 9:
+        in.read(&out->count_only);
+        break;
+      case 10:
+        in.read(&out->min_mod_revision.value);
+        break;
+      case 11:
+        in.read(&out->max_mod_revision.value);
+        break;
+      case 12:
+        in.read(&out->min_create_revision.value);
+        break;
+      case 13:
+        in.read(&out->max_create_revision.value);
+        break;
+      default:
+        in.skip();
     }
   }
   return outcome_of(in);
@@ -48,13 +73,26 @@ Outcome parse(std::string_view bytes, PutRequest* out) {
   WireReader in(bytes);
   while (in.next()) {
     switch (in.field()) {
-      case 1: in.read(&out->key); break;
-      case 2: in.read(&out->value); break;
-      case 3: in.read(&out->lease.value); break;
-      case 4: in.read(&out->prev_kv); break;
-      case 5: in.read(&out->ignore_value); break;
-      case 6: in.read(&out->ignore_lease); break;
-      default: in.skip();
+      case 1:
+        in.read(&out->key);
+        break;
+      case 2:
+        in.read(&out->value);
+        break;
+      case 3:
+        in.read(&out->lease.value);
+        break;
+      case 4:
+        in.read(&out->prev_kv);
+        break;
+      case 5:
+        in.read(&out->ignore_value);
+        break;
+      case 6:
+        in.read(&out->ignore_lease);
+        break;
+      default:
+        in.skip();
     }
   }
   return outcome_of(in);
@@ -64,10 +102,17 @@ Outcome parse(std::string_view bytes, DeleteRangeRequest* out) {
   WireReader in(bytes);
   while (in.next()) {
     switch (in.field()) {
-      case 1: in.read(&out->range.key); break;
-      case 2: in.read(&out->range.end); break;
-      case 3: in.read(&out->prev_kv); break;
-      default: in.skip();
+      case 1:
+        in.read(&out->range.key);
+        break;
+      case 2:
+        in.read(&out->range.end);
+        break;
+      case 3:
+        in.read(&out->prev_kv);
+        break;
+      default:
+        in.skip();
     }
   }
   return outcome_of(in);
@@ -77,11 +122,16 @@ Outcome parse(std::string_view bytes, DeleteRangeRequest* out) {
 // belongs to.
 uint32_t arm_of(CompareTarget target) {
   switch (target) {
-    case CompareTarget::version: return 4;
-    case CompareTarget::create: return 5;
-    case CompareTarget::mod: return 6;
-    case CompareTarget::value: return 7;
-    case CompareTarget::lease: return 8;
+    case CompareTarget::version:
+      return 4;
+    case CompareTarget::create:
+      return 5;
+    case CompareTarget::mod:
+      return 6;
+    case CompareTarget::value:
+      return 7;
+    case CompareTarget::lease:
+      return 8;
   }
   return 0;
 }
@@ -93,9 +143,15 @@ Outcome parse(std::string_view bytes, Compare* out) {
   std::string_view value;
   while (in.next()) {
     switch (uint32_t field = in.field()) {
-      case 1: in.read(&out->result); break;
-      case 2: in.read(&out->target); break;
-      case 3: in.read(&out->range.key); break;
+      case 1:
+        in.read(&out->result);
+        break;
+      case 2:
+        in.read(&out->target);
+        break;
+      case 3:
+        in.read(&out->range.key);
+        break;
       case 4:
       case 5:
       case 6:
@@ -106,8 +162,11 @@ Outcome parse(std::string_view bytes, Compare* out) {
       case 7:
         if (in.read_view(&value)) arm = field;
         break;
-      case 64: in.read(&out->range.end); break;
-      default: in.skip();
+      case 64:
+        in.read(&out->range.end);
+        break;
+      default:
+        in.skip();
     }
   }
   // An operand in another arm than the target's counts as absent (etcd-v3.md 1.5).
@@ -189,8 +248,9 @@ Result<Request> decode(std::string_view message) {
 }  // namespace
 
 Status unmarshal_error() {
-  return {Error::internal, "grpc: error unmarshalling request: proto: cannot parse invalid "
-                           "wire-format data"};
+  return {Error::internal,
+          "grpc: error unmarshalling request: proto: cannot parse invalid "
+          "wire-format data"};
 }
 
 Result<RangeRequest> decode_range(std::string_view message) {
@@ -204,9 +264,12 @@ Result<DeleteRangeRequest> decode_delete_range(std::string_view message) {
 Result<TxnRequest> decode_txn(std::string_view message) {
   TxnRequest request;
   switch (parse(message, &request, 0)) {
-    case Outcome::ok: return request;
-    case Outcome::malformed: return unmarshal_error();
-    case Outcome::too_deep: return Error::too_many_ops;
+    case Outcome::ok:
+      return request;
+    case Outcome::malformed:
+      return unmarshal_error();
+    case Outcome::too_deep:
+      return Error::too_many_ops;
   }
   return unmarshal_error();
 }

@@ -137,8 +137,7 @@ class ResignCall final : public SessionCall {
     // A stale key changes nothing and is no error (etcd-v3.md 1.9).
     tenant.api.txn(resign_txn(request.leader().key(), Revision(request.leader().rev())),
                    answer<ResignCall, keyspace::TxnResult>([](auto& call, auto& result) {
-                     call.reply(
-                         encode_header_only(call.tenant().header(), result.header_revision));
+                     call.reply(encode_header_only(call.tenant().header(), result.header_revision));
                    }));
   }
 };
@@ -151,11 +150,10 @@ class LeaderCall final : public SessionCall {
   void handle(Tenant& tenant, std::string_view message) override {
     v3electionpb::LeaderRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.range(first_created(queue_prefix(request.name())),
-                     answer<LeaderCall, keyspace::RangeResult>(
-                         [](LeaderCall& call, keyspace::RangeResult& result) {
-                           call.respond(result);
-                         }));
+    tenant.api.range(
+        first_created(queue_prefix(request.name())),
+        answer<LeaderCall, keyspace::RangeResult>(
+            [](LeaderCall& call, keyspace::RangeResult& result) { call.respond(result); }));
   }
 
   void respond(const keyspace::RangeResult& result) {

@@ -1,5 +1,5 @@
-// v3electionpb.Election/Observe: the current leader's key-value, then each change of it, then the next
-// leader's.
+// v3electionpb.Election/Observe: the current leader's key-value, then each change of it, then the
+// next leader's.
 #include "etcd/key_watch.h"
 #include "etcd/methods.h"
 #include "etcd/session_call.h"

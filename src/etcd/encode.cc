@@ -95,14 +95,15 @@ void write_kv_as(uint32_t field, const KvRecord& kv, ChainWriter* out) {
   view.size() < splice_bytes_min ? out->copy(view) : out->splice(kv.encoded());
 }
 
-size_t keys_only_size(const KvRecord& kv) {
+size_t keys_only_size(const KvRecord& kv, bool with_lease) {
   return (kv.key().empty() ? 0 : length_delimited_size(kv.key().size())) +
          number_field_size(static_cast<uint64_t>(kv.create_revision().value)) +
          number_field_size(static_cast<uint64_t>(kv.mod_revision().value)) +
-         number_field_size(static_cast<uint64_t>(kv.version()));
+         number_field_size(static_cast<uint64_t>(kv.version())) +
+         (with_lease ? number_field_size(static_cast<uint64_t>(kv.lease().value)) : 0);
 }
-void write_keys_only(const KvRecord& kv, ChainWriter* out) {
-  out->length_prefix(2, keys_only_size(kv));
+void write_keys_only(const KvRecord& kv, bool with_lease, ChainWriter* out) {
+  out->length_prefix(2, keys_only_size(kv, with_lease));
   if (!kv.key().empty()) {
     out->length_prefix(1, kv.key().size());
     out->copy(kv.key());
@@ -110,6 +111,7 @@ void write_keys_only(const KvRecord& kv, ChainWriter* out) {
   out->number(2, static_cast<uint64_t>(kv.create_revision().value));
   out->number(3, static_cast<uint64_t>(kv.mod_revision().value));
   out->number(4, static_cast<uint64_t>(kv.version()));
+  if (with_lease) out->number(6, static_cast<uint64_t>(kv.lease().value));
 }
 
 // ---- Response bodies, without their headers ----
@@ -117,17 +119,16 @@ void write_keys_only(const KvRecord& kv, ChainWriter* out) {
 void measure_body(const RangeResult& result, Measure* m) {
   for (const KvRef& kv : result.kvs) {
     if (result.keys_only) {
-      m->copy(length_delimited_size(keys_only_size(*kv)));
+      m->copy(length_delimited_size(keys_only_size(*kv, result.keys_only_with_lease)));
     } else {
       measure_kv(*kv, m);
     }
   }
-  m->copy(number_field_size(result.more) +
-          number_field_size(static_cast<uint64_t>(result.count)));
+  m->copy(number_field_size(result.more) + number_field_size(static_cast<uint64_t>(result.count)));
 }
 void write_body(const RangeResult& result, ChainWriter* out) {
   for (const KvRef& kv : result.kvs) {
-    result.keys_only ? write_keys_only(*kv, out) : write_kv(*kv, out);
+    result.keys_only ? write_keys_only(*kv, result.keys_only_with_lease, out) : write_kv(*kv, out);
   }
   out->boolean(3, result.more);
   out->number(4, static_cast<uint64_t>(result.count));

@@ -1,5 +1,5 @@
-// Responses as wire bytes. Key-values are already encoded (KvRecord): large ones are spliced into the
-// response by reference, small ones copied, since a reference costs more than a short copy. One
+// Responses as wire bytes. Key-values are already encoded (KvRecord): large ones are spliced into
+// the response by reference, small ones copied, since a reference costs more than a short copy. One
 // allocation holds everything that is not spliced.
 //
 // Thread: the loop's. Ownership: the chains keep alive what they refer to.
@@ -33,7 +33,8 @@ ByteChain encode_stream_end(const Header& header, const keyspace::RangeResult& r
 // A message whose only field is the header.
 ByteChain encode_header_only(const Header& header, Revision revision);
 
-// Watch responses. The events of a delivery are encoded once and shared by all watches that get them.
+// Watch responses. The events of a delivery are encoded once and shared by all watches that get
+// them.
 struct EncodedEvents {
   ByteChain body;  // repeated field 11 of WatchResponse
 };

@@ -1,4 +1,5 @@
-// Watch responses. A delivery's events are encoded once; each watch adds its header and id in front.
+// Watch responses. A delivery's events are encoded once; each watch adds its header and id in
+// front.
 #include "etcd/chain_writer.h"
 #include "etcd/encode.h"
 

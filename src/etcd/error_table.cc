@@ -14,8 +14,8 @@ struct Entry {
   std::string_view text;
 };
 
-// too_many_requests arrives as Unknown: etcd's own server maps it to a client-side error that carries
-// no code.
+// too_many_requests arrives as Unknown: etcd's own server maps it to a client-side error that
+// carries no code.
 constexpr auto table = std::to_array<Entry>({
     {Error::empty_key, GrpcCode::invalid_argument, "etcdserver: key is not provided"},
     {Error::key_not_found, GrpcCode::invalid_argument, "etcdserver: key not found"},

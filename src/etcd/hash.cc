@@ -1,5 +1,5 @@
-// Maintenance.HashKV, and Hash, which etcd computes over its database file: ours has none, so it answers
-// the same hash of the newest revision.
+// Maintenance.HashKV, and Hash, which etcd computes over its database file: ours has none, so it
+// answers the same hash of the newest revision.
 #include "etcd/methods.h"
 #include "etcd/unary.h"
 #include "proto/rpc.pb.h"
@@ -37,9 +37,8 @@ class HashCall final : public UnaryCall {
   void handle(Tenant& tenant, std::string_view message) override {
     etcdserverpb::HashRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.hash_kv(Revision(0),
-                       answer<HashCall, keyspace::HashResult>(
-                           [](auto& call, auto& result) { call.respond(result); }));
+    tenant.api.hash_kv(Revision(0), answer<HashCall, keyspace::HashResult>(
+                                        [](auto& call, auto& result) { call.respond(result); }));
   }
   void respond(const keyspace::HashResult& result) {
     etcdserverpb::HashResponse response;

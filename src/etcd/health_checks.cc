@@ -32,11 +32,16 @@ bool passed(const CheckResult& result) { return result.reason.empty(); }
 
 std::string_view check_name(HealthCheck check) {
   switch (check) {
-    case HealthCheck::data_corruption: return "data_corruption";
-    case HealthCheck::serializable_read: return "serializable_read";
-    case HealthCheck::linearizable_read: return "linearizable_read";
-    case HealthCheck::non_learner: return "non_learner";
-    case HealthCheck::shutdown: return "shutdown";
+    case HealthCheck::data_corruption:
+      return "data_corruption";
+    case HealthCheck::serializable_read:
+      return "serializable_read";
+    case HealthCheck::linearizable_read:
+      return "linearizable_read";
+    case HealthCheck::non_learner:
+      return "non_learner";
+    case HealthCheck::shutdown:
+      return "shutdown";
   }
   return {};
 }
@@ -60,14 +65,13 @@ void run_check(Services& services, HealthCheck check, CheckDone done) {
   if (!tenant.ok()) return done(error_text(tenant.status()));
   if (check == HealthCheck::serializable_read) return probe_read(**tenant, true, std::move(done));
   if (check == HealthCheck::linearizable_read) return probe_read(**tenant, false, std::move(done));
-  (*tenant)->api.status(
-      [done = std::move(done)](Result<replica::StatusResult> result) mutable {
-        if (!result.ok()) return done(error_text(result.status()));
-        bool corrupt = std::ranges::any_of(result->alarms, [](const replica::Alarm& alarm) {
-          return alarm.type == etcdserverpb::CORRUPT;
-        });
-        done(corrupt ? "alarm activated: CORRUPT" : "");
-      });
+  (*tenant)->api.status([done = std::move(done)](Result<replica::StatusResult> result) mutable {
+    if (!result.ok()) return done(error_text(result.status()));
+    bool corrupt = std::ranges::any_of(result->alarms, [](const replica::Alarm& alarm) {
+      return alarm.type == etcdserverpb::CORRUPT;
+    });
+    done(corrupt ? "alarm activated: CORRUPT" : "");
+  });
 }
 
 void run_checks(Services& services, std::vector<HealthCheck> checks,
@@ -79,8 +83,8 @@ proxy::HttpResponse render_checks(const std::vector<CheckResult>& results, bool 
   std::string list;
   for (const CheckResult& result : results) {
     std::string name(check_name(result.check));
-    list += passed(result) ? "[+]" + name + " ok\n"
-                           : "[-]" + name + " failed: " + result.reason + "\n";
+    list +=
+        passed(result) ? "[+]" + name + " ok\n" : "[-]" + name + " failed: " + result.reason + "\n";
   }
   if (!std::ranges::all_of(results, passed)) return plain_error(503, std::move(list));
   proxy::HttpResponse response = plain_error(200, "ok");
@@ -93,8 +97,8 @@ proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results) 
   std::string body = std::string("{\"ready\":") + (ready ? "true" : "false") + ",\"conditions\":[";
   for (const CheckResult& result : results) {
     if (body.back() == '}') body += ',';
-    body += "{\"name\":\"" + std::string(check_name(result.check)) + "\",\"ok\":" +
-            (passed(result) ? "true" : "false");
+    body += "{\"name\":\"" + std::string(check_name(result.check)) +
+            "\",\"ok\":" + (passed(result) ? "true" : "false");
     if (!passed(result)) body += ",\"reason\":\"" + json_escape(result.reason) + "\"";
     body += '}';
   }

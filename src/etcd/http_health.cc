@@ -69,24 +69,25 @@ void answer_checks(Services& services, std::vector<HealthCheck> checks,
                    const proxy::HttpRequest& request, proxy::HttpRespond respond) {
   bool verbose = !query_values(request.query, "verbose").empty();
   bool json = wants_json(request);
-  run_checks(services, std::move(checks),
-             [verbose, json, respond = std::move(respond)](std::vector<CheckResult> results) mutable {
-               respond(json ? render_checks_json(results) : render_checks(results, verbose));
-             });
+  run_checks(
+      services, std::move(checks),
+      [verbose, json, respond = std::move(respond)](std::vector<CheckResult> results) mutable {
+        respond(json ? render_checks_json(results) : render_checks(results, verbose));
+      });
 }
 
 // `path` with all its checks, and one path below it for each.
 void add_check_family(Services& services, proxy::Router& router, const std::string& path,
                       const std::vector<HealthCheck>& checks) {
-  router.add_http(path, [&services, checks](proxy::HttpRequest request,
-                                            proxy::HttpRespond respond) {
-    if (request.method != "GET") return respond(method_not_allowed());
-    std::vector<HealthCheck> wanted = checks;
-    for (const std::string& name : query_values(request.query, "exclude")) {
-      std::erase_if(wanted, [&](HealthCheck check) { return check_name(check) == name; });
-    }
-    answer_checks(services, std::move(wanted), request, std::move(respond));
-  });
+  router.add_http(
+      path, [&services, checks](proxy::HttpRequest request, proxy::HttpRespond respond) {
+        if (request.method != "GET") return respond(method_not_allowed());
+        std::vector<HealthCheck> wanted = checks;
+        for (const std::string& name : query_values(request.query, "exclude")) {
+          std::erase_if(wanted, [&](HealthCheck check) { return check_name(check) == name; });
+        }
+        answer_checks(services, std::move(wanted), request, std::move(respond));
+      });
   router.add_http(path + "/", [&services, checks, prefix = path.size() + 1](
                                   proxy::HttpRequest request, proxy::HttpRespond respond) {
     std::string_view name = std::string_view(request.path).substr(prefix);

@@ -7,9 +7,9 @@ namespace lattice::etcd {
 void register_http_version(Services&, proxy::Router& router) {
   router.add_http("/version", [](proxy::HttpRequest request, proxy::HttpRespond respond) {
     if (request.method != "GET") return respond(method_not_allowed());
-    std::string body = "{\"etcdserver\":\"" + std::string(etcd_version) +
-                       "\",\"etcdcluster\":\"" + std::string(etcd_cluster_version) +
-                       "\",\"storage\":\"" + std::string(etcd_storage_version) + "\"}";
+    std::string body = "{\"etcdserver\":\"" + std::string(etcd_version) + "\",\"etcdcluster\":\"" +
+                       std::string(etcd_cluster_version) + "\",\"storage\":\"" +
+                       std::string(etcd_storage_version) + "\"}";
     respond({200, {{"content-type", "application/json"}}, std::move(body)});
   });
 }

@@ -1,9 +1,9 @@
 // Who answers: the ids that clients see in every response header and in MemberList.
 //
-// etcd derives its ids from peer URLs. Lattice has no peers: the cluster is the database, which keeps the
-// cluster id, so it is the same at every process that serves it and after any restart. The member id is
-// derived as etcd does it, from the advertised URLs and a token, here the cluster id.
-// Thread: immutable.
+// etcd derives its ids from peer URLs. Lattice has no peers: the cluster is the database, which
+// keeps the cluster id, so it is the same at every process that serves it and after any restart.
+// The member id is derived as etcd does it, from the advertised URLs and a token, here the cluster
+// id. Thread: immutable.
 #pragma once
 
 #include <cstdint>

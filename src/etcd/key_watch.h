@@ -14,7 +14,8 @@ namespace lattice::etcd {
 class KeyWatch final : public replica::WatchSink {
  public:
   // Whole revisions, in order.
-  using OnEvents = absl::AnyInvocable<void(Revision header, const std::vector<replica::WatchEvent>&)>;
+  using OnEvents =
+      absl::AnyInvocable<void(Revision header, const std::vector<replica::WatchEvent>&)>;
   // The watch can go on no longer: overtaken by compaction, or the replica's status.
   using OnLost = absl::AnyInvocable<void(Status)>;
 

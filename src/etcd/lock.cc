@@ -55,12 +55,12 @@ class LockCall final : public SessionCall {
   void on_turn() override {
     keyspace::RangeRequest own;
     own.range.key = key_;
-    tenant().api.range(std::move(own),
-                       answer<LockCall, keyspace::RangeResult>(
-                           [](LockCall& call, keyspace::RangeResult& found) {
-                             if (!found.kvs.empty()) return call.acquired(found.header_revision);
-                             call.fail({Error::unknown, "mutex: session is expired"});
-                           }));
+    tenant().api.range(
+        std::move(own),
+        answer<LockCall, keyspace::RangeResult>([](LockCall& call, keyspace::RangeResult& found) {
+          if (!found.kvs.empty()) return call.acquired(found.header_revision);
+          call.fail({Error::unknown, "mutex: session is expired"});
+        }));
   }
 
   void acquired(Revision header) {

@@ -8,8 +8,8 @@ namespace lattice::etcd {
 namespace {
 
 std::string alarm_line(const replica::Alarm& alarm) {
-  return "memberID:" + std::to_string(alarm.member_id) + " alarm:" +
-         etcdserverpb::AlarmType_Name(static_cast<etcdserverpb::AlarmType>(alarm.type));
+  return "memberID:" + std::to_string(alarm.member_id) +
+         " alarm:" + etcdserverpb::AlarmType_Name(static_cast<etcdserverpb::AlarmType>(alarm.type));
 }
 
 class StatusCall final : public UnaryCall {
@@ -98,9 +98,9 @@ void register_maintenance(Services& services, proxy::Router& router) {
   router.add_grpc("/etcdserverpb.Maintenance/Status", factory_of<StatusCall>(services));
   router.add_grpc("/etcdserverpb.Maintenance/Alarm", factory_of<AlarmCall>(services));
   router.add_grpc("/etcdserverpb.Maintenance/Defragment", factory_of<DefragmentCall>(services));
-  for (std::string_view path : {"/etcdserverpb.Maintenance/Snapshot",
-                                "/etcdserverpb.Maintenance/MoveLeader",
-                                "/etcdserverpb.Maintenance/Downgrade"}) {
+  for (std::string_view path :
+       {"/etcdserverpb.Maintenance/Snapshot", "/etcdserverpb.Maintenance/MoveLeader",
+        "/etcdserverpb.Maintenance/Downgrade"}) {
     register_unimplemented(router, path);
   }
 }

@@ -1,6 +1,5 @@
-// One registration function per RPC family, each implemented beside its calls; registry.cc puts them
-// together.
-// Thread: start-up, on the loop's thread or before it runs.
+// One registration function per RPC family, each implemented beside its calls; registry.cc puts
+// them together. Thread: start-up, on the loop's thread or before it runs.
 #pragma once
 
 #include "etcd/services.h"

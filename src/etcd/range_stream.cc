@@ -1,5 +1,5 @@
-// KV.RangeStream: a Range answer in pieces. The list is read once, at one revision; what waits for the
-// client is a list of references, and bytes are made only as fast as flow control takes them.
+// KV.RangeStream: a Range answer in pieces. The list is read once, at one revision; what waits for
+// the client is a list of references, and bytes are made only as fast as flow control takes them.
 #include "etcd/methods.h"
 #include "etcd/stream_call.h"
 #include "keyspace/keyspace.h"
@@ -65,6 +65,7 @@ class RangeStreamCall final : public StreamCall {
     size_t end = chunk_end();
     keyspace::RangeResult chunk;
     chunk.keys_only = result_.keys_only;
+    chunk.keys_only_with_lease = result_.keys_only_with_lease;
     chunk.kvs.assign(std::make_move_iterator(result_.kvs.begin() + static_cast<ptrdiff_t>(next_)),
                      std::make_move_iterator(result_.kvs.begin() + static_cast<ptrdiff_t>(end)));
     next_ = end;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "etcd/client_requests.h"
 #include "etcd/encode.h"
 #include "etcd/identity.h"
 #include "etcd/open_calls.h"
@@ -18,8 +19,9 @@
 
 namespace lattice::etcd {
 
-// The etcd release whose behaviour and API Lattice presents: RangeStream came with it. Clients parse it
-// and enable features by it (kube-apiserver wants 3.6 or newer), so it names an etcd version, not ours.
+// The etcd release whose behaviour and API Lattice presents: RangeStream came with it. Clients
+// parse it and enable features by it (kube-apiserver wants 3.6 or newer), so it names an etcd
+// version, not ours.
 inline constexpr std::string_view etcd_version = "3.7.0";
 inline constexpr std::string_view etcd_cluster_version = "3.7.0";
 // MAJOR.MINOR of the storage features that etcd would need for this data.
@@ -44,8 +46,8 @@ struct Tenant {
 class Tenants {
  public:
   virtual ~Tenants() = default;
-  // Whom a call with this metadata concerns. Errors: why nobody can serve it now. The answer stays valid
-  // for the loop's life.
+  // Whom a call with this metadata concerns. Errors: why nobody can serve it now. The answer stays
+  // valid for the loop's life.
   virtual Result<Tenant*> find(const proxy::ServerStream& stream) = 0;
   // The tenant that health checks look at.
   virtual Result<Tenant*> find_default() = 0;
@@ -55,6 +57,8 @@ struct Services {
   Tenants& tenants;
   replica::Environment& environment;
   ServiceLimits limits;
+  // Null: nobody counts.
+  ClientRequests* client_requests = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
   // Calls that do not end by themselves; drained at shutdown.
@@ -62,13 +66,13 @@ struct Services {
   bool draining = false;
 };
 
-// Puts every RPC of etcd v3 and of grpc.health.v1, and the HTTP paths of etcd's client port, into the
-// router. Requires: `services` outlives the router.
+// Puts every RPC of etcd v3 and of grpc.health.v1, and the HTTP paths of etcd's client port, into
+// the router. Requires: `services` outlives the router.
 void register_all(Services& services, proxy::Router& router);
 // What the metrics port serves: /metrics and the health family.
 void register_metrics_port(Services& services, proxy::Router& router);
-// Ends what would keep a drained connection open: watches, keepalive streams, lock and election calls.
-// Clients see Unavailable and go on elsewhere.
+// Ends what would keep a drained connection open: watches, keepalive streams, lock and election
+// calls. Clients see Unavailable and go on elsewhere.
 void drain(Services& services);
 
 }  // namespace lattice::etcd

@@ -74,12 +74,11 @@ void SessionCall::open_session(LeaseId lease) {
 }
 
 void SessionCall::keep_alive_later() {
-  keep_alive_ = services().environment.after(
-      std::chrono::seconds(session_ttl_seconds / 3), [this] {
-        if (ended()) return;
-        tenant().api.lease_keep_alive(lease_, [](Result<replica::LeaseKeepAliveResult>) {});
-        keep_alive_later();
-      });
+  keep_alive_ = services().environment.after(std::chrono::seconds(session_ttl_seconds / 3), [this] {
+    if (ended()) return;
+    tenant().api.lease_keep_alive(lease_, [](Result<replica::LeaseKeepAliveResult>) {});
+    keep_alive_later();
+  });
 }
 
 void SessionCall::wait_for_turn(std::string prefix, Revision newest) {
@@ -95,13 +94,13 @@ void SessionCall::look_for_older() {
   request.sort_target = keyspace::SortTarget::create;
   request.max_create_revision = newest_;
   request.limit = 1;
-  tenant().api.range(std::move(request),
-                     answer<SessionCall, keyspace::RangeResult>(
-                         [](SessionCall& call, keyspace::RangeResult& found) {
-                           if (found.kvs.empty()) return call.on_turn();
-                           call.watch_deletion(std::string(found.kvs.front()->key()),
-                                               found.header_revision + 1);
-                         }));
+  tenant().api.range(std::move(request), answer<SessionCall, keyspace::RangeResult>(
+                                             [](SessionCall& call, keyspace::RangeResult& found) {
+                                               if (found.kvs.empty()) return call.on_turn();
+                                               call.watch_deletion(
+                                                   std::string(found.kvs.front()->key()),
+                                                   found.header_revision + 1);
+                                             }));
 }
 
 void SessionCall::watch_deletion(std::string key, Revision from) {

@@ -1,7 +1,7 @@
-// What the Lock and Election services share: a key below a name that a lease keeps alive, and waiting
-// until all older keys below that name are gone. The layout is that of etcd's client recipes, so
-// clients that use those recipes directly queue up with ours: NAME "/" hex(lease), ordered by create
-// revision (etcd-v3.md 1.9).
+// What the Lock and Election services share: a key below a name that a lease keeps alive, and
+// waiting until all older keys below that name are gone. The layout is that of etcd's client
+// recipes, so clients that use those recipes directly queue up with ours: NAME "/" hex(lease),
+// ordered by create revision (etcd-v3.md 1.9).
 //
 // Thread: the connection's loop. Ownership: the transport's.
 #pragma once

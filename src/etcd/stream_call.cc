@@ -5,7 +5,7 @@ namespace lattice::etcd {
 void StreamCall::on_message(Bytes message) {
   if (ended_) return;
   if (tenant_ == nullptr) {
-    Result<Tenant*> tenant = admit(services_, stream_);
+    Result<Tenant*> tenant = admit(services_, stream_, CallKind::stream);
     if (!tenant.ok()) return finish(tenant.status());
     tenant_ = *tenant;
   }

@@ -5,11 +5,16 @@
 
 namespace lattice::etcd {
 
-Result<Tenant*> admit(Services& services, const proxy::ServerStream& stream) {
+Result<Tenant*> admit(Services& services, const proxy::ServerStream& stream, CallKind kind) {
   bool has_leader_wanted = false;
+  std::string_view version;
   for (const auto& [name, value] : stream.metadata()) {
-    if (name == "client-api-version" && !is_utf8(value)) return Error::invalid_client_api_version;
+    if (name == "client-api-version") version = value;
     if (name == "hasleader" && value == "true") has_leader_wanted = true;
+  }
+  if (!is_utf8(version)) return Error::invalid_client_api_version;
+  if (services.client_requests != nullptr) {
+    services.client_requests->count(kind == CallKind::stream, version);
   }
   if (services.draining) return Error::stopped;
   Result<Tenant*> tenant = services.tenants.find(stream);
@@ -20,7 +25,7 @@ Result<Tenant*> admit(Services& services, const proxy::ServerStream& stream) {
 void UnaryCall::on_message(Bytes message) {
   if (started_ || ended_) return;  // a unary method has one request; more are nobody's
   started_ = true;
-  Result<Tenant*> tenant = admit(services_, stream_);
+  Result<Tenant*> tenant = admit(services_, stream_, CallKind::unary);
   if (!tenant.ok()) return reject(tenant.status());
   tenant_ = *tenant;
   handle(**tenant, message.view());

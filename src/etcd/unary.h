@@ -11,7 +11,8 @@ namespace lattice::etcd {
 
 // The checks that precede every handler (etcd-v3.md 1.0), and the tenant that the call concerns.
 // Errors: invalid_client_api_version, no_leader, and whatever the tenant table says.
-Result<Tenant*> admit(Services& services, const proxy::ServerStream& stream);
+enum class CallKind : uint8_t { unary, stream };
+Result<Tenant*> admit(Services& services, const proxy::ServerStream& stream, CallKind kind);
 
 class UnaryCall : public proxy::Call {
  public:

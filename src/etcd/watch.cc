@@ -1,8 +1,8 @@
-// Watch.Watch: the stream of requests goes to the replica's WatchStream, what that reports goes to the
-// client. Order is kept by construction: both directions are plain calls on one loop.
+// Watch.Watch: the stream of requests goes to the replica's WatchStream, what that reports goes to
+// the client. Order is kept by construction: both directions are plain calls on one loop.
 //
-// Bounded memory: the replica stops feeding a stream that has stream_bytes_max undelivered; credit is
-// given back as the transport reports bytes gone.
+// Bounded memory: the replica stops feeding a stream that has stream_bytes_max undelivered; credit
+// is given back as the transport reports bytes gone.
 #include <algorithm>
 #include <deque>
 
@@ -20,10 +20,12 @@ constexpr size_t grpc_overhead_bytes = 512 << 10;
 
 std::string_view refusal_text(replica::WatchRefusal refusal) {
   switch (refusal) {
-    case replica::WatchRefusal::none: return {};
+    case replica::WatchRefusal::none:
+      return {};
     case replica::WatchRefusal::compacted:
       return "etcdserver: mvcc: required revision has been compacted";
-    case replica::WatchRefusal::empty_range: return "mvcc: watcher range is empty";
+    case replica::WatchRefusal::empty_range:
+      return "mvcc: watcher range is empty";
     case replica::WatchRefusal::duplicate_id:
       return "mvcc: duplicate watch ID provided on the WatchStream";
   }
@@ -59,17 +61,14 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     }
     emit(message);
   }
-  void on_events(WatchId id, Revision header, bool fragment,
-                 replica::WatchEvents events) override {
+  void on_events(WatchId id, Revision header, bool fragment, replica::WatchEvents events) override {
     size_t credit = replica::encoded_size(*events);
     size_t fragment_bytes = services().limits.request_bytes_max + grpc_overhead_bytes;
     encoder_.encode(tenant().header(), {id, header, fragment, events}, fragment_bytes,
                     [&](ByteChain message) { queue(std::move(message), 0); });
     if (!unsent_.empty()) unsent_.back().credit = credit;
   }
-  void on_progress(WatchId id, Revision header) override {
-    emit({.revision = header, .id = id});
-  }
+  void on_progress(WatchId id, Revision header) override { emit({.revision = header, .id = id}); }
   void on_compacted(WatchId id, Revision compact_revision) override {
     emit({.revision = Revision(0),
           .id = id,
@@ -100,8 +99,10 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
         return create(request.mutable_create_request());
       case etcdserverpb::WatchRequest::kCancelRequest:
         return watches_->cancel(WatchId(request.cancel_request().watch_id()));
-      case etcdserverpb::WatchRequest::kProgressRequest: return watches_->request_progress();
-      case etcdserverpb::WatchRequest::REQUEST_UNION_NOT_SET: return;  // etcd ignores it, too
+      case etcdserverpb::WatchRequest::kProgressRequest:
+        return watches_->request_progress();
+      case etcdserverpb::WatchRequest::REQUEST_UNION_NOT_SET:
+        return;  // etcd ignores it, too
     }
   }
 

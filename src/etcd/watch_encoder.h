@@ -1,6 +1,6 @@
-// Deliveries to watches as wire messages. A thousand watches on one key get the same events one after
-// the other: the encoded form of the last ones is kept.
-// Thread: one loop; one encoder for all its watch streams.
+// Deliveries to watches as wire messages. A thousand watches on one key get the same events one
+// after the other: the encoded form of the last ones is kept. Thread: one loop; one encoder for all
+// its watch streams.
 #pragma once
 
 #include <vector>

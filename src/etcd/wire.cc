@@ -34,7 +34,8 @@ bool WireReader::take_length(size_t* size) {
   return true;
 }
 
-// Field and type of the next tag. As in the generated parsers, five bytes at most, of which 32 bits count.
+// Field and type of the next tag. As in the generated parsers, five bytes at most, of which 32 bits
+// count.
 bool WireReader::take_tag(uint32_t* field, uint32_t* type) {
   uint64_t value = 0;
   if (!take_limited(5, &value)) return false;

@@ -41,9 +41,7 @@ inline char* put_length_prefix(char* at, uint32_t field, size_t size) {
   return put_varint(at, size);
 }
 // Of a message or bytes field, prefix included.
-inline constexpr size_t length_delimited_size(size_t size) {
-  return 1 + varint_size(size) + size;
-}
+inline constexpr size_t length_delimited_size(size_t size) { return 1 + varint_size(size) + size; }
 
 // Walks over the fields of one message:
 //
@@ -64,7 +62,9 @@ class WireReader {
 
   // Each takes the field's value if it has the right type and skips it otherwise.
   void read(int64_t* value) { read_number(value); }
-  void read(bool* value) { read_varint([value](uint64_t v) { *value = v != 0; }); }
+  void read(bool* value) {
+    read_varint([value](uint64_t v) { *value = v != 0; });
+  }
   template <class Enum>
     requires std::is_enum_v<Enum>
   void read(Enum* value) {

@@ -112,6 +112,7 @@ Result<RangeResult> read_range(const State& state, const RangeRequest& request, 
   RangeResult result;
   result.header_revision = current;
   result.keys_only = request.keys_only;
+  result.keys_only_with_lease = request.keys_only && request.sort_target == SortTarget::value;
   const Interval interval(request.range);
   if (request.count_only) {
     result.count = count_at(state, interval, revision);

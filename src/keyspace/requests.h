@@ -81,6 +81,8 @@ struct RangeResult {
   Revision header_revision;
   std::vector<KvRef> kvs;
   bool keys_only = false;  // encode each kv without its value and lease
+  // ... but with its lease: etcd reads the values themselves to sort by them.
+  bool keys_only_with_lease = false;
   bool more = false;
   int64_t count = 0;
 };

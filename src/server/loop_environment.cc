@@ -1,7 +1,8 @@
 #include "server/loop_environment.h"
 
-#include <openssl/rand.h>
+#include <sys/random.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 namespace lattice::server {
@@ -24,7 +25,14 @@ std::unique_ptr<replica::Timer> LoopEnvironment::after(Duration delay,
 
 void LoopEnvironment::random_bytes(std::span<uint8_t> out) {
   // Ids must never repeat; a system that cannot give random bytes is not one to run on.
-  if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) std::abort();
+  while (!out.empty()) {
+    ssize_t size = getrandom(out.data(), out.size(), 0);
+    if (size > 0) {
+      out = out.subspan(static_cast<size_t>(size));
+    } else if (errno != EINTR) {
+      std::abort();
+    }
+  }
 }
 
 }  // namespace lattice::server

@@ -11,15 +11,16 @@ class PostgresKind final : public Store {
       : store_(std::move(store)) {}
 
   void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
-    store_->open([this, tenant = std::string(tenant), done = std::move(done)](Status status) mutable {
-      if (!status.ok()) return done(std::move(status));
-      store_->open_log(tenant, [this, done = std::move(done)](
-                                   Result<std::unique_ptr<replica::Log>> log) mutable {
-        if (!log.ok()) return done(log.status());
-        sessions_ = store_->open_sessions();
-        done(OpenedLog{std::move(*log), sessions_.get(), store_->cluster_id()});
-      });
-    });
+    store_->open(
+        [this, tenant = std::string(tenant), done = std::move(done)](Status status) mutable {
+          if (!status.ok()) return done(std::move(status));
+          store_->open_log(tenant, [this, done = std::move(done)](
+                                       Result<std::unique_ptr<replica::Log>> log) mutable {
+            if (!log.ok()) return done(log.status());
+            sessions_ = store_->open_sessions();
+            done(OpenedLog{std::move(*log), sessions_.get(), store_->cluster_id()});
+          });
+        });
   }
   Status health() const override { return store_->health(); }
 
@@ -36,7 +37,8 @@ Result<std::unique_ptr<Store>> make_postgres_store(const config::Config& config,
   options.url = config.backend.url;
   if (config.durability.mode == config::DurabilityMode::async) {
     options.durability.mode = backends::PgDurabilityMode::async;
-    around.log.warn("writes are acknowledged before PostgreSQL has flushed them; a crash can lose them");
+    around.log.warn(
+        "writes are acknowledged before PostgreSQL has flushed them; a crash can lose them");
   }
   if (config.durability.mode == config::DurabilityMode::quorum) {
     options.durability.mode = backends::PgDurabilityMode::quorum;

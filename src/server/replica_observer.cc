@@ -3,11 +3,10 @@
 namespace lattice::server {
 
 void ReplicaObserver::on_load(const LoadProgress& progress) {
-  log_.info(progress.done ? "log loaded" : "loading the log",
-            {{"batches", progress.batches},
-             {"records", progress.records},
-             {"revision", progress.revision},
-             {"elapsed_s", progress.elapsed}});
+  log_.info(progress.done ? "log loaded" : "loading the log", {{"batches", progress.batches},
+                                                               {"records", progress.records},
+                                                               {"revision", progress.revision},
+                                                               {"elapsed_s", progress.elapsed}});
 }
 
 void ReplicaObserver::on_append_committed(const Append& append) {

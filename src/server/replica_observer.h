@@ -17,7 +17,9 @@ class ReplicaObserver final : public replica::Observer {
   // Called when the log was read and it is known who leads, or that the log cannot be served. Runs
   // inside the replica's callback: defer what calls the replica.
   void on_role(absl::AnyInvocable<void(bool leads)> callback) { on_role_ = std::move(callback); }
-  void on_unusable(absl::AnyInvocable<void(Status)> callback) { on_unusable_ = std::move(callback); }
+  void on_unusable(absl::AnyInvocable<void(Status)> callback) {
+    on_unusable_ = std::move(callback);
+  }
 
   void on_load(const LoadProgress& progress) override;
   void on_append_committed(const Append& append) override;

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
 #include "server/replica_observer.h"
@@ -22,8 +23,16 @@ namespace {
 constexpr Duration database_check = std::chrono::milliseconds(500);
 constexpr Duration upkeep_interval = std::chrono::seconds(5);
 
-// The life of the process: start, serve, drain, stop. Lives on the first worker's loop, which is the
-// caller's thread; the tenants' replicas live there, too.
+// libpq explains itself in several lines; logs, statuses and health texts have one.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  return text;
+}
+
+// The life of the process: start, serve, drain, stop. Lives on the first worker's loop, which is
+// the caller's thread; the tenants' replicas live there, too.
 class Server {
  public:
   Server(const config::Config& config, telemetry::Logger& log, std::function<void()> reload)
@@ -43,6 +52,7 @@ class Server {
   void wait_for_database();
   void on_tenant_log(Result<OpenedLog> opened);
   void start_replica(OpenedLog opened);
+  void publish_tenant(const etcd::Identity& identity);
   void on_role(bool leads);
   void announce();
   // ---- End ----
@@ -66,7 +76,8 @@ class Server {
   std::unique_ptr<Store> store_;
   ReplicaObserver observer_;
   std::unique_ptr<replica::Replica> replica_;
-  std::unique_ptr<loop::TimerHandle> timer_;       // of the current phase
+  std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
+  std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
   Instant give_up_;           // waiting for the database
   std::string told_trouble_;  // the newest that was logged while waiting
@@ -95,11 +106,11 @@ int Server::run() {
   open_tenant();
   owner().loop().run();
 
-  for (std::thread& thread : threads_) thread.join();
   timer_.reset();
   upkeep_timer_.reset();
   signals_.stop_watching();
-  for (auto& worker : workers_) worker->close();
+  owner().close();
+  remote_apis_.clear();
   replica_.reset();
   store_.reset();
   if (exit_status_ == 0) log_.info("stopped");
@@ -136,21 +147,23 @@ void Server::open_tenant() {
   store_->open_log(config_.tenants.default_tenant,
                    [this](Result<OpenedLog> opened) { on_tenant_log(std::move(opened)); });
   give_up_ = owner().loop().now() + config_.server.startup_timeout;
-  wait_for_database();
+  timer_ = owner().loop().after(database_check, [this] { wait_for_database(); });
 }
 
 // The store tries again by itself; here its trouble is told to operators and clients.
 void Server::wait_for_database() {
-  if (Status status = store_->health(); !status.ok()) {
+  if (Status health = store_->health(); !health.ok()) {
+    const Status trouble(health.error(), one_line(health.detail()));
     if (owner().loop().now() >= give_up_) {
-      return fail("the database stays unavailable", status, exit_backend_unavailable);
+      return fail("the database stays unavailable", trouble, exit_backend_unavailable);
     }
-    if (status.detail() != told_trouble_) {
-      told_trouble_ = status.detail();
-      log_.warn("waiting for the database", {{"cause", status}});
+    if (trouble.detail() != told_trouble_) {
+      told_trouble_ = trouble.detail();
+      log_.warn("waiting for the database", {{"cause", trouble}});
     }
     for (auto& worker : workers_) {
-      worker->loop().post([&tenants = worker->tenants(), status] { tenants.set_absence(status); });
+      worker->loop().post(
+          [&tenants = worker->tenants(), trouble] { tenants.set_absence(trouble); });
     }
   }
   timer_ = owner().loop().after(database_check, [this] { wait_for_database(); });
@@ -171,7 +184,8 @@ replica::Options replica_options(const config::Config& config, const std::string
   options.auto_compaction_period = config.compaction.period;
   options.auto_compaction_revisions = config.compaction.revisions;
   switch (config.compaction.mode) {
-    case config::CompactionMode::off: break;
+    case config::CompactionMode::off:
+      break;
     case config::CompactionMode::periodic:
       options.auto_compaction = replica::AutoCompaction::periodic;
       break;
@@ -198,8 +212,26 @@ void Server::start_replica(OpenedLog opened) {
                                                 owner().environment(), std::move(opened.log),
                                                 opened.sessions, &observer_);
   replica_->start();
+  publish_tenant(identity);
+}
+
+// Every loop gets its own handle: the replica itself where it lives, messages to it elsewhere.
+void Server::publish_tenant(const etcd::Identity& identity) {
   owner().tenants().add(config_.tenants.default_tenant,
                         std::make_unique<etcd::Tenant>(*replica_, identity));
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    auto post_to = [](loop::Loop& loop) {
+      return [&loop](replica::Mailbox::Task task) { loop.post(std::move(task)); };
+    };
+    replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
+        *replica_, replica_->published(),
+        replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}));
+    worker.loop().post([this, &worker, &api, identity] {
+      worker.tenants().add(config_.tenants.default_tenant,
+                           std::make_unique<etcd::Tenant>(api, identity));
+    });
+  }
 }
 
 // The log is read and somebody leads: requests get their answers from here on.
@@ -265,9 +297,15 @@ void Server::stop_replica() {
   replica_->stop([this](Status) { stop_loops(0); });
 }
 
+// The other loops first: what their calls still ask of the replica while they go is the last that
+// the owner's loop hears of them.
 void Server::stop_loops(int exit_status) {
   exit_status_ = exit_status;
-  for (auto& worker : workers_) worker->loop().stop();
+  for (size_t i = 1; i < workers_.size(); ++i) workers_[i]->loop().stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  for (size_t i = 1; i < workers_.size(); ++i) workers_[i]->close();
+  owner().loop().stop();
 }
 
 void Server::fail(std::string_view what, const Status& status, int exit_status) {

@@ -1,5 +1,5 @@
-// Tells systemd, where it started us with Type=notify, how we are (sd_notify's protocol: one datagram).
-// Thread: any.
+// Tells systemd, where it started us with Type=notify, how we are (sd_notify's protocol: one
+// datagram). Thread: any.
 #pragma once
 
 #include <string_view>

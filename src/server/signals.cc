@@ -29,8 +29,6 @@ Signals::Signals() {
 Signals::~Signals() {
   watch_.reset();
   if (fd_ >= 0) close(fd_);
-  sigset_t set = handled_signals();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 void Signals::watch(loop::Loop& loop, absl::AnyInvocable<void(int)> callback) {

@@ -11,7 +11,8 @@ namespace lattice::server {
 
 class Signals {
  public:
-  // From now on SIGTERM, SIGINT and SIGHUP wait to be read instead of acting.
+  // From now on SIGTERM, SIGINT and SIGHUP wait to be read instead of acting; for good, since one
+  // that arrives after the end has nothing left to stop.
   Signals();
   ~Signals();
   Signals(const Signals&) = delete;

@@ -47,9 +47,12 @@ class SqliteKind final : public Store {
 
 backends::FsyncPolicy fsync_policy(const config::Durability& durability) {
   switch (durability.fsync_policy) {
-    case config::FsyncPolicy::never: return backends::FsyncPolicy::never;
-    case config::FsyncPolicy::interval: return backends::FsyncPolicy::interval;
-    case config::FsyncPolicy::always: break;
+    case config::FsyncPolicy::never:
+      return backends::FsyncPolicy::never;
+    case config::FsyncPolicy::interval:
+      return backends::FsyncPolicy::interval;
+    case config::FsyncPolicy::always:
+      break;
   }
   // Asynchronous: acknowledged before the flush, which follows soon.
   return durability.mode == config::DurabilityMode::async ? backends::FsyncPolicy::interval
@@ -65,7 +68,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const config::Config& config,
   auto store = backends::SqliteStore::open(options);
   if (!store.ok()) return store.status();
   if (options.fsync != backends::FsyncPolicy::always) {
-    around.log.warn("writes are acknowledged before they are on the disk; a power cut can lose them");
+    around.log.warn(
+        "writes are acknowledged before they are on the disk; a power cut can lose them");
   }
   return std::unique_ptr<Store>(std::make_unique<SqliteKind>(std::move(*store), around));
 }
@@ -76,10 +80,11 @@ Result<std::unique_ptr<Store>> open_store(const config::Config& config,
                                           const StoreSurroundings& around) {
   switch (config.backend.kind) {
     case config::BackendKind::memory:
-      around.log.warn("everything is kept in memory only and lost when the process ends");
       return std::unique_ptr<Store>(std::make_unique<MemoryKind>(around.environment));
-    case config::BackendKind::sqlite: return open_sqlite(config, around);
-    case config::BackendKind::postgresql: return make_postgres_store(config, around);
+    case config::BackendKind::sqlite:
+      return open_sqlite(config, around);
+    case config::BackendKind::postgresql:
+      return make_postgres_store(config, around);
   }
   return Error::internal;
 }

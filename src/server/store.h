@@ -1,5 +1,6 @@
 // The database that keeps the tenants' logs, whichever kind is configured.
-// Thread: the loop that it was opened for. Ownership: must outlive the logs and sessions that it gave.
+// Thread: the loop that it was opened for. Ownership: must outlive the logs and sessions that it
+// gave.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,8 @@ struct OpenedLog {
 class Store {
  public:
   virtual ~Store() = default;
-  // Creates the log the first time. Waits for a database that cannot be reached; errors are final. Not
-  // inside the call.
+  // Creates the log the first time. Waits for a database that cannot be reached; errors are final.
+  // Not inside the call.
   virtual void open_log(std::string_view tenant, Callback<OpenedLog> done) = 0;
   // Why the database cannot be worked with now, if so.
   virtual Status health() const { return {}; }

@@ -27,16 +27,20 @@ SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
     : log(logger), calls(registry), server(registry) {
   telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
   telemetry::add_process_metrics(registry);
+  registry.gauge("etcd_server_quota_backend_bytes", "The storage quota that Status reports.")
+      .set(static_cast<double>(etcd::ServiceLimits().quota_bytes));
 }
 
 Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     : config_(config),
       environment_(loop_),
       tenants_(config.tenants.default_tenant),
+      client_requests_(shared.registry),
       services_{.tenants = tenants_,
                 .environment = environment_,
                 .limits = {.request_bytes_max = config.grpc.request_bytes_max,
                            .txn_ops_max = config.server.txn_ops_max},
+                .client_requests = &client_requests_,
                 .scrape = [&shared] { return shared.registry.scrape(); },
                 .open_calls = {}},
       observer_(shared.calls, shared.server, shared.log, config.telemetry.slow_request) {

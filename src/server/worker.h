@@ -1,5 +1,6 @@
-// One event loop with everything that lives on it: its listener, its router, its view of the tenants.
-// Thread: construction and destruction on the main thread while the loop does not run; the rest on the
+// One event loop with everything that lives on it: its listener, its router, its view of the
+// tenants. Thread: construction and destruction on the main thread while the loop does not run; the
+// rest on the
 //   loop's. Ownership: owns it all; the shared telemetry outlives it.
 #pragma once
 
@@ -57,6 +58,7 @@ class Worker {
   loop::Loop loop_;
   LoopEnvironment environment_;
   TenantTable tenants_;
+  etcd::ClientRequests client_requests_;
   etcd::Services services_;
   proxy::Router router_;
   proxy::Router metrics_router_;

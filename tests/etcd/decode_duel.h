@@ -1,4 +1,5 @@
-// One decoder against the generated class: both accept the same bytes and read the same out of them.
+// One decoder against the generated class: both accept the same bytes and read the same out of
+// them.
 #pragma once
 
 #include <cstdlib>
@@ -26,7 +27,8 @@ std::string disagreement(std::string_view bytes, Result<Request> (*decode)(std::
   Result<Request> decoded = decode(bytes);
   // Nesting has other bounds here than in the generated parser.
   if (decoded.error() == Error::too_many_ops) return {};
-  if (decoded.ok() != parses) return parses ? "refused what parses" : "accepted what does not parse";
+  if (decoded.ok() != parses)
+    return parses ? "refused what parses" : "accepted what does not parse";
   if (!parses) return {};
   Message again;
   to_message(*decoded, &again);

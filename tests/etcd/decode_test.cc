@@ -49,12 +49,23 @@ void randomise(Samples& samples, etcdserverpb::Compare* out) {
   out->set_key(samples.bytes());
   out->set_range_end(samples.bytes());
   switch (samples.below(6)) {
-    case 0: out->set_version(samples.number()); break;
-    case 1: out->set_create_revision(samples.number()); break;
-    case 2: out->set_mod_revision(samples.number()); break;
-    case 3: out->set_value(samples.bytes()); break;
-    case 4: out->set_lease(samples.number()); break;
-    default: break;
+    case 0:
+      out->set_version(samples.number());
+      break;
+    case 1:
+      out->set_create_revision(samples.number());
+      break;
+    case 2:
+      out->set_mod_revision(samples.number());
+      break;
+    case 3:
+      out->set_value(samples.bytes());
+      break;
+    case 4:
+      out->set_lease(samples.number());
+      break;
+    default:
+      break;
   }
 }
 
@@ -63,11 +74,19 @@ void randomise(Samples& samples, etcdserverpb::TxnRequest* out, int depth) {
   for (uint64_t i = samples.below(6); i > 0; --i) {
     etcdserverpb::RequestOp* op = samples.flip() ? out->add_success() : out->add_failure();
     switch (samples.below(depth > 0 ? 5 : 4)) {
-      case 0: randomise(samples, op->mutable_request_range()); break;
-      case 1: randomise(samples, op->mutable_request_put()); break;
-      case 2: randomise(samples, op->mutable_request_delete_range()); break;
-      case 3: break;  // no arm at all
-      default: randomise(samples, op->mutable_request_txn(), depth - 1);
+      case 0:
+        randomise(samples, op->mutable_request_range());
+        break;
+      case 1:
+        randomise(samples, op->mutable_request_put());
+        break;
+      case 2:
+        randomise(samples, op->mutable_request_delete_range());
+        break;
+      case 3:
+        break;  // no arm at all
+      default:
+        randomise(samples, op->mutable_request_txn(), depth - 1);
     }
   }
 }
@@ -110,12 +129,11 @@ TEST_CASE("decoders agree with the generated classes") {
 
 TEST_CASE("unknown fields of every wire type are skipped") {
   std::string put = "\x0a\x01k\x12\x01v";
-  std::string unknown =
-      std::string("\x78\x05", 2) +                               // field 15, varint
-      std::string("\x79\x01\x02\x03\x04\x05\x06\x07\x08", 9) +   // fixed64
-      std::string("\x7a\x02zz", 4) +                             // bytes
-      std::string("\x7b\x08\x01\x7c", 4) +                       // group
-      std::string("\x7d\x01\x02\x03\x04", 5);                    // fixed32
+  std::string unknown = std::string("\x78\x05", 2) +  // field 15, varint
+                        std::string("\x79\x01\x02\x03\x04\x05\x06\x07\x08", 9) +  // fixed64
+                        std::string("\x7a\x02zz", 4) +                            // bytes
+                        std::string("\x7b\x08\x01\x7c", 4) +                      // group
+                        std::string("\x7d\x01\x02\x03\x04", 5);                   // fixed32
   Result<keyspace::PutRequest> decoded = decode_put(unknown + put + unknown);
   REQUIRE(decoded.ok());
   CHECK(decoded->key == "k");

@@ -23,18 +23,19 @@ void fill(Revision revision, etcdserverpb::ResponseHeader* out) {
   out->set_raft_term(7);
 }
 
-void fill(const keyspace::KvRecord& kv, bool keys_only, mvccpb::KeyValue* out) {
+void fill(const keyspace::KvRecord& kv, bool keys_only, mvccpb::KeyValue* out,
+          bool with_lease = true) {
   out->set_key(std::string(kv.key()));
   out->set_create_revision(kv.create_revision().value);
   out->set_mod_revision(kv.mod_revision().value);
   out->set_version(kv.version());
-  if (keys_only) return;
-  out->set_value(std::string(kv.value()));
-  out->set_lease(kv.lease().value);
+  if (!keys_only) out->set_value(std::string(kv.value()));
+  if (!keys_only || with_lease) out->set_lease(kv.lease().value);
 }
 
 void fill(const keyspace::RangeResult& result, etcdserverpb::RangeResponse* out) {
-  for (const keyspace::KvRef& kv : result.kvs) fill(*kv, result.keys_only, out->add_kvs());
+  for (const keyspace::KvRef& kv : result.kvs)
+    fill(*kv, result.keys_only, out->add_kvs(), result.keys_only_with_lease);
   out->set_more(result.more);
   out->set_count(result.count);
 }
@@ -100,6 +101,7 @@ TEST_CASE("pieces of a streamed range merge into the range response") {
     first.more = false;
     first.count = 0;
     last.keys_only = first.keys_only;
+    last.keys_only_with_lease = first.keys_only_with_lease;
     etcdserverpb::RangeResponse expected;
     fill(last.header_revision, expected.mutable_header());
     fill(first, &expected);

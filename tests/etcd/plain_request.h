@@ -1,5 +1,5 @@
-// The plain requests as generated messages, so that a decoder's result can be compared with what the
-// generated classes parsed. Shared by the decoder tests and the fuzz targets.
+// The plain requests as generated messages, so that a decoder's result can be compared with what
+// the generated classes parsed. Shared by the decoder tests and the fuzz targets.
 #pragma once
 
 #include "keyspace/requests.h"
@@ -12,10 +12,8 @@ inline void to_message(const keyspace::RangeRequest& request, etcdserverpb::Rang
   out->set_range_end(request.range.end);
   out->set_limit(request.limit);
   out->set_revision(request.revision.value);
-  out->set_sort_order(
-      static_cast<etcdserverpb::RangeRequest::SortOrder>(request.sort_order));
-  out->set_sort_target(
-      static_cast<etcdserverpb::RangeRequest::SortTarget>(request.sort_target));
+  out->set_sort_order(static_cast<etcdserverpb::RangeRequest::SortOrder>(request.sort_order));
+  out->set_sort_target(static_cast<etcdserverpb::RangeRequest::SortTarget>(request.sort_target));
   out->set_serializable(request.serializable);
   out->set_keys_only(request.keys_only);
   out->set_count_only(request.count_only);
@@ -48,27 +46,48 @@ inline void to_message(const keyspace::Compare& compare, etcdserverpb::Compare* 
   out->set_key(compare.range.key);
   out->set_range_end(compare.range.end);
   switch (compare.target) {
-    case keyspace::CompareTarget::version: out->set_version(compare.number); break;
-    case keyspace::CompareTarget::create: out->set_create_revision(compare.number); break;
-    case keyspace::CompareTarget::mod: out->set_mod_revision(compare.number); break;
-    case keyspace::CompareTarget::value: out->set_value(compare.value); break;
-    case keyspace::CompareTarget::lease: out->set_lease(compare.number); break;
+    case keyspace::CompareTarget::version:
+      out->set_version(compare.number);
+      break;
+    case keyspace::CompareTarget::create:
+      out->set_create_revision(compare.number);
+      break;
+    case keyspace::CompareTarget::mod:
+      out->set_mod_revision(compare.number);
+      break;
+    case keyspace::CompareTarget::value:
+      out->set_value(compare.value);
+      break;
+    case keyspace::CompareTarget::lease:
+      out->set_lease(compare.number);
+      break;
   }
 }
 
-// What a decoder may do to a generated message without changing its meaning: an operand in a foreign arm
-// counts as absent.
+// What a decoder may do to a generated message without changing its meaning: an operand in a
+// foreign arm counts as absent.
 inline void settle_operand(etcdserverpb::Compare* compare) {
   keyspace::Compare plain;
   using Arm = etcdserverpb::Compare;
   auto arm = compare->target_union_case();
   switch (compare->target()) {
-    case Arm::VERSION: plain.number = arm == Arm::kVersion ? compare->version() : 0; break;
-    case Arm::CREATE: plain.number = arm == Arm::kCreateRevision ? compare->create_revision() : 0; break;
-    case Arm::MOD: plain.number = arm == Arm::kModRevision ? compare->mod_revision() : 0; break;
-    case Arm::VALUE: plain.value = arm == Arm::kValue ? compare->value() : ""; break;
-    case Arm::LEASE: plain.number = arm == Arm::kLease ? compare->lease() : 0; break;
-    default: break;
+    case Arm::VERSION:
+      plain.number = arm == Arm::kVersion ? compare->version() : 0;
+      break;
+    case Arm::CREATE:
+      plain.number = arm == Arm::kCreateRevision ? compare->create_revision() : 0;
+      break;
+    case Arm::MOD:
+      plain.number = arm == Arm::kModRevision ? compare->mod_revision() : 0;
+      break;
+    case Arm::VALUE:
+      plain.value = arm == Arm::kValue ? compare->value() : "";
+      break;
+    case Arm::LEASE:
+      plain.number = arm == Arm::kLease ? compare->lease() : 0;
+      break;
+    default:
+      break;
   }
   plain.result = static_cast<keyspace::CompareResult>(compare->result());
   plain.target = static_cast<keyspace::CompareTarget>(compare->target());

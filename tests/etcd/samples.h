@@ -1,4 +1,5 @@
-// Random keyspace values and the generated messages that say the same: what the codec tests compare.
+// Random keyspace values and the generated messages that say the same: what the codec tests
+// compare.
 #pragma once
 
 #include <random>
@@ -26,10 +27,14 @@ class Samples {
   // Every width that a varint can have, zero and negative numbers included.
   int64_t number() {
     switch (below(4)) {
-      case 0: return 0;
-      case 1: return static_cast<int64_t>(random_() >> below(64));
-      case 2: return -static_cast<int64_t>(below(1000));
-      default: return static_cast<int64_t>(below(300));
+      case 0:
+        return 0;
+      case 1:
+        return static_cast<int64_t>(random_() >> below(64));
+      case 2:
+        return -static_cast<int64_t>(below(1000));
+      default:
+        return static_cast<int64_t>(below(300));
     }
   }
 
@@ -71,6 +76,7 @@ inline keyspace::RangeResult Samples::range_result() {
   result.header_revision = Revision(number());
   for (uint64_t i = below(4); i > 0; --i) result.kvs.push_back(kv());
   result.keys_only = flip();
+  result.keys_only_with_lease = flip();
   result.more = flip();
   result.count = number();
   return result;
@@ -92,12 +98,17 @@ inline keyspace::TxnResult Samples::txn_result(int depth) {
   result.succeeded = flip();
   for (uint64_t i = below(5); i > 0; --i) {
     switch (below(depth > 0 ? 4 : 3)) {
-      case 0: result.responses.emplace_back(range_result()); break;
-      case 1: result.responses.emplace_back(put_result()); break;
-      case 2: result.responses.emplace_back(delete_result()); break;
+      case 0:
+        result.responses.emplace_back(range_result());
+        break;
+      case 1:
+        result.responses.emplace_back(put_result());
+        break;
+      case 2:
+        result.responses.emplace_back(delete_result());
+        break;
       default:
-        result.responses.emplace_back(
-            std::make_unique<keyspace::TxnResult>(txn_result(depth - 1)));
+        result.responses.emplace_back(std::make_unique<keyspace::TxnResult>(txn_result(depth - 1)));
     }
   }
   return result;
