@@ -15,18 +15,18 @@ class TimerQueue::Entry final : public TimerHandle {
   Entry(TimerQueue& queue, Instant due, uint64_t order, Task callback)
       : queue_(queue), due_(due), order_(order), callback_(std::move(callback)) {}
   ~Entry() override {
-    if (index_ != kNotQueued) queue_.remove(this);
+    if (index_ != not_queued) queue_.remove(this);
   }
 
   bool before(const Entry& other) const {
     return due_ != other.due_ ? due_ < other.due_ : order_ < other.order_;
   }
 
-  static constexpr size_t kNotQueued = SIZE_MAX;
+  static constexpr size_t not_queued = SIZE_MAX;
   TimerQueue& queue_;
   Instant due_;
   uint64_t order_;  // equal due times fire in the order of creation
-  size_t index_ = kNotQueued;
+  size_t index_ = not_queued;
   Task callback_;
 };
 
@@ -102,7 +102,7 @@ void TimerQueue::remove(Entry* entry) {
   // The descriptor stays armed for a cancelled timer: one wake-up too many costs less than a system
   // call for each of the many deadlines that never strike.
   const size_t index = entry->index_;
-  entry->index_ = Entry::kNotQueued;
+  entry->index_ = Entry::not_queued;
   Entry* last = heap_.back();
   heap_.pop_back();
   if (last == entry) return;

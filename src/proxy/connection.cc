@@ -10,11 +10,11 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr int kRefillsPerTurn = 4;
+constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr int refills_per_turn = 4;
 // After our end the peer may still be sending; closing at once would answer that with a reset,
 // which can overtake and destroy the GOAWAY or the error response.
-constexpr Duration kLingerMax = std::chrono::seconds(1);
+constexpr Duration linger_max = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -64,10 +64,10 @@ void Connection::deliver(std::string_view bytes) {
 
 bool Connection::sniff(std::string_view bytes) {
   first_bytes_.append(bytes);
-  const size_t compared = std::min(first_bytes_.size(), kHttp2Preface.size());
+  const size_t compared = std::min(first_bytes_.size(), http2_preface.size());
   const bool may_be_http2 =
-      kHttp2Preface.starts_with(std::string_view(first_bytes_).substr(0, compared));
-  if (may_be_http2 && compared < kHttp2Preface.size()) return false;
+      http2_preface.starts_with(std::string_view(first_bytes_).substr(0, compared));
+  if (may_be_http2 && compared < http2_preface.size()) return false;
   if (may_be_http2) {
     session_ = std::make_unique<Http2Session>(*this, *context_);
   } else {
@@ -114,7 +114,7 @@ bool Connection::write() {
     // writable.
     if (output_.empty()) {
       session_->produce(output_);
-      if (++refills == kRefillsPerTurn) break;
+      if (++refills == refills_per_turn) break;
     }
   }
   return true;
@@ -139,7 +139,7 @@ void Connection::begin_drain() {
 
 void Connection::tick(Instant now) {
   if (lingering_since_ != Instant::never()) {
-    if (now - lingering_since_ >= kLingerMax) close();
+    if (now - lingering_since_ >= linger_max) close();
     return;
   }
   if (stalled_since_ != Instant::never() &&

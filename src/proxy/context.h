@@ -28,12 +28,12 @@ class Http2StreamPool {
   void put(std::unique_ptr<Http2Stream> stream);
 
  private:
-  static constexpr size_t kKept = 1024;
+  static constexpr size_t kept_max = 1024;
   std::vector<std::unique_ptr<Http2Stream>> free_;
 };
 
 struct Context {
-  static constexpr size_t kReceiveBytes = 64 << 10;
+  static constexpr size_t receive_bytes = 64 << 10;
 
   Context(loop::Loop& on_loop, const Router& with_router, const Limits& with_limits,
           Observer* with_observer)
@@ -41,7 +41,7 @@ struct Context {
         router(with_router),
         limits(with_limits),
         observer(with_observer),
-        receive_buffer(kReceiveBytes, '\0') {}
+        receive_buffer(receive_bytes, '\0') {}
 
   loop::Loop& loop;
   const Router& router;

@@ -12,7 +12,7 @@ namespace lattice::proxy {
 namespace {
 
 // Below this gzip's header and trailer eat what compression saves.
-constexpr size_t kCompressBytesMin = 512;
+constexpr size_t compress_bytes_min = 512;
 
 }  // namespace
 
@@ -225,7 +225,7 @@ std::string_view GrpcExchange::peer() const { return stream_.session().peer(); }
 void GrpcExchange::send(ByteChain message) {
   if (finished_) return;
   bool compressed = false;
-  if (gzip_ && message.size() >= kCompressBytesMin) {
+  if (gzip_ && message.size() >= compress_bytes_min) {
     if (std::optional<Bytes> smaller = gzip_deflate(message)) {
       message = ByteChain(*std::move(smaller));
       compressed = true;

@@ -8,9 +8,9 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr char kHexUpper[] = "0123456789ABCDEF";
-constexpr char kHexLower[] = "0123456789abcdef";
-constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char hex_upper[] = "0123456789ABCDEF";
+constexpr char hex_lower[] = "0123456789abcdef";
+constexpr char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -22,7 +22,8 @@ int hex_value(char c) {
 constexpr std::array<int8_t, 256> base64_values() {
   std::array<int8_t, 256> values{};
   values.fill(-1);
-  for (int i = 0; i < 64; ++i) values[static_cast<uint8_t>(kBase64[i])] = static_cast<int8_t>(i);
+  for (int i = 0; i < 64; ++i)
+    values[static_cast<uint8_t>(base64_digits[i])] = static_cast<int8_t>(i);
   return values;
 }
 
@@ -55,7 +56,7 @@ std::string percent_encode(std::string_view message) {
     if (byte >= 0x20 && byte <= 0x7e && c != '%') {
       out += c;
     } else {
-      out += {'%', kHexUpper[byte >> 4], kHexUpper[byte & 15]};
+      out += {'%', hex_upper[byte >> 4], hex_upper[byte & 15]};
     }
   }
   return out;
@@ -86,22 +87,22 @@ std::string quoted(std::string_view text) {
     } else if (byte >= 0x20 && byte <= 0x7e) {
       out += c;
     } else {
-      out += {'\\', 'x', kHexLower[byte >> 4], kHexLower[byte & 15]};
+      out += {'\\', 'x', hex_lower[byte >> 4], hex_lower[byte & 15]};
     }
   }
   return out + '"';
 }
 
 bool is_grpc_content_type(std::string_view content_type) {
-  constexpr std::string_view kBase = "application/grpc";
-  if (!starts_ignoring_case(content_type, kBase)) return false;
-  if (content_type.size() == kBase.size()) return true;
-  const char next = content_type[kBase.size()];
+  constexpr std::string_view grpc_type = "application/grpc";
+  if (!starts_ignoring_case(content_type, grpc_type)) return false;
+  if (content_type.size() == grpc_type.size()) return true;
+  const char next = content_type[grpc_type.size()];
   return next == '+' || next == ';';
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {
-  static constexpr std::array<int8_t, 256> kValues = base64_values();
+  static constexpr std::array<int8_t, 256> value_of_digit = base64_values();
   if (text.size() % 4 == 0 && text.ends_with('=')) text.remove_suffix(text.ends_with("==") ? 2 : 1);
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
@@ -109,7 +110,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
   uint32_t bits = 0;
   int count = 0;
   for (const char c : text) {
-    const int value = kValues[static_cast<uint8_t>(c)];
+    const int value = value_of_digit[static_cast<uint8_t>(c)];
     if (value < 0) return std::nullopt;
     bits = bits << 6 | static_cast<uint32_t>(value);
     count += 6;
@@ -129,9 +130,9 @@ std::string encode_base64(std::string_view bytes) {
   for (const char c : bytes) {
     bits = bits << 8 | static_cast<uint8_t>(c);
     count += 8;
-    for (; count >= 6; count -= 6) out += kBase64[bits >> (count - 6) & 63];
+    for (; count >= 6; count -= 6) out += base64_digits[bits >> (count - 6) & 63];
   }
-  if (count > 0) out += kBase64[bits << (6 - count) & 63];
+  if (count > 0) out += base64_digits[bits << (6 - count) & 63];
   while (out.size() % 4 != 0) out += '=';
   return out;
 }

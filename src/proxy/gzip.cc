@@ -9,8 +9,8 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr int kGzipWrapper = 15 + 16;  // windowBits: the largest window, gzip header and trailer
-constexpr size_t kFirstOutput = 4 << 10;
+constexpr int gzip_wrapper = 15 + 16;  // windowBits: the largest window, gzip header and trailer
+constexpr size_t first_output = 4 << 10;
 
 Bytef* input_pointer(std::string_view bytes) {
   return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
@@ -20,12 +20,12 @@ Bytef* input_pointer(std::string_view bytes) {
 
 Inflated gzip_inflate(const Bytes& compressed, size_t bytes_max) {
   z_stream stream{};
-  if (inflateInit2(&stream, kGzipWrapper) != Z_OK) return {InflateOutcome::corrupt, {}};
+  if (inflateInit2(&stream, gzip_wrapper) != Z_OK) return {InflateOutcome::corrupt, {}};
   stream.next_in = input_pointer(compressed.view());
   stream.avail_in = static_cast<uInt>(compressed.size());
   char* data = nullptr;
   // One byte above the limit tells "exactly full" from "too large".
-  size_t capacity = std::min(bytes_max + 1, std::max(kFirstOutput, 4 * compressed.size()));
+  size_t capacity = std::min(bytes_max + 1, std::max(first_output, 4 * compressed.size()));
   Bytes out = Bytes::allocate(capacity, &data);
   size_t size = 0;
   InflateOutcome outcome = InflateOutcome::ok;
@@ -65,7 +65,7 @@ Inflated gzip_inflate(const Bytes& compressed, size_t bytes_max) {
 
 std::optional<Bytes> gzip_deflate(const ByteChain& message) {
   z_stream stream{};
-  const int ready = deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWrapper, /*memLevel=*/8,
+  const int ready = deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, gzip_wrapper, /*memLevel=*/8,
                                  Z_DEFAULT_STRATEGY);
   if (ready != Z_OK) return std::nullopt;
   char* data = nullptr;

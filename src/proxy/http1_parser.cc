@@ -11,9 +11,9 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr std::string_view kHeadEnd = "\r\n\r\n";
-constexpr size_t kChunkLineMax = 256;
-constexpr size_t kTrailerBytesMax = 8 << 10;
+constexpr std::string_view head_end = "\r\n\r\n";
+constexpr size_t chunk_line_max = 256;
+constexpr size_t trailer_bytes_max = 8 << 10;
 
 constexpr std::array<bool, 256> token_characters() {
   std::array<bool, 256> table{};
@@ -25,9 +25,9 @@ constexpr std::array<bool, 256> token_characters() {
 }
 
 bool is_token(std::string_view text) {
-  static constexpr std::array<bool, 256> kToken = token_characters();
+  static constexpr std::array<bool, 256> is_token = token_characters();
   return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return kToken[static_cast<uint8_t>(c)]; });
+                                      [](char c) { return is_token[static_cast<uint8_t>(c)]; });
 }
 
 bool is_field_value(std::string_view text) {
@@ -110,15 +110,15 @@ size_t Http1Parser::feed_head(std::string_view bytes) {
     bytes.remove_prefix(skipped);
   }
   const size_t searched_from =
-      line_.size() < kHeadEnd.size() ? 0 : line_.size() - kHeadEnd.size() + 1;
+      line_.size() < head_end.size() ? 0 : line_.size() - head_end.size() + 1;
   const size_t before = line_.size();
   line_.append(bytes);
-  const size_t end = line_.find(kHeadEnd, searched_from);
+  const size_t end = line_.find(head_end, searched_from);
   if (end == std::string::npos) {
     if (line_.size() > head_bytes_max_) fail(431);
     return skipped + bytes.size();
   }
-  const size_t taken = end + kHeadEnd.size() - before;
+  const size_t taken = end + head_end.size() - before;
   line_.resize(end);
   if (line_.size() > head_bytes_max_) {
     fail(431);
@@ -248,7 +248,7 @@ size_t Http1Parser::feed_line(std::string_view bytes, bool* done) {
   const size_t end = bytes.find('\n');
   const size_t taken = end == std::string_view::npos ? bytes.size() : end + 1;
   line_.append(bytes.substr(0, taken));
-  const size_t limit = state_ == State::trailers ? kTrailerBytesMax : kChunkLineMax;
+  const size_t limit = state_ == State::trailers ? trailer_bytes_max : chunk_line_max;
   if (line_.size() > limit) {
     fail(400);
   } else if (line_.ends_with("\r\n")) {
@@ -284,7 +284,7 @@ void Http1Parser::on_trailer() {
   const std::string_view line = line_;
   const bool valid = colon != std::string::npos && is_token(line.substr(0, colon)) &&
                      is_field_value(line.substr(colon + 1));
-  if (!valid || trailer_bytes_ > kTrailerBytesMax) fail(400);
+  if (!valid || trailer_bytes_ > trailer_bytes_max) fail(400);
 }
 
 HttpRequest Http1Parser::take() {

@@ -8,13 +8,13 @@
 namespace lattice::proxy {
 namespace {
 
-// A body must come faster than this on average, counted from kBodyGrace on.
-constexpr double kBodyBytesPerSecondMin = 240;
-constexpr Duration kBodyGrace = std::chrono::seconds(30);
+// A body must come faster than this on average, counted from body_grace on.
+constexpr double body_bytes_per_second_min = 240;
+constexpr Duration body_grace = std::chrono::seconds(30);
 
 // Answers to pipelined requests that wait for a peer that does not read. Above it no further
 // request is looked at.
-constexpr size_t kOutputBytes = 256 << 10;
+constexpr size_t output_bytes = 256 << 10;
 
 // The wall clock, for people: the Date header.
 std::string http_date() {
@@ -48,7 +48,7 @@ void Http1Session::advance() {
   if (std::exchange(advancing_, true)) return;
   size_t taken = 0;
   while (!busy_ && !closing_ && taken < input_.size() &&
-         output_.size() + body_.size() < kOutputBytes) {
+         output_.size() + body_.size() < output_bytes) {
     if (!parser_.started()) waiting_since_ = context_.loop.now();
     const size_t fed = parser_.feed(std::string_view(input_).substr(taken));
     taken += fed;
@@ -116,7 +116,7 @@ void Http1Session::write_response(HttpResponse response, bool with_body) {
 }
 
 void Http1Session::produce(OutputBuffer& out) {
-  if (out.size() >= kOutputBytes || !has_output()) return;
+  if (out.size() >= output_bytes || !has_output()) return;
   out.append(output_);
   out.append(body_, 0, body_.size());
   output_.clear();
@@ -138,9 +138,9 @@ void Http1Session::tick(Instant now) {
     if (idle_max.count() > 0 && waited >= idle_max) closing_ = true;
   } else if (!parser_.head_complete()) {
     if (waited >= context_.limits.preface_timeout) refuse(408);
-  } else if (waited >= kBodyGrace) {
+  } else if (waited >= body_grace) {
     const double seconds = static_cast<double>(waited.count()) / 1e9;
-    if (static_cast<double>(request_bytes_) < seconds * kBodyBytesPerSecondMin) refuse(408);
+    if (static_cast<double>(request_bytes_) < seconds * body_bytes_per_second_min) refuse(408);
   }
   if (closing_) host_.request_flush();
 }

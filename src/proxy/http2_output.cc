@@ -19,10 +19,10 @@ namespace lattice::proxy {
 namespace {
 
 // One turn's output of a connection; more waits in the streams, where a reset can still drop it.
-constexpr size_t kOutputBytes = 256 << 10;
-constexpr uint8_t kDrainPing[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
+constexpr size_t output_bytes = 256 << 10;
+constexpr uint8_t drain_ping[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 // From here on a response shares the connection with others instead of going first.
-constexpr size_t kRoundRobinBytes = 64 << 10;
+constexpr size_t round_robin_bytes = 64 << 10;
 
 uint8_t* bytes(std::string_view text) {
   return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
@@ -40,11 +40,11 @@ nghttp2_nv variable(std::string_view name, std::string_view value,
   return {bytes(name), bytes(value), name.size(), value.size(), flags};
 }
 
-constexpr std::array<std::string_view, 17> kCodeDigits = {
+constexpr std::array<std::string_view, 17> code_digits = {
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"};
 
 nghttp2_nv status_field(GrpcCode code) {
-  return constant("grpc-status", kCodeDigits[static_cast<size_t>(code)]);
+  return constant("grpc-status", code_digits[static_cast<size_t>(code)]);
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ void Http2Session::queue_message(Http2Stream& stream, const ByteChain& message, 
   const size_t before = stream.body.size();
   stream.body.push_message(message, compressed);
   queued_bytes_ += stream.body.size() - before;
-  if (!stream.round_robin && stream.body.size() > kRoundRobinBytes) share_connection(stream);
+  if (!stream.round_robin && stream.body.size() > round_robin_bytes) share_connection(stream);
 }
 
 void Http2Session::share_connection(Http2Stream& stream) {
@@ -148,7 +148,7 @@ void Http2Session::reset(Http2Stream& stream, uint32_t error_code) {
 void Http2Session::produce(OutputBuffer& out) {
   out_ = &out;
   do {
-    while (out.size() < kOutputBytes) {
+    while (out.size() < output_bytes) {
       const uint8_t* data = nullptr;
       const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
       if (size < 0) closing_ = true;
@@ -157,7 +157,7 @@ void Http2Session::produce(OutputBuffer& out) {
     }
     if (sent_on_.empty()) break;
     report_sent();
-  } while (out.size() < kOutputBytes);
+  } while (out.size() < output_bytes);
   out_ = nullptr;
   recycle_closed();
 }
@@ -206,7 +206,7 @@ int Http2Session::send_data(Http2Stream* stream, const uint8_t* frame_header, si
     if (stream->sent_unreported == 0) sent_on_.push_back(stream->id);
     stream->sent_unreported += message_bytes;
   }
-  return out_->size() < kOutputBytes ? 0 : NGHTTP2_ERR_PAUSE;
+  return out_->size() < output_bytes ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 void Http2Session::on_frame_sent(const nghttp2_frame* frame) {
@@ -226,7 +226,7 @@ void Http2Session::on_frame_sent(const nghttp2_frame* frame) {
       // When the answer to a ping behind the notice is here, everything is that the peer sent
       // before it saw the notice. Not submitted together with it: pings overtake.
       if (drain_since_ != Instant::never() && !goaway_final_ && !closing_) {
-        nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, kDrainPing);
+        nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, drain_ping);
       }
       return;
     case NGHTTP2_RST_STREAM:

@@ -9,10 +9,10 @@ namespace {
 
 // nghttp2's defaults (1000 resets, 33 per second) cut off honest clients: every cancelled call and
 // every closed watch is a RST_STREAM (platform.md 1.2).
-constexpr uint64_t kResetBurst = 10000;
-constexpr uint64_t kResetsPerSecond = 500;
+constexpr uint64_t reset_burst = 10000;
+constexpr uint64_t resets_per_second = 500;
 // SETTINGS and PING acknowledgements that wait for a peer that does not read.
-constexpr size_t kOutboundAcksMax = 1000;
+constexpr size_t outbound_acks_max = 1000;
 
 }  // namespace
 
@@ -90,8 +90,8 @@ Http2Runtime::Http2Runtime() {
 
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
-  nghttp2_option_set_max_outbound_ack(options, kOutboundAcksMax);
-  nghttp2_option_set_stream_reset_rate_limit(options, kResetBurst, kResetsPerSecond);
+  nghttp2_option_set_max_outbound_ack(options, outbound_acks_max);
+  nghttp2_option_set_stream_reset_rate_limit(options, reset_burst, resets_per_second);
 }
 
 }  // namespace lattice::proxy

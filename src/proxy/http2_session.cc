@@ -10,15 +10,15 @@ namespace {
 
 // Streams of one connection when the configuration says "unlimited" (etcd's default): what a peer
 // could hold open must end somewhere. Clients wait or retry on REFUSED_STREAM.
-constexpr size_t kStreamsPerConnectionMax = 100'000;
+constexpr size_t streams_per_connection_max = 100'000;
 // Between the two GOAWAYs of a drain a client's requests that crossed the first one arrive.
-constexpr Duration kDrainGrace = std::chrono::seconds(1);
-constexpr Duration kHeaderBlockMax = std::chrono::seconds(10);
+constexpr Duration drain_grace = std::chrono::seconds(1);
+constexpr Duration header_block_max = std::chrono::seconds(10);
 
-constexpr double kFaultBurst = 100;
-constexpr double kFaultsPerSecond = 10;
-constexpr double kUselessFrameBurst = 1000;
-constexpr double kUselessFramesPerSecond = 200;
+constexpr double fault_burst = 100;
+constexpr double faults_per_second = 10;
+constexpr double useless_frame_burst = 1000;
+constexpr double useless_frames_per_second = 200;
 
 }  // namespace
 
@@ -28,8 +28,8 @@ Http2Session::Http2Session(SessionHost& host, Context& context)
       windows_(context.limits.send_buffer_bytes_max),
       ping_policy_(context.limits),
       peer_watch_(context.limits, context.loop.now()),
-      faults_(kFaultBurst, kFaultsPerSecond),
-      useless_frames_(kUselessFrameBurst, kUselessFramesPerSecond),
+      faults_(fault_burst, faults_per_second),
+      useless_frames_(useless_frame_burst, useless_frames_per_second),
       idle_since_(context.loop.now()) {
   nghttp2_session* session = nullptr;
   const int result = nghttp2_session_server_new2(&session, context.http2.callbacks(), this,
@@ -48,7 +48,7 @@ void Http2Session::submit_settings() {
   std::array<nghttp2_settings_entry, 4> entries{{
       // Without this nghttp2 keeps the priority tree of RFC 7540 and closed streams in it.
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, ReceiveWindows::kStreamWindow},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, ReceiveWindows::stream_window},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
        static_cast<uint32_t>(context_.limits.header_list_bytes_max)},
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, context_.limits.concurrent_streams_max},
@@ -58,11 +58,11 @@ void Http2Session::submit_settings() {
   nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, entries.data(),
                           limited ? entries.size() : entries.size() - 1);
   nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
-                                        ReceiveWindows::kConnectionWindow);
+                                        ReceiveWindows::connection_window);
 }
 
 size_t Http2Session::streams_max() const {
-  return std::min<size_t>(context_.limits.concurrent_streams_max, kStreamsPerConnectionMax);
+  return std::min<size_t>(context_.limits.concurrent_streams_max, streams_per_connection_max);
 }
 
 void Http2Session::receive(std::string_view bytes) {
@@ -119,11 +119,11 @@ void Http2Session::tick(Instant now) {
     case PeerWatch::Action::give_up:
       return hang_up(NGHTTP2_NO_ERROR, "keepalive_timeout");
   }
-  if (header_block_since_ != Instant::never() && now - header_block_since_ > kHeaderBlockMax) {
+  if (header_block_since_ != Instant::never() && now - header_block_since_ > header_block_max) {
     return hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "slow_headers");
   }
   if (drain_since_ != Instant::never()) {
-    if (now - drain_since_ >= kDrainGrace) finish_drain();
+    if (now - drain_since_ >= drain_grace) finish_drain();
     return;
   }
   const Duration idle_max = context_.limits.connection_idle_max;

@@ -19,7 +19,7 @@ std::unique_ptr<Http2Stream> Http2StreamPool::get() {
 
 void Http2StreamPool::put(std::unique_ptr<Http2Stream> stream) {
   stream->recycle();
-  if (free_.size() < kKept) free_.push_back(std::move(stream));
+  if (free_.size() < kept_max) free_.push_back(std::move(stream));
 }
 
 Http2Stream::Http2Stream(const Limits& limits)

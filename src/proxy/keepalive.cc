@@ -11,9 +11,9 @@ bool PingPolicy::on_ping(Instant now, size_t open_streams) {
     return true;
   }
   const bool alone = open_streams == 0 && !limits_.keepalive_permit_without_stream;
-  const Duration min_time = alone ? kMinTimeWithoutStream : limits_.keepalive_min_time;
+  const Duration min_time = alone ? min_time_without_stream : limits_.keepalive_min_time;
   if (previous + min_time > now) ++strikes_;
-  return strikes_ <= kStrikesMax;
+  return strikes_ <= strikes_max;
 }
 
 PeerWatch::Action PeerWatch::on_tick(Instant now) {

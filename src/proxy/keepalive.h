@@ -20,8 +20,8 @@ class PingPolicy {
 
  private:
   // Without a stream and without permission a ping is fair every two hours.
-  static constexpr Duration kMinTimeWithoutStream = std::chrono::hours(2);
-  static constexpr int kStrikesMax = 2;
+  static constexpr Duration min_time_without_stream = std::chrono::hours(2);
+  static constexpr int strikes_max = 2;
 
   const Limits& limits_;
   Instant last_ping_{INT64_MIN / 2};

@@ -24,9 +24,9 @@ namespace lattice::proxy {
 namespace {
 
 // Connections taken per turn; the rest wait in the kernel's queue while others are served.
-constexpr int kAcceptsPerTurn = 64;
+constexpr int accepts_per_turn = 64;
 // How long accepting rests when the process or the machine has no descriptor left.
-constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+constexpr Duration accept_pause = std::chrono::milliseconds(100);
 
 int spare_descriptor() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
@@ -108,7 +108,7 @@ class Listener::Impl final : public ConnectionOwner {
   }
 
   void accept_some() {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    for (int i = 0; i < accepts_per_turn; ++i) {
       sockaddr_storage address{};
       socklen_t size = sizeof address;
       const int fd =
@@ -148,7 +148,7 @@ class Listener::Impl final : public ConnectionOwner {
       spare_fd_ = spare_descriptor();
     }
     watch_->want(/*read=*/false, /*write=*/false);
-    accept_pause_ = loop_.after(kAcceptPause, [this] {
+    accept_pause_ = loop_.after(accept_pause, [this] {
       if (spare_fd_ < 0) spare_fd_ = spare_descriptor();
       watch_->want(/*read=*/true, /*write=*/false);
     });

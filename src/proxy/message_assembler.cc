@@ -8,9 +8,9 @@ namespace lattice::proxy {
 
 MessageAssembler::Outcome MessageAssembler::feed(std::string_view bytes, Receiver receiver) {
   while (!bytes.empty()) {
-    if (header_size_ < kHeaderBytes) {
+    if (header_size_ < header_bytes) {
       if (const Outcome outcome = take_header(&bytes); outcome != Outcome::ok) return outcome;
-      if (header_size_ < kHeaderBytes || (bytes.empty() && length_ > 0)) return Outcome::ok;
+      if (header_size_ < header_bytes || (bytes.empty() && length_ > 0)) return Outcome::ok;
     }
     Bytes message;
     const size_t missing = length_ - received_;
@@ -34,11 +34,11 @@ MessageAssembler::Outcome MessageAssembler::feed(std::string_view bytes, Receive
 }
 
 MessageAssembler::Outcome MessageAssembler::take_header(std::string_view* bytes) {
-  const size_t taken = std::min(bytes->size(), kHeaderBytes - header_size_);
+  const size_t taken = std::min(bytes->size(), header_bytes - header_size_);
   std::memcpy(header_ + header_size_, bytes->data(), taken);
   header_size_ = static_cast<uint8_t>(header_size_ + taken);
   bytes->remove_prefix(taken);
-  if (header_size_ < kHeaderBytes) return Outcome::ok;
+  if (header_size_ < header_bytes) return Outcome::ok;
   flag_ = header_[0];
   length_ = static_cast<uint32_t>(header_[1]) << 24 | static_cast<uint32_t>(header_[2]) << 16 |
             static_cast<uint32_t>(header_[3]) << 8 | header_[4];
@@ -50,7 +50,7 @@ MessageAssembler::Outcome MessageAssembler::take_header(std::string_view* bytes)
 void MessageAssembler::grow(size_t wanted) {
   if (wanted <= capacity_) return;
   const size_t capacity =
-      std::min<size_t>(length_, std::max({wanted, 2 * capacity_, kFirstAllocation}));
+      std::min<size_t>(length_, std::max({wanted, 2 * capacity_, first_allocation}));
   char* data = nullptr;
   Bytes larger = Bytes::allocate(capacity, &data);
   if (received_ > 0) std::memcpy(data, partial_data_, received_);

@@ -5,7 +5,7 @@
 // nothing.
 //
 // Thread: the connection's loop.
-// Invariant: held() <= 2 * the bytes received of the unfinished message + kFirstAllocation.
+// Invariant: held() <= 2 * the bytes received of the unfinished message + first_allocation.
 #pragma once
 
 #include <cstddef>
@@ -40,13 +40,13 @@ class MessageAssembler {
   void reset();
 
  private:
-  static constexpr size_t kHeaderBytes = 5;
-  static constexpr size_t kFirstAllocation = 16 << 10;
+  static constexpr size_t header_bytes = 5;
+  static constexpr size_t first_allocation = 16 << 10;
   Outcome take_header(std::string_view* bytes);
   void grow(size_t wanted);
 
   size_t message_bytes_max_;
-  uint8_t header_[kHeaderBytes] = {};
+  uint8_t header_[header_bytes] = {};
   uint8_t header_size_ = 0;
   uint8_t flag_ = 0;
   uint32_t length_ = 0;

@@ -17,14 +17,14 @@ std::unique_ptr<ChunkPool::Chunk> ChunkPool::get() {
 }
 
 void ChunkPool::put(std::unique_ptr<Chunk> chunk) {
-  if (free_.size() < kKept) free_.push_back(std::move(chunk));
+  if (free_.size() < kept_max) free_.push_back(std::move(chunk));
 }
 
 void OutputBuffer::append(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (tail_ == nullptr || tail_->used == ChunkPool::Chunk::kSize) open_chunk();
+    if (tail_ == nullptr || tail_->used == ChunkPool::Chunk::chunk_bytes) open_chunk();
     char* place = tail_->data + tail_->used;
-    const size_t copied = std::min(bytes.size(), ChunkPool::Chunk::kSize - tail_->used);
+    const size_t copied = std::min(bytes.size(), ChunkPool::Chunk::chunk_bytes - tail_->used);
     std::memcpy(place, bytes.data(), copied);
     tail_->used += copied;
     size_ += copied;
@@ -41,7 +41,7 @@ void OutputBuffer::append(std::string_view bytes) {
 }
 
 void OutputBuffer::append(const Bytes& part, size_t offset, size_t size) {
-  if (size < kReferenceBytesMin) return append(part.view().substr(offset, size));
+  if (size < reference_bytes_min) return append(part.view().substr(offset, size));
   Segment segment;
   segment.reference = part.slice(offset, size);
   segment.data = segment.reference.data();

@@ -21,24 +21,24 @@ namespace lattice::proxy {
 class ChunkPool {
  public:
   struct Chunk {
-    static constexpr size_t kSize = 32 << 10;
+    static constexpr size_t chunk_bytes = 32 << 10;
     size_t used = 0;
     size_t segments = 0;  // of an OutputBuffer that lie in this chunk
-    char data[kSize];
+    char data[chunk_bytes];
   };
 
   std::unique_ptr<Chunk> get();
   void put(std::unique_ptr<Chunk> chunk);
 
  private:
-  static constexpr size_t kKept = 64;
+  static constexpr size_t kept_max = 64;
   std::vector<std::unique_ptr<Chunk>> free_;
 };
 
 class OutputBuffer {
  public:
   // Parts of at least this size are sent from where they lie.
-  static constexpr size_t kReferenceBytesMin = 8 << 10;
+  static constexpr size_t reference_bytes_min = 8 << 10;
 
   explicit OutputBuffer(ChunkPool& pool) : pool_(pool) {}
   ~OutputBuffer() { clear(); }

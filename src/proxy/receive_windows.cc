@@ -7,8 +7,8 @@ namespace {
 
 // nghttp2 sends a WINDOW_UPDATE once half a window is consumed; telling it in larger steps saves
 // two lookups per DATA frame. Small against the windows.
-constexpr size_t kStreamStep = 64 << 10;
-constexpr size_t kConnectionStep = 256 << 10;
+constexpr size_t stream_step = 64 << 10;
+constexpr size_t connection_step = 256 << 10;
 
 Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
   return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
@@ -18,7 +18,7 @@ Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
 
 void ReceiveWindows::received(nghttp2_session* session, Http2Stream* stream, size_t size) {
   unconsumed_ += size;
-  if (unconsumed_ >= kConnectionStep) {
+  if (unconsumed_ >= connection_step) {
     nghttp2_session_consume_connection(session, unconsumed_);
     unconsumed_ = 0;
   }
@@ -30,7 +30,7 @@ void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_
   held_ += held;
   held_ -= held_before;
   if (stream.id == privileged_ && held < held_before) privileged_ = 0;
-  if (stream.unconsumed >= kStreamStep && !stream.input_paused) {
+  if (stream.unconsumed >= stream_step && !stream.input_paused) {
     if (may_receive(stream)) {
       give_back(session, stream);
     } else {
@@ -49,7 +49,7 @@ void ReceiveWindows::closed(nghttp2_session* session, int32_t id, size_t held_be
 
 bool ReceiveWindows::may_receive(const Http2Stream& stream) const {
   if (stream.body.size() > send_buffer_bytes_max_) return false;
-  return held_ <= kHeldBytesSoft || stream.id == privileged_;
+  return held_ <= held_bytes_soft || stream.id == privileged_;
 }
 
 void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
@@ -59,7 +59,7 @@ void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
 
 void ReceiveWindows::release_waiting(nghttp2_session* session) {
   for (size_t left = waiting_.size(); left > 0; --left) {
-    if (held_ > kHeldBytesSoft && privileged_ != 0) return;
+    if (held_ > held_bytes_soft && privileged_ != 0) return;
     const int32_t id = waiting_.front();
     waiting_.pop_front();
     Http2Stream* stream = stream_of(session, id);
@@ -68,7 +68,7 @@ void ReceiveWindows::release_waiting(nghttp2_session* session) {
       waiting_.push_back(id);
       continue;
     }
-    if (held_ > kHeldBytesSoft) privileged_ = id;
+    if (held_ > held_bytes_soft) privileged_ = id;
     stream->input_paused = false;
     give_back(session, *stream);
   }

@@ -2,9 +2,9 @@
 // a stream's window while the stream, or the connection as a whole, holds too much.
 //
 // A connection holds the unfinished messages of its streams, which no service has seen yet. Above
-// kHeldBytesSoft one stream, the privileged one, is given more window and the others wait in line:
+// held_bytes_soft one stream, the privileged one, is given more window and the others wait in line:
 // so one message after the other completes. Streams can still fill the windows they had; at
-// kHeldBytesHard the call that would hold more is refused.
+// held_bytes_hard the call that would hold more is refused.
 //
 // Thread: the connection's loop.
 #pragma once
@@ -23,10 +23,10 @@ class ReceiveWindows {
  public:
   // What is under way to us at 1 GB/s and 1 ms; smaller ones would bind large puts to the round
   // trip.
-  static constexpr int32_t kStreamWindow = 1 << 20;
-  static constexpr int32_t kConnectionWindow = 16 << 20;
-  static constexpr size_t kHeldBytesSoft = 32 << 20;
-  static constexpr size_t kHeldBytesHard = 128 << 20;
+  static constexpr int32_t stream_window = 1 << 20;
+  static constexpr int32_t connection_window = 16 << 20;
+  static constexpr size_t held_bytes_soft = 32 << 20;
+  static constexpr size_t held_bytes_hard = 128 << 20;
 
   explicit ReceiveWindows(size_t send_buffer_bytes_max)
       : send_buffer_bytes_max_(send_buffer_bytes_max) {}
@@ -36,7 +36,7 @@ class ReceiveWindows {
   // What the stream holds or queues has changed, from `held_before`.
   void update(nghttp2_session* session, Http2Stream& stream, size_t held_before);
   void closed(nghttp2_session* session, int32_t id, size_t held_before);
-  bool overfull() const { return held_ > kHeldBytesHard; }
+  bool overfull() const { return held_ > held_bytes_hard; }
 
  private:
   bool may_receive(const Http2Stream& stream) const;

@@ -6,9 +6,9 @@ namespace lattice::proxy {
 namespace {
 
 // RFC 9113 6.5.2: what a header counts towards the size of its list beyond its bytes.
-constexpr size_t kFieldOverhead = 32;
+constexpr size_t field_overhead = 32;
 // A pooled stream keeps at most this much of its arena.
-constexpr size_t kKeptBytes = 4 << 10;
+constexpr size_t kept_bytes = 4 << 10;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ bool is_transport_header(std::string_view name) {
 }
 
 RequestHead::Outcome RequestHead::add(std::string_view name, std::string_view value) {
-  list_bytes_ += name.size() + value.size() + kFieldOverhead;
+  list_bytes_ += name.size() + value.size() + field_overhead;
   if (list_bytes_ > list_bytes_max_) return Outcome::too_large;
   if (name.starts_with(':')) {
     if (name == ":path") path_ = store(value);
@@ -69,7 +69,7 @@ RequestHead::Span RequestHead::store(std::string_view text) {
 
 void RequestHead::clear() {
   list_bytes_ = 0;
-  if (text_.capacity() > kKeptBytes) text_ = std::string();
+  if (text_.capacity() > kept_bytes) text_ = std::string();
   text_.clear();
   fields_.clear();
   method_ = path_ = authority_ = content_type_ = grpc_timeout_ = grpc_encoding_ = {};

@@ -14,7 +14,7 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr int kBacklog = 4096;
+constexpr int backlog = 4096;
 
 struct Endpoint {
   sockaddr_storage address{};
@@ -81,7 +81,7 @@ Result<int> listen_tcp(const std::string& address, bool reuse_port) {
   if (bind(fd, reinterpret_cast<const sockaddr*>(&endpoint->address), endpoint->size) != 0) {
     return fail("bind");
   }
-  if (listen(fd, kBacklog) != 0) return fail("listen");
+  if (listen(fd, backlog) != 0) return fail("listen");
   return fd;
 }
 

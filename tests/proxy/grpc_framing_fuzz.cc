@@ -16,7 +16,7 @@ namespace {
 using lattice::Bytes;
 using lattice::proxy::MessageAssembler;
 
-constexpr size_t kMessageMax = 100'000;
+constexpr size_t message_max = 100'000;
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -30,7 +30,7 @@ struct Outcome {
 };
 
 Outcome assemble(std::string_view input, size_t piece) {
-  MessageAssembler assembler(kMessageMax);
+  MessageAssembler assembler(message_max);
   Outcome outcome;
   size_t fed = 0;
   while (!input.empty() && outcome.end == MessageAssembler::Outcome::ok) {
@@ -39,8 +39,8 @@ Outcome assemble(std::string_view input, size_t piece) {
     fed += part.size();
     outcome.end = assembler.feed(part, [&](Bytes message, bool compressed) {
       if (compressed) {
-        const auto inflated = lattice::proxy::gzip_inflate(message, kMessageMax);
-        require(inflated.bytes.size() <= kMessageMax);
+        const auto inflated = lattice::proxy::gzip_inflate(message, message_max);
+        require(inflated.bytes.size() <= message_max);
       }
       outcome.messages.emplace_back(message.view());
       return true;

@@ -11,8 +11,8 @@ namespace {
 using lattice::proxy::Http1Parser;
 using lattice::proxy::HttpRequest;
 
-constexpr size_t kHeadMax = 2048;
-constexpr size_t kBodyMax = 4096;
+constexpr size_t head_max = 2048;
+constexpr size_t body_max = 4096;
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -25,7 +25,7 @@ struct Outcome {
 };
 
 Outcome parse(std::string_view input, size_t piece) {
-  Http1Parser parser(kHeadMax, kBodyMax);
+  Http1Parser parser(head_max, body_max);
   while (!input.empty() && parser.error() == 0 && !parser.complete()) {
     const size_t taken = parser.feed(input.substr(0, piece));
     require(taken > 0 && taken <= input.size());
@@ -42,7 +42,7 @@ Outcome parse(std::string_view input, size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const Outcome whole = parse(input, SIZE_MAX);
-  require(whole.request.body.size() <= kBodyMax);
+  require(whole.request.body.size() <= body_max);
   if (whole.complete) {
     require(!whole.request.method.empty() && !whole.request.path.empty());
     for (const auto& [name, value] : whole.request.headers) {

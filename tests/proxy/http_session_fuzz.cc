@@ -16,7 +16,7 @@ namespace {
 using namespace lattice;
 using namespace lattice::proxy;
 
-constexpr std::string_view kOpening =
+constexpr std::string_view opening_text =
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     "\0\0\0\4\0\0\0\0\0";
 
@@ -83,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::unique_ptr<Session> session;
   if (data[0] % 2 == 0) {
     session = std::make_unique<Http2Session>(host, context);
-    session->receive(std::string_view(kOpening.data(), 33));
+    session->receive(std::string_view(opening_text.data(), 33));
   } else {
     session = std::make_unique<Http1Session>(host, context);
   }

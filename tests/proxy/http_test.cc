@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::string_view kCors =
+constexpr std::string_view cors =
     "access-control-allow-methods: POST, GET, OPTIONS, PUT, DELETE\r\n"
     "access-control-allow-headers: accept, content-type, authorization\r\n"
     "access-control-allow-origin: *\r\n";
@@ -48,7 +48,7 @@ TEST_CASE("A GET is answered with CORS headers, and the connection stays") {
                                   "GET /later HTTP/1.1\r\nHost: h\r\n\r\n"
                                   "GET /tree/x/y HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"));
-  CHECK(contains(answer, kCors));
+  CHECK(contains(answer, cors));
   CHECK(contains(answer, "\r\nContent-Length: 16\r\n\r\nGET /version?a=bHTTP/1.1 200 OK\r\n"));
   CHECK(contains(answer, "\r\n\r\nlaterHTTP/1.1 200 OK\r\n"));
   CHECK(answer.ends_with("\r\nConnection: close\r\n\r\nbelow /tree/x/y"));

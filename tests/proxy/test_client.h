@@ -3,7 +3,7 @@
 // can use it.
 //
 // Thread: one. Nothing is read or written outside its functions; wait() and the like give up after
-// kPatience and answer false.
+// patience_default and answer false.
 #pragma once
 
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@
 
 namespace lattice::proxy {
 
-inline constexpr std::chrono::seconds kPatience{10};
+inline constexpr std::chrono::seconds patience_default{10};
 
 // A message in gRPC's framing.
 inline std::string grpc_frame(std::string_view message, bool compressed = false) {
@@ -205,9 +205,9 @@ class TestClient {
   int pings_received() const { return pings_received_; }
   bool eof() const { return eof_; }
 
-  // Reads until `done`, the end of the connection or kPatience. Answers whether `done`.
+  // Reads until `done`, the end of the connection or patience_default. Answers whether `done`.
   bool wait_until(const std::function<bool()>& done,
-                  std::chrono::milliseconds patience = kPatience) {
+                  std::chrono::milliseconds patience = patience_default) {
     const auto give_up = std::chrono::steady_clock::now() + patience;
     while (!done()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
