@@ -108,12 +108,17 @@ struct Registry::State {
   template <class Metric>
   Family<Metric>& family(FamilyInfo info) {
     std::lock_guard lock(mutex);
-    auto [at, is_new] = families.try_emplace(info.name);
-    if (is_new) at->second = std::make_unique<Family<Metric>>(std::move(info));
-    auto* same_kind = std::get_if<std::unique_ptr<Family<Metric>>>(&at->second);
-    if (same_kind == nullptr) misuse(at->first, "registered before as another kind");
-    if (!is_new && (*same_kind)->info().label_names != info.label_names) {
-      misuse(at->first, "registered before with other labels");
+    const auto found = families.find(info.name);
+    if (found == families.end()) {
+      auto made = std::make_unique<Family<Metric>>(std::move(info));
+      Family<Metric>& family = *made;
+      families.emplace(family.info().name, std::move(made));
+      return family;
+    }
+    auto* same_kind = std::get_if<std::unique_ptr<Family<Metric>>>(&found->second);
+    if (same_kind == nullptr) misuse(info.name, "registered before as another kind");
+    if ((*same_kind)->info().label_names != info.label_names) {
+      misuse(info.name, "registered before with other labels");
     }
     return **same_kind;
   }
