@@ -29,7 +29,7 @@ inline ModelRange to_model(const RangeResult& result) {
   for (ModelKv& kv : out.kvs) {
     if (!result.keys_only) break;
     kv.value.clear();
-    kv.lease = 0;
+    if (!result.keys_only_with_lease) kv.lease = 0;
   }
   return out;
 }

@@ -194,6 +194,9 @@ TEST_CASE("keys-only is told to whoever encodes the answer") {
   RangeRequest request = range("k1");
   request.keys_only = true;
   CHECK(bench.ask(request)->keys_only);
+  CHECK_FALSE(bench.ask(request)->keys_only_with_lease);
+  request.sort_target = SortTarget::value;
+  CHECK(bench.ask(request)->keys_only_with_lease);
 }
 
 TEST_CASE("results stay as they are when the keyspace goes on") {

@@ -239,7 +239,8 @@ class ReferenceModel {
     }
     for (ModelKv& kv : kvs) {
       if (request.keys_only) kv.value.clear();
-      if (request.keys_only) kv.lease = 0;
+      // Sorting by value makes etcd read the stored keys, lease and all.
+      if (request.keys_only && request.sort_target != SortTarget::value) kv.lease = 0;
     }
     result.kvs = std::move(kvs);
     return result;
