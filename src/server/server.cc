@@ -21,6 +21,8 @@ namespace lattice::server {
 namespace {
 
 constexpr Duration database_check = std::chrono::milliseconds(500);
+// Longer than a session outlives its process, and the takeover after it.
+constexpr Duration takeover_patience = std::chrono::seconds(3);
 constexpr Duration upkeep_interval = std::chrono::seconds(5);
 
 // libpq explains itself in several lines; logs, statuses and health texts have one.
@@ -237,18 +239,25 @@ void Server::publish_tenant(const etcd::Identity& identity) {
 // The log is read and somebody leads: requests get their answers from here on.
 void Server::on_role(bool leads) {
   if (announced_ || stopping_) return;
-  announced_ = true;
-  if (!leads) log_.info("standing by: another process leads this database");
-  announce();
-  upkeep();
+  if (leads) return announce();
+  // After a crash the leader may be this process's own predecessor, whose session has yet to run
+  // out.
+  if (timer_ != nullptr) return;
+  timer_ = owner().loop().after(takeover_patience, [this] {
+    log_.info("standing by: another process leads this database");
+    announce();
+  });
 }
 
 void Server::announce() {
+  announced_ = true;
+  timer_.reset();
   std::string address = owner().address();
   std::string metrics = owner().metrics_address();
   log_.info("listening", {{"grpc", address}, {"metrics", metrics.empty() ? "off" : metrics}});
   log_.info("try: etcdctl --endpoints=" + address + " put hello world");
   notify_service_manager("READY=1");
+  upkeep();
 }
 
 // What no event announces.
