@@ -77,6 +77,8 @@ def _row(target, system, results):
     elif own and base:
         row["ratio"] = own / base
         row["verdict"] = "met" if target.met(row["ratio"]) else "MISSED"
+        if any(results.get(name, {}).get(target.case, {}).get("noisy") for name in (system, ETCD)):
+            row["verdict"] += " (noisy)"
     return row
 
 
