@@ -1,9 +1,11 @@
 // What the etcd services ask of a tenant. Replica implements it on its own loop; RemoteApi
 // (remote_api.h) implements it on every other loop by sending messages, in batches, to the owner.
 //
-// Thread: one loop; callbacks on that same loop, possibly inside the call (a read that can be answered
+// Thread: one loop; callbacks on that same loop, possibly inside the call (a read that can be
+// answered
 //   from memory is). Ownership: requests are moved in; results are values that stay valid.
-// Errors: Status values from base/status.h; a write that may have landed is only ever answered with one
+// Errors: Status values from base/status.h; a write that may have landed is only ever answered with
+// one
 //   of the Unavailable family (timeout, stopped, ...).
 #pragma once
 
@@ -46,10 +48,10 @@ struct Alarm {
 };
 struct StatusResult {
   Revision header_revision;
-  bool leader = false;          // this replica leads
-  bool has_leader = false;      // somebody does
+  bool leader = false;      // this replica leads
+  bool has_leader = false;  // somebody does
   uint64_t epoch = 0;
-  uint64_t seq = 0;             // of the newest applied batch
+  uint64_t seq = 0;  // of the newest applied batch
   int64_t allocated_bytes = 0;
   int64_t in_use_bytes = 0;
   std::vector<Alarm> alarms;
@@ -62,8 +64,8 @@ class Api {
   // The revision and epoch that a response header carries when nothing else says so.
   virtual Revision applied_revision() const = 0;
   virtual uint64_t epoch() const = 0;
-  // Whether anybody leads, as far as this process knows now: what calls that carry etcd's `hasleader`
-  // metadata are checked against before they start.
+  // Whether anybody leads, as far as this process knows now: what calls that carry etcd's
+  // `hasleader` metadata are checked against before they start.
   virtual bool has_leader() const { return true; }
 
   virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) = 0;
@@ -78,16 +80,15 @@ class Api {
   virtual void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) = 0;
   virtual void lease_revoke(LeaseId id, Callback<Revision> done) = 0;
   virtual void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) = 0;
-  virtual void lease_time_to_live(LeaseId id, bool keys,
-                                  Callback<LeaseTimeToLiveResult> done) = 0;
+  virtual void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) = 0;
   virtual void lease_leases(Callback<LeaseLeasesResult> done) = 0;
 
   virtual void status(Callback<StatusResult> done) = 0;
   virtual void hash_kv(Revision revision, Callback<keyspace::HashResult> done) = 0;
   virtual void defragment(StatusCallback done) = 0;
 
-  // A stream of watches. The sink must outlive the stream; destroying the stream ends all its watches
-  // and no call to the sink follows.
+  // A stream of watches. The sink must outlive the stream; destroying the stream ends all its
+  // watches and no call to the sink follows.
   [[nodiscard]] virtual std::unique_ptr<WatchStream> open_watch_stream(WatchSink& sink) = 0;
 };
 

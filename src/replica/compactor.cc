@@ -26,6 +26,7 @@ void Compactor::compact(Revision revision, bool physical, Callback<Revision> don
 
 Status Compactor::verify_loaded() {
   if (!state_.compaction.done || state_.compaction.revision == Revision(-1)) return {};
+  if (state_.compaction.seq < state_.compact_read) return {};
   begin_sweep();
   keyspace::Keyspace::CompactStep step;
   while (!step.done) step = state_.keyspace.compact_step(100'000, &dropped_);
@@ -38,6 +39,8 @@ bool Compactor::sweeping() const {
 
 void Compactor::wake(bool leading) {
   leading_ = leading;
+  // A newer compaction is about to be applied, and its deletions may have begun.
+  if (state_.compaction.seq < state_.compact_read) return;
   if (sweep_ != state_.compaction.revision && (leading_ || state_.compaction.done)) begin_sweep();
   if (sweeping()) return arm();
   // Swept when this replica led before: the log's part is still to be done, or another has done it.
@@ -82,10 +85,10 @@ Status Compactor::end_sweep(uint32_t hash) {
   hash_ = hash;
   if (state_.compaction.done) {
     if (hash != state_.compaction.hash) {
-      return {Error::backend_corrupt,
-              "the survivors of the compaction at " + std::to_string(sweep_.value) +
-                  " have the hash " + std::to_string(hash) + " and not " +
-                  std::to_string(state_.compaction.hash)};
+      return {Error::backend_corrupt, "the survivors of the compaction at " +
+                                          std::to_string(sweep_.value) + " have the hash " +
+                                          std::to_string(hash) + " and not " +
+                                          std::to_string(state_.compaction.hash)};
     }
     if (!leading_) {
       forget_dropped();

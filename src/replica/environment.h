@@ -1,7 +1,6 @@
-// What a replica needs from the world besides its log: the time, timers and random bytes. Production
-// gives it an event loop (src/server), the simulator a seeded fake. The replica asks for nothing else,
-// so that one seed replays a run exactly.
-// Thread: the replica's loop.
+// What a replica needs from the world besides its log: the time, timers and random bytes.
+// Production gives it an event loop (src/server), the simulator a seeded fake. The replica asks for
+// nothing else, so that one seed replays a run exactly. Thread: the replica's loop.
 #pragma once
 
 #include <cstdint>

@@ -203,8 +203,13 @@ void Leadership::take_over() {
   if (resolver_.busy() || !host_.quiet() || (session_ != nullptr && !session_->valid())) {
     return follow_later(state_.options.poll_interval);
   }
-  role_ = Role::taking_over;
   const BatchHeader& tip = reader_.tip();
+  if (doubtful_ && gone_ != tip.incarnation) {
+    // That leader may have been deleting while the log was read. Now that it is gone, once more.
+    gone_ = tip.incarnation;
+    return reload(Error::leader_changed);
+  }
+  role_ = Role::taking_over;
   auto batch = std::make_shared<Batch>();
   BatchHeader& header = batch->header;
   header.seq = tip.seq + 1;

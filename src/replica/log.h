@@ -1,8 +1,9 @@
 // The log of one tenant as its replica needs it; src/backends/ implements it on memory, SQLite and
-// PostgreSQL. log-protocol.md section P has the rules; the simulator has an implementation that breaks
-// them on purpose.
+// PostgreSQL. log-protocol.md section P has the rules; the simulator has an implementation that
+// breaks them on purpose.
 //
-// Thread: every call and every callback on the replica's loop. A callback never runs inside the call
+// Thread: every call and every callback on the replica's loop. A callback never runs inside the
+// call
 //   that it belongs to. After the Log is destroyed no callback runs.
 // Ownership: the replica owns its Log.
 #pragma once
@@ -20,21 +21,21 @@ namespace lattice::replica {
 
 enum class AppendOutcome : uint8_t {
   committed,  // durable at this position, by this very call
-  rejected,   // the position does not match: another batch is there (perhaps an earlier submission of
-              // this one: look)
-  unknown,    // it may or may not be there, now or later
+  rejected,   // the position does not match: another batch is there (perhaps an earlier submission
+             // of this one: look)
+  unknown,  // it may or may not be there, now or later
 };
 
 struct AppendReply {
   AppendOutcome outcome = AppendOutcome::unknown;
   Status detail;  // why, for logs; backend_full when the database refused for lack of space
-  // With `unknown`: this submission has not committed and never will (the database refused it cleanly).
-  // It says nothing about an earlier submission of the same batch (P4).
+  // With `unknown`: this submission has not committed and never will (the database refused it
+  // cleanly). It says nothing about an earlier submission of the same batch (P4).
   bool definite_error = false;
 };
 
-// What a look at the log shows. Something seen is not yet durable (P6): only a later barrier or append
-// on the same connection makes it count.
+// What a look at the log shows. Something seen is not yet durable (P6): only a later barrier or
+// append on the same connection makes it count.
 struct LogHead {
   BatchHeader newest;  // seq 0 when the log is empty
   // Who leads: the process of the newest takeover. Each batch carries its leader's epoch and
@@ -57,8 +58,9 @@ class Log {
   // replica leads for good and needs no session.
   virtual bool exclusive() const = 0;
 
-  // Reads the log in order, starting behind `after`, in bounded chunks. For each batch the header (null
-  // if it was trimmed) and those of its records that survive, with their index within the batch.
+  // Reads the log in order, starting behind `after`, in bounded chunks. For each batch the header
+  // (null if it was trimmed) and those of its records that survive, with their index within the
+  // batch.
   struct LoadedBatch {
     std::optional<BatchHeader> header;
     Seq seq;
@@ -68,8 +70,8 @@ class Log {
   using OnBatch = absl::AnyInvocable<void(LoadedBatch)>;
   virtual void load(Seq after, OnBatch on_batch, StatusCallback done) = 0;
 
-  // One statement, one round trip: inserts the batch where (seq - 1, previous) is the last (P2). At most
-  // one append is in flight. An unknown one is submitted again as the same batch (P5).
+  // One statement, one round trip: inserts the batch where (seq - 1, previous) is the last (P2). At
+  // most one append is in flight. An unknown one is submitted again as the same batch (P5).
   virtual void append(std::shared_ptr<const Batch> batch,
                       absl::AnyInvocable<void(AppendReply)> done) = 0;
 
@@ -82,8 +84,8 @@ class Log {
   virtual void look(Seq seq, Callback<LookReply> done) = 0;
   virtual void head(Callback<LogHead> done) = 0;
   // Numbers the connection that appends, looks, heads and barriers share: another number after each
-  // reconnection, and read in a reply's callback it is that of the connection that replied. What one
-  // connection showed says nothing about the server behind the next (P6).
+  // reconnection, and read in a reply's callback it is that of the connection that replied. What
+  // one connection showed says nothing about the server behind the next (P6).
   virtual uint64_t connection() const { return 0; }
   // Commits a change of one row (P7): when it has answered ok, everything seen before on the same
   // connection is durable.

@@ -39,7 +39,9 @@ void LogReader::receive(Log::LoadedBatch batch) {
   status_ = check(batch);
   if (!status_.ok()) return;
   for (const keyspace::Record& record : batch.records) {
-    if (record.kind == keyspace::RecordKind::compact) compact_ = batch.seq;
+    if (record.kind == keyspace::RecordKind::compact) {
+      compact_ = state_.compact_read = batch.seq;
+    }
     if (record.kind == keyspace::RecordKind::compact_done) done_seq_ = batch.seq;
   }
   // A trimmed header lies behind a finished compaction: durable and announced long ago.

@@ -31,8 +31,8 @@ struct GrantRequest {
 };
 struct RevokeRequest {
   LeaseId id;
-  // An expiry: has no effect if the lease is not expired when its batch is evaluated. It may have waited
-  // for long, and the lease may be another one by now.
+  // An expiry: has no effect if the lease is not expired when its batch is evaluated. It may have
+  // waited for long, and the lease may be another one by now.
   bool if_expired = false;
 };
 struct CheckpointRequest {

@@ -1,5 +1,5 @@
-// This process's session in a database that several processes share, and what it can learn of others'
-// (log-protocol L1 to L5). One per process and database, whatever the number of tenants.
+// This process's session in a database that several processes share, and what it can learn of
+// others' (log-protocol L1 to L5). One per process and database, whatever the number of tenants.
 //
 // Thread: the loop that owns it; callbacks there, never inside the call.
 #pragma once
@@ -30,8 +30,7 @@ class Sessions {
   // error not_leader means: declared dead, take a new incarnation.
   virtual void renew(const Incarnation& incarnation, StatusCallback done) = 0;
   // nullopt: no such row, which counts as dead.
-  virtual void read(const Incarnation& incarnation,
-                    Callback<std::optional<SessionRow>> done) = 0;
+  virtual void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) = 0;
   // Declares dead by compare-and-set on exactly what was seen standing still (L3); answers whether
   // it took effect.
   virtual void declare_dead(const Incarnation& incarnation, int64_t renewals,

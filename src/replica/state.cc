@@ -121,6 +121,7 @@ void State::reset() {
   epoch = {};
   leader = {};
   compaction = {};
+  compact_read = {};
   log_whole = true;
   alarms.clear();
   minor = {};

@@ -53,6 +53,9 @@ struct State {
   Epoch epoch;  // of the newest takeover, and who appended it
   Incarnation leader{};
   CompactionState compaction;
+  // Of the newest batch with a `compact` record that was read, applied or not. While it is newer
+  // than compaction.seq, the log may lack what only the older compaction kept.
+  Seq compact_read;
   bool log_whole = true;  // no batch since that compaction has lost records to it
   std::vector<Alarm> alarms;
   MinorRecords minor;

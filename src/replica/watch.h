@@ -1,11 +1,12 @@
-// Watches as the etcd Watch service needs them: a stream that holds many watches, and a sink that the
-// replica calls with what happens, in the order in which it must reach the client.
+// Watches as the etcd Watch service needs them: a stream that holds many watches, and a sink that
+// the replica calls with what happens, in the order in which it must reach the client.
 //
 // A slow reader costs a cursor, never a queue: a stream's undelivered bytes are bounded by
-// `stream_bytes_max`; beyond that its watches stop being fed and later catch up from the shared history
-// (DESIGN section 5, reliability.md 3.3).
+// `stream_bytes_max`; beyond that its watches stop being fed and later catch up from the shared
+// history (DESIGN section 5, reliability.md 3.3).
 //
-// Thread: stream and sink live on one loop (the connection's); RemoteApi carries calls to the owner.
+// Thread: stream and sink live on one loop (the connection's); RemoteApi carries calls to the
+// owner.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +67,8 @@ class WatchStream {
   virtual void create(WatchCreate create) = 0;
   virtual void cancel(WatchId id) = 0;
   virtual void request_progress() = 0;
-  // The transport has taken `bytes` of what on_events delivered: room for more. Bytes are counted as
-  // encoded_size(events).
+  // The transport has taken `bytes` of what on_events delivered: room for more. Bytes are counted
+  // as encoded_size(events).
   virtual void consumed(size_t bytes) = 0;
 };
 

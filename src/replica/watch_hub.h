@@ -85,8 +85,8 @@ class WatchHub {
                    const WatchMatches::Stretches& stretches, std::vector<uint32_t>* picked);
   // Whether the watch lags and is not fed here; it remembers how many events went by.
   bool passes_by(Watcher& watcher, int events);
-  // Gives the events of revisions `first` to `last` to the watch if its stream has room; the watch may
-  // be gone after. Requires: the list has all that it wants up to `last`.
+  // Gives the events of revisions `first` to `last` to the watch if its stream has room; the watch
+  // may be gone after. Requires: the list has all that it wants up to `last`.
   void offer(Watcher& watcher, Revision first, Revision last, const SharedEvents& list);
   void fall_behind(Watcher& watcher, Revision revision);
   void end_busy();

@@ -1,6 +1,6 @@
-// Which of a run of versions each watch wants, gathered version by version. A thousand watches of one
-// busy key cost one entry each for the whole run, not one for each version.
-// Thread: one; the owner's.
+// Which of a run of versions each watch wants, gathered version by version. A thousand watches of
+// one busy key cost one entry each for the whole run, not one for each version. Thread: one; the
+// owner's.
 #pragma once
 
 #include <cstdint>

@@ -58,7 +58,8 @@ struct Fixture {
   explicit Fixture(Options with = {}, uint64_t seed = 1, bool exclusive = true)
       : options(std::move(with)),
         world(seed),
-        environment(world),
+        process(world),
+        environment(process),
         store(environment, {.exclusive = exclusive}) {}
 
   // Another replica of the same log; on a shared one its rival.
@@ -112,6 +113,7 @@ struct Fixture {
 
   Options options;
   sim::SimWorld world;
+  sim::SimProcess process;
   sim::SimEnvironment environment;
   backends::MemoryStore store;
   std::unique_ptr<Replica> replica;

@@ -47,13 +47,9 @@ class SimWorld {
   Rng& rng() { return rng_; }
 
   // Runs `task` after `delay` nanoseconds; tasks of one moment run in the order of this call.
-  uint64_t at(int64_t delay, Task task) {
-    const uint64_t order = ++last_order_;
-    events_.emplace(std::pair(now_ + std::max<int64_t>(delay, 0), order), std::move(task));
-    return order;
+  void at(int64_t delay, Task task) {
+    events_.emplace(std::pair(now_ + std::max<int64_t>(delay, 0), ++last_order_), std::move(task));
   }
-  // Requires: `when` is the absolute time that the task was scheduled for.
-  void cancel(int64_t when, uint64_t order) { events_.erase({when, order}); }
 
   // Runs the next event, unless it lies behind `until`. Answers whether there was one.
   bool step(int64_t until) {
@@ -89,59 +85,92 @@ class SimWorld {
   Rng rng_;
 };
 
-// What one process sees of the world: its own clock, with its own origin and a slightly wrong rate.
+// One operating-system process: it can be paused (SIGSTOP) and crash. Whatever is to happen inside
+// it goes through deliver(), so that a pause holds it back and a crash loses it.
+class SimProcess {
+ public:
+  explicit SimProcess(SimWorld& world) : world_(world) {}
+
+  void deliver(int64_t delay, SimWorld::Task task) {
+    world_.at(delay, [this, life = life_, task = std::move(task)]() mutable {
+      if (life != life_) return;
+      if (paused_) {
+        held_.push_back(std::move(task));
+      } else {
+        task();
+      }
+    });
+  }
+  bool paused() const { return paused_; }
+  void pause() { paused_ = true; }
+  void resume() {
+    paused_ = false;
+    for (SimWorld::Task& task : std::exchange(held_, {})) deliver(0, std::move(task));
+  }
+  // What was to happen inside it never does.
+  void crash() {
+    ++life_;
+    paused_ = false;
+    held_.clear();
+  }
+  SimWorld& world() { return world_; }
+
+ private:
+  SimWorld& world_;
+  uint64_t life_ = 0;
+  bool paused_ = false;
+  std::vector<SimWorld::Task> held_;
+};
+
+// What a process sees of the world: its own clock, with its own origin and a slightly wrong rate.
 class SimEnvironment : public replica::Environment {
  public:
-  explicit SimEnvironment(SimWorld& world, int64_t clock_origin = 0, int rate_ppm = 0)
-      : world_(world), origin_(clock_origin), rate_ppm_(rate_ppm) {}
+  explicit SimEnvironment(SimProcess& process, int64_t clock_origin = 0, int rate_ppm = 0)
+      : process_(process), clock_origin_(clock_origin), rate_ppm_(rate_ppm) {}
 
   Instant now() const override {
-    return {origin_ + world_.now() + world_.now() / 1'000'000 * rate_ppm_};
+    const int64_t world_now = process_.world().now();
+    return {clock_origin_ + world_now + world_now / 1'000'000 * rate_ppm_};
   }
+  // A planted bug: the clock jumps, as a wall clock would.
+  void jump(Duration by) { clock_origin_ += by.count(); }
+
   std::unique_ptr<replica::Timer> after(Duration delay,
                                         absl::AnyInvocable<void()> callback) override {
     auto state = std::make_shared<TimerState>();
     state->callback = std::move(callback);
     // What the process calls `delay` lasts this long in the world's time; never early.
     const int64_t lasts = delay.count() - delay.count() / 1'000'000 * rate_ppm_ + 2000;
-    state->when = world_.now() + std::max<int64_t>(lasts, 0);
-    state->order = world_.at(lasts, [state] {
-      state->fired = true;
-      // The callback may destroy its own timer; the state lives until it has returned.
-      auto run = std::move(state->callback);
+    process_.deliver(lasts, [state] {
+      if (!state->callback) return;
+      // The callback may destroy its own timer; what it captured lives until it has returned.
+      auto run = std::exchange(state->callback, nullptr);
       run();
     });
-    return std::make_unique<SimTimer>(world_, std::move(state));
+    return std::make_unique<SimTimer>(std::move(state));
   }
   void defer(absl::AnyInvocable<void()> callback) override {
-    world_.at(world_.rng().between(0, 50'000), std::move(callback));
+    process_.deliver(process_.world().rng().between(0, 50'000), std::move(callback));
   }
   void random_bytes(std::span<uint8_t> out) override {
-    for (uint8_t& byte : out) byte = static_cast<uint8_t>(world_.rng().next());
+    for (uint8_t& byte : out) byte = static_cast<uint8_t>(process_.world().rng().next());
   }
 
  private:
   struct TimerState {
     absl::AnyInvocable<void()> callback;
-    int64_t when = 0;
-    uint64_t order = 0;
-    bool fired = false;
   };
   class SimTimer : public replica::Timer {
    public:
-    SimTimer(SimWorld& world, std::shared_ptr<TimerState> state)
-        : world_(world), state_(std::move(state)) {}
-    ~SimTimer() override {
-      if (!state_->fired) world_.cancel(state_->when, state_->order);
-    }
+    explicit SimTimer(std::shared_ptr<TimerState> state) : state_(std::move(state)) {}
+    ~SimTimer() override { state_->callback = nullptr; }
 
    private:
-    SimWorld& world_;
     std::shared_ptr<TimerState> state_;
   };
 
-  SimWorld& world_;
-  int64_t origin_;
+  SimProcess& process_;
+  int64_t clock_origin_;
   int rate_ppm_;
 };
 

@@ -1,0 +1,65 @@
+#include "sim/cluster.h"
+
+#include <chrono>
+#include <cstdio>
+
+namespace lattice::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Node::Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive)
+    : world_(world),
+      database_(database),
+      probes_(probes),
+      bug_(bug),
+      exclusive_(exclusive),
+      process_(world) {}
+
+Node::~Node() = default;
+
+void Node::start() {
+  ++life_;
+  // Each life has its own clock: boot time means nothing across restarts.
+  environment_ =
+      std::make_unique<SimEnvironment>(process_, world_.rng().between(0, 1'000'000'000'000),
+                                       static_cast<int>(world_.rng().between(-200, 200)));
+  sessions_ = std::make_unique<SimSessions>(database_, process_, faults_, probes_, bug_);
+  replica::Options options;
+  options.standby_wait = milliseconds(300);
+  options.request_timeout = seconds(4);
+  options.progress_interval = seconds(2);
+  options.stream_bytes = 256;
+  options.compact_keys_per_step = 7;
+  options.compact_removals_per_call = 5;
+  options.batch_records_max = 8;
+  replica::Observer& observer = *this;  // a private base, which make_unique may not convert to
+  replica_ = std::make_unique<replica::Replica>(
+      options, *environment_,
+      std::make_unique<SimLog>(database_, process_, faults_, probes_, bug_, exclusive_),
+      exclusive_ ? nullptr : sessions_.get(), &observer);
+  replica_->start();
+}
+
+void Node::say(std::string_view what) const {
+  if (verbose_ < 0) return;
+  std::printf("%10.3f ms  node %d: %.*s\n", static_cast<double>(world_.now()) / 1e6, verbose_,
+              static_cast<int>(what.size()), what.data());
+}
+
+void Node::crash() {
+  process_.crash();
+  replica_.reset();
+  stopping_ = false;
+  ++life_;
+}
+
+void Node::stop() {
+  stopping_ = true;
+  replica_->stop([this](const Status&) {
+    // Not inside the replica's own callback.
+    process_.deliver(0, [this] { crash(); });
+  });
+}
+
+}  // namespace lattice::sim

@@ -1,0 +1,69 @@
+// The processes of a simulation: replicas on one simulated database, and what is done to them.
+// Thread: one. Ownership: everything of one simulated world.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replica/replica.h"
+#include "sim/history.h"
+#include "sim/probes.h"
+#include "sim/sim_log.h"
+#include "sim/sim_world.h"
+
+namespace lattice::sim {
+
+class Node : private replica::Observer {
+ public:
+  Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive);
+  ~Node() override;
+
+  // Requires: !running().
+  void start();
+  void crash();
+  // A clean shutdown: the replica is destroyed when it has stopped.
+  void stop();
+  bool running() const { return replica_ != nullptr; }
+  bool stopping() const { return stopping_; }
+  replica::Replica* replica() { return replica_.get(); }
+  uint64_t life() const { return life_; }
+  SimProcess& process() { return process_; }
+  SimEnvironment& environment() { return *environment_; }
+  Faults& faults() { return faults_; }
+  // Prints what happens inside, as node `number`.
+  void be_verbose(size_t number) { verbose_ = static_cast<int>(number); }
+  // The replica found the log to be broken; never right in these simulations.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  void on_rare(std::string_view branch) override {
+    say(branch);
+    probes_.hit(branch);
+  }
+  void on_leader_change(bool leads, bool somebody) override {
+    say(leads ? "leads" : somebody ? "follows" : "knows no leader");
+  }
+  void say(std::string_view what) const;
+  void on_failed(const Status& status) override { failure_ = "failed: " + status.detail(); }
+  void on_load(const LoadProgress& progress) override {
+    if (progress.done && progress.batches > 0) probes_.hit("sim: a replica loaded a log");
+  }
+
+  SimWorld& world_;
+  SimDatabase& database_;
+  Probes& probes_;
+  const Bug bug_;
+  const bool exclusive_;
+  SimProcess process_;
+  std::unique_ptr<SimEnvironment> environment_;
+  Faults faults_;
+  std::unique_ptr<SimSessions> sessions_;
+  std::unique_ptr<replica::Replica> replica_;
+  uint64_t life_ = 0;
+  bool stopping_ = false;
+  int verbose_ = -1;
+  std::string failure_;
+};
+
+}  // namespace lattice::sim
