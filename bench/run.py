@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Measures Lattice beside a real etcd and kine, all with the same durability on the same disk, and prints one table.
 
     bench/run.py                                  everything; about half an hour
