@@ -1,0 +1,127 @@
+// Two replicas on one log that both can write to.
+#include "replica/fixture.h"
+
+namespace lattice::replica {
+namespace {
+
+struct Pair {
+  Pair()
+      : world(7), process(world), environment(process), store(environment, {.exclusive = false}) {
+    for (Node& node : nodes) start(node);
+    run_until([&] { return leader() != nullptr; });
+  }
+
+  // A process of its own: its session store, its replica.
+  struct Node {
+    std::unique_ptr<Sessions> sessions;
+    std::unique_ptr<Replica> replica;
+  };
+  void start(Node& node) {
+    node.sessions = store.open_sessions(environment);
+    node.replica =
+        std::make_unique<Replica>(Options(), environment, store.open_log("default", environment),
+                                  node.sessions.get(), nullptr);
+    node.replica->start();
+  }
+  void run_until(const std::function<bool()>& done) {
+    const int64_t until = world.now() + Duration(std::chrono::seconds(30)).count();
+    while (!done() && world.step(until)) {
+    }
+    REQUIRE(done());
+  }
+  Node* leader() {
+    for (Node& node : nodes) {
+      if (node.replica != nullptr && node.replica->can_linearize()) return &node;
+    }
+    return nullptr;
+  }
+  Node& standby() { return leader() == &nodes[0] ? nodes[1] : nodes[0]; }
+  Result<keyspace::PutResult> put(Node& node, std::string key) {
+    Answer<keyspace::PutResult> answer;
+    node.replica->put(put_request(std::move(key), "v"), answer.callback());
+    run_until([&] { return answer.given(); });
+    return std::move(*answer);
+  }
+
+  sim::SimWorld world;
+  sim::SimProcess process;
+  sim::SimEnvironment environment;
+  backends::MemoryStore store;
+  Node nodes[2];
+};
+
+double seconds_since(const sim::SimWorld& world, int64_t since) {
+  return static_cast<double>(world.now() - since) / 1e9;
+}
+
+}  // namespace
+
+TEST_CASE("one of two leads; the other refuses what needs a leader, after a short wait") {
+  Pair f;
+  f.world.run_for(std::chrono::seconds(5));
+  CHECK_FALSE(f.standby().replica->leads());
+  REQUIRE(f.put(*f.leader(), "a").ok());
+  const int64_t asked = f.world.now();
+  CHECK(f.put(f.standby(), "b").error() == Error::no_leader);
+  CHECK(seconds_since(f.world, asked) < 1.5);
+}
+
+TEST_CASE("a dead leader is replaced within two seconds, and what it acknowledged is there") {
+  Pair f;
+  REQUIRE(f.put(*f.leader(), "a").ok());
+  f.world.run_for(std::chrono::seconds(3));
+  Pair::Node& survivor = f.standby();
+  f.leader()->replica.reset();
+  const int64_t died = f.world.now();
+  f.run_until([&] { return f.leader() == &survivor; });
+  CHECK(seconds_since(f.world, died) < 2.0);
+  CHECK(survivor.replica->epoch() == 2);
+  Answer<keyspace::RangeResult> range;
+  survivor.replica->range(get_request("a"), range.callback());
+  f.run_until([&] { return range.given(); });
+  CHECK((*range)->count == 1);
+  REQUIRE(f.put(survivor, "b").ok());
+}
+
+TEST_CASE("a leader that stops hands over at once") {
+  Pair f;
+  f.world.run_for(std::chrono::seconds(3));
+  Pair::Node* old = f.leader();
+  Pair::Node& next = f.standby();
+  bool stopped = false;
+  old->replica->stop([&](const Status&) { stopped = true; });
+  const int64_t asked = f.world.now();
+  f.run_until([&] { return next.replica->can_linearize(); });
+  CHECK(stopped);
+  CHECK(seconds_since(f.world, asked) < 0.5);
+}
+
+TEST_CASE("the streams of a leader whose session was declared dead are closed") {
+  Pair f;
+  RecordingSink sink;
+  Pair::Node* old = f.leader();
+  auto stream = old->replica->open_watch_stream(sink);
+  stream->create(watch_of("a"));
+  // As a challenger would, with the count that it has seen.
+  auto challenger = f.store.open_sessions(f.environment);
+  auto log = f.store.open_log("default", f.environment);
+  Incarnation leader{};
+  log->head([&](const Result<LogHead>& head) { leader = head->leader; });
+  f.world.run_for(std::chrono::milliseconds(10));
+  bool declared = false;
+  while (!declared) {
+    int64_t renewals = 0;
+    challenger->read(
+        leader, [&](const Result<std::optional<SessionRow>>& row) { renewals = (*row)->renewals; });
+    f.world.run_for(std::chrono::milliseconds(1));
+    challenger->declare_dead(leader, renewals, [&](const Result<bool>& done) { declared = *done; });
+    f.world.run_for(std::chrono::milliseconds(1));
+  }
+  f.run_until([&] { return !sink.lines.empty() && sink.lines.back().starts_with("closed"); });
+  CHECK(sink.lines.size() == 2);
+  // Somebody leads again, under a new incarnation.
+  f.run_until([&] { return f.leader() != nullptr; });
+  CHECK(f.leader()->replica->epoch() == 2);
+}
+
+}  // namespace lattice::replica
