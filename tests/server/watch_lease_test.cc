@@ -184,7 +184,8 @@ TEST_CASE("a client that reads slowly neither loses events nor costs memory with
   }
   int64_t last = 1;
   while (last < writes + 1) {
-    for (const mvccpb::Event& event : stream.next().events()) {
+    const auto response = stream.next();
+    for (const mvccpb::Event& event : response.events()) {
       CHECK(event.kv().mod_revision() == ++last);
     }
   }
