@@ -16,8 +16,10 @@ constexpr size_t queued_bytes_factor = 16;
 int Http2Session::on_begin_headers(const nghttp2_frame* frame) {
   header_block_since_ = context_.loop.now();
   const int32_t id = frame->hd.stream_id;
+  header_rules_.begin();
   if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-    header_stream_ = nullptr;  // trailers: checked by nghttp2, then dropped
+    header_stream_ = nullptr;  // trailers: dropped
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) reject_headers(id);
     return 0;
   }
   // Counted here, because the peer's limit holds only from its acknowledgement of our SETTINGS on.
@@ -41,12 +43,22 @@ int Http2Session::on_begin_headers(const nghttp2_frame* frame) {
 int Http2Session::on_header(const nghttp2_frame* frame, std::string_view name,
                             std::string_view value) {
   if (header_stream_ == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+  if (!header_rules_.accepts(name, value)) {
+    reject_headers(frame->hd.stream_id);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
   if (header_stream_->head.add(name, value) == RequestHead::Outcome::ok) return 0;
   // As grpc-go: too long a list is a FRAME_SIZE_ERROR of the stream.
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                             NGHTTP2_FRAME_SIZE_ERROR);
   header_stream_ = nullptr;
   return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+// A malformed request is an error of its stream; sending the reset counts against the peer.
+void Http2Session::reject_headers(int32_t stream_id) {
+  header_stream_ = nullptr;
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_PROTOCOL_ERROR);
 }
 
 void Http2Session::on_frame(const nghttp2_frame* frame) {
@@ -77,6 +89,9 @@ void Http2Session::on_request_frame(const nghttp2_frame* frame) {
   if (!is_headers && !ends) return;
   Http2Stream* stream =
       is_headers && header_stream_ != nullptr ? header_stream_ : find(frame->hd.stream_id);
+  if (is_headers && header_stream_ != nullptr && !header_rules_.complete()) {
+    return reject_headers(frame->hd.stream_id);
+  }
   header_stream_ = nullptr;
   if (stream == nullptr || stream->local_ended) return;
   if (ends) stream->remote_ended = true;

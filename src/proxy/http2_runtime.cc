@@ -88,6 +88,7 @@ Http2Runtime::Http2Runtime() {
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Http2Callbacks::frame_send);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, &Http2Callbacks::send_data);
 
+  nghttp2_option_set_no_http_messaging(options, 1);  // see header_rules.h
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
   nghttp2_option_set_max_outbound_ack(options, outbound_acks_max);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "proxy/context.h"
+#include "proxy/header_rules.h"
 #include "proxy/http2_stream.h"
 #include "proxy/keepalive.h"
 #include "proxy/receive_windows.h"
@@ -70,6 +71,7 @@ class Http2Session final : public Session {
   void on_stream_closed(int32_t stream_id);
   void close_stream(Http2Stream& stream);
   void on_fault();
+  void reject_headers(int32_t stream_id);
   // nghttp2's callbacks, output (http2_output.cc).
   ssize_t read_body(Http2Stream* stream, size_t size, uint32_t* flags);
   int send_data(Http2Stream* stream, const uint8_t* frame_header, size_t size);
@@ -93,6 +95,7 @@ class Http2Session final : public Session {
   std::vector<std::unique_ptr<Http2Stream>> closed_;  // recycled at the end of the turn
   std::vector<int32_t> sent_on_;                      // streams with sent_unreported > 0
   Http2Stream* header_stream_ = nullptr;              // whose header block is being read
+  HeaderRules header_rules_;
   Instant header_block_since_ = Instant::never();
   OutputBuffer* out_ = nullptr;  // during produce()
   ReceiveWindows windows_;
