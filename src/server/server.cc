@@ -98,7 +98,9 @@ int Server::run() {
     return exit_os;
   }
   if (Status status = open_store(); !status.ok()) {
-    log_.error("cannot open the store", {{"cause", status}});
+    const bool embedded = config_.backend.kind == config::BackendKind::sqlite;
+    log_.error("cannot open the store",
+               {{"store", embedded ? config_.paths.wal_dir : "PostgreSQL"}, {"cause", status}});
     return exit_status_of(status, config_.paths.wal_dir);
   }
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
