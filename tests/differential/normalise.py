@@ -30,6 +30,9 @@ def normalise(request, response):
             response.leases.add(ID=lease_id)
     elif isinstance(response, rpc.HashKVResponse):
         response.hash = 1 if response.hash else 0
+        # Of a named revision: if it is the compact one, the answer depends on whether the compaction has ended by now.
+        if response.hash_revision == request.revision:
+            response.compact_revision = 0
     return response
 
 
