@@ -58,6 +58,7 @@ class RunningServer {
   int stop() {
     if (!told_to_stop_) signal(SIGTERM);
     if (thread_.joinable()) thread_.join();
+    log_.reset();  // writes what is still queued, so that logged() sees every line
     return status_;
   }
   void signal(int number) {
