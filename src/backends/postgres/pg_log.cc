@@ -9,11 +9,11 @@
 
 namespace lattice::backends {
 
-// The compare-and-set is the insert (P2). Three conditions, and each is needed: the digest of seq - 1
-// tells histories apart; "nothing at or behind seq" rejects a late submission whose own header was
-// trimmed while its predecessor's was kept; the primary key with DO NOTHING decides between two that
-// arrive together, the second of which waits until the first has committed or not.
-// The row that comes back is the verdict: one if the batch went in, none if it was rejected.
+// The compare-and-set is the insert (P2). Three conditions, and each is needed: the digest of seq -
+// 1 tells histories apart; "nothing at or behind seq" rejects a late submission whose own header
+// was trimmed while its predecessor's was kept; the primary key with DO NOTHING decides between two
+// that arrive together, the second of which waits until the first has committed or not. The row
+// that comes back is the verdict: one if the batch went in, none if it was rejected.
 const char* const append_setup_sql = R"sql(
 SET work_mem = '64MB';
 PREPARE lattice_append (int4, int8, bytea, bytea, int8, bytea, bytea, int8, int4,
@@ -132,6 +132,7 @@ class PgLog final : public replica::Log {
 
   const replica::LogId& id() const override { return id_; }
   bool exclusive() const override { return false; }
+  uint64_t connection() const override { return append_.generation(); }
 
   void append(std::shared_ptr<const replica::Batch> batch,
               absl::AnyInvocable<void(AppendReply)> done) override {
@@ -171,7 +172,8 @@ class PgLog final : public replica::Log {
         std::string("SELECT ") + header_columns +
             ", (SELECT min(seq) FROM lattice.batch WHERE log_no = $1::int4),"
             " (SELECT max(seq) FROM lattice.batch WHERE log_no = $1::int4)"
-            " FROM (SELECT 1) always LEFT JOIN lattice.batch ON log_no = $1::int4 AND seq = $2::int8",
+            " FROM (SELECT 1) always LEFT JOIN lattice.batch ON log_no = $1::int4 AND seq = "
+            "$2::int8",
         std::move(params), [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) {
             done(std::move(reply.status));
@@ -232,9 +234,7 @@ class PgLog final : public replica::Log {
     remove_some(std::move(records), 0, std::move(done));
   }
 
-  void trim(Seq below, StatusCallback done) override {
-    trim_some(Seq(0), below, std::move(done));
-  }
+  void trim(Seq below, StatusCallback done) override { trim_some(Seq(0), below, std::move(done)); }
 
   void size(Callback<replica::LogSize> done) override;
   void defragment(StatusCallback done) override;
@@ -272,8 +272,7 @@ class PgLog final : public replica::Log {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from,
-                        StatusCallback done) {
+void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from, StatusCallback done) {
   const size_t count = std::min(removals_per_statement, records.size() - from);
   PgArray seqs = PgArray::int8(count);
   PgArray places = PgArray::int8(count);
@@ -287,7 +286,8 @@ void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from,
   params.add_array(std::move(places));
   // Not a join with unnest: for a small table the planner then reads the whole log once for each
   // record. So the index finds the batches, and a hashed array tells their records apart.
-  run(*connections_.bulk,
+  run(
+      *connections_.bulk,
       "DELETE FROM lattice.record WHERE log_no = $1::int4 AND seq = ANY ($2::int8[])"
       " AND idx::int8 * 8796093022208 + seq = ANY ($3::int8[])",
       std::move(params),
@@ -307,7 +307,8 @@ void PgLog::trim_some(Seq from, Seq below, StatusCallback done) {
   params.add_int8(static_cast<int64_t>(from.value));
   params.add_int8(static_cast<int64_t>(below.value));
   // Scalar subqueries and an array, again so that the planner has nothing to choose.
-  run(*connections_.bulk,
+  run(
+      *connections_.bulk,
       "WITH candidates AS ("
       "  SELECT seq FROM lattice.batch WHERE log_no = $1::int4 AND seq >= $2::int8"
       "    AND seq < least($3::int8, (SELECT max(seq) FROM lattice.batch WHERE log_no = $1::int4))"
@@ -331,8 +332,8 @@ void PgLog::trim_some(Seq from, Seq below, StatusCallback done) {
 }
 
 void PgLog::size(Callback<replica::LogSize> done) {
-  // Of all tenants together: PostgreSQL keeps no account per tenant. What is in use is estimated from
-  // the counts that its statistics keep anyway.
+  // Of all tenants together: PostgreSQL keeps no account per tenant. What is in use is estimated
+  // from the counts that its statistics keep anyway.
   run(*connections_.bulk,
       "SELECT sum(bytes)::int8,"
       " sum(bytes * live / greatest(live + dead, 1))::int8 FROM (SELECT"
@@ -349,14 +350,16 @@ void PgLog::size(Callback<replica::LogSize> done) {
 
 void PgLog::defragment(StatusCallback done) {
   // Plain VACUUM: beside the appends, and gives back what is free at the end of the files.
-  constexpr Duration for_ever{0};
-  run(*connections_.maintenance, "VACUUM lattice.record", {},
+  static constexpr Duration for_ever{0};
+  run(
+      *connections_.maintenance, "VACUUM lattice.record", {},
       [this, done = std::move(done)](PgReply reply) mutable {
         if (!reply.done()) {
           done(std::move(reply.status));
           return;
         }
-        run(*connections_.maintenance, "VACUUM lattice.batch", {},
+        run(
+            *connections_.maintenance, "VACUUM lattice.batch", {},
             [done = std::move(done)](PgReply last) mutable { done(std::move(last.status)); },
             for_ever);
       },
@@ -365,8 +368,8 @@ void PgLog::defragment(StatusCallback done) {
 
 void PgLog::end_blocker() {
   // What holds the append up is another submission of the same place whose client is gone or stands
-  // still. It is ended, never cancelled; what became of it the chain will tell. A person's psql that
-  // has locked the table is not ours to end.
+  // still. It is ended, never cancelled; what became of it the chain will tell. A person's psql
+  // that has locked the table is not ours to end.
   PgParams params;
   params.add_int4(append_.server().backend_pid);
   run(*connections_.bulk,
