@@ -40,5 +40,12 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
   $as_root chmod +x /usr/sbin/policy-rc.d
   trap '$as_root rm -f /usr/sbin/policy-rc.d' EXIT
 fi
+log=$(mktemp)
 # shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1 || {
+  status=$?
+  tail -n 40 "$log" >&2
+  rm -f "$log"
+  exit "$status"
+}
+rm -f "$log"

@@ -14,7 +14,8 @@ namespace lattice::config {
 
 enum class Environment : uint8_t { development, production };
 enum class BackendKind : uint8_t { memory, sqlite, postgresql };
-// When a write is acknowledged: flushed by the database, flushed by several of its nodes, or before that.
+// When a write is acknowledged: flushed by the database, flushed by several of its nodes, or before
+// that.
 enum class DurabilityMode : uint8_t { sync, quorum, async };
 // The embedded store only: sync at each commit, at intervals, or left to the operating system.
 enum class FsyncPolicy : uint8_t { always, interval, never };

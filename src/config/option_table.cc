@@ -174,6 +174,7 @@ constexpr Option table[] = {
              "0: never.",
      .min = 0,
      .max = 30 * day_ms,
+     .lacking = "an end of idle watch streams",
      .example = "300000"},
     {.key = "tenants.default_qps_limit",
      .kind = Kind::integer,

@@ -54,8 +54,8 @@ Field::Value Field::value() const {
 
 namespace {
 
-// The writing thread takes no signals: it may start before the server has arranged for them, and one
-// that is delivered to it would end the process at once.
+// The writing thread takes no signals: it may start before the server has arranged for them, and
+// one that is delivered to it would end the process at once.
 std::shared_ptr<spdlog::details::thread_pool> make_writing_thread() {
   sigset_t all;
   sigset_t before;
