@@ -7,8 +7,8 @@
 namespace lattice::replica {
 namespace {
 
-// SHA-256 behind a small buffer: each update of the hash costs a call through two of OpenSSL's tables,
-// which for records of a few dozen bytes is as much as the hashing.
+// SHA-256 behind a small buffer: each update of the hash costs a call through two of OpenSSL's
+// tables, which for records of a few dozen bytes is as much as the hashing.
 class DigestWriter {
  public:
   void bytes(std::string_view data) {
@@ -31,8 +31,7 @@ class DigestWriter {
   void number(T value) {
     char big_endian[sizeof(T)];
     for (size_t i = 0; i < sizeof(T); ++i) {
-      big_endian[i] =
-          static_cast<char>(static_cast<uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
+      big_endian[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
     }
     bytes({big_endian, sizeof(big_endian)});
   }

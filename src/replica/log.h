@@ -22,8 +22,8 @@ namespace lattice::replica {
 enum class AppendOutcome : uint8_t {
   committed,  // durable at this position, by this very call
   rejected,   // the position does not match: another batch is there (perhaps an earlier submission
-             // of this one: look)
-  unknown,  // it may or may not be there, now or later
+              // of this one: look)
+  unknown,    // it may or may not be there, now or later
 };
 
 struct AppendReply {

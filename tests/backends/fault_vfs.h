@@ -1,6 +1,6 @@
-// An SQLite VFS that works until it is told to fail: the Nth sync from now, or writes beyond a quota of
-// bytes from now on.
-// Thread: the switches from any; SQLite calls it from its connections' threads.
+// An SQLite VFS that works until it is told to fail: the Nth sync from now, or writes beyond a
+// quota of bytes from now on. Thread: the switches from any; SQLite calls it from its connections'
+// threads.
 #pragma once
 
 #include <atomic>

@@ -144,8 +144,7 @@ inline void removes_and_trims(LogWorld& world) {
     if (seq != 10) doomed.push_back({Seq(seq), 1});
   }
   const auto remove = [&] {
-    return await_status(world,
-                        [&](StatusCallback done) { log->remove(doomed, std::move(done)); });
+    return await_status(world, [&](StatusCallback done) { log->remove(doomed, std::move(done)); });
   };
   CHECK(remove().ok());
   CHECK(remove().ok());  // harmless
@@ -213,8 +212,8 @@ inline void destroyed_log_stays_silent(LogWorld& world) {
   Chain chain(log->id());
   bool called = false;
   log->append(chain.next({put_record(2, "a", "1")}), [&](replica::AppendReply) { called = true; });
-  log->load(Seq(0), [&](replica::Log::LoadedBatch) { called = true; },
-            [&](Status) { called = true; });
+  log->load(
+      Seq(0), [&](replica::Log::LoadedBatch) { called = true; }, [&](Status) { called = true; });
   log.reset();
   auto again = world.open_log("a");
   (void)head(world, *again);

@@ -34,8 +34,7 @@ T await(LogWorld& world, const std::optional<T>& slot) {
   return *slot;
 }
 
-inline keyspace::Record put_record(int64_t revision, std::string_view key,
-                                   std::string_view value) {
+inline keyspace::Record put_record(int64_t revision, std::string_view key, std::string_view value) {
   keyspace::Record record;
   record.kind = keyspace::RecordKind::put;
   record.revision = Revision(revision);
@@ -52,8 +51,8 @@ inline keyspace::Record takeover_record(int64_t revision, uint64_t epoch,
   record.kind = keyspace::RecordKind::takeover;
   record.revision = Revision(revision);
   record.number = static_cast<int64_t>(epoch);
-  record.value = Bytes::copy(
-      {reinterpret_cast<const char*>(incarnation.data()), incarnation.size()});
+  record.value =
+      Bytes::copy({reinterpret_cast<const char*>(incarnation.data()), incarnation.size()});
   return record;
 }
 
@@ -66,8 +65,7 @@ inline replica::Incarnation incarnation_of(uint8_t fill) {
 // Builds the batches of one writer, in order.
 class Chain {
  public:
-  explicit Chain(const replica::LogId& log, uint8_t writer = 1)
-      : log_(log), writer_(writer) {}
+  explicit Chain(const replica::LogId& log, uint8_t writer = 1) : log_(log), writer_(writer) {}
 
   // The next batch behind `last`; advance(batch) when it is in the log.
   std::shared_ptr<const replica::Batch> next(std::vector<keyspace::Record> records) {
@@ -81,8 +79,7 @@ class Chain {
     for (size_t i = 0; i < 4; ++i) {
       batch->header.id[1 + i] = static_cast<uint8_t>(batches_made_ >> (8 * i));
     }
-    batch->header.last_revision =
-        records.empty() ? Revision(1) : records.back().revision;
+    batch->header.last_revision = records.empty() ? Revision(1) : records.back().revision;
     batch->header.record_count = static_cast<uint32_t>(records.size());
     batch->records = std::move(records);
     batch->header.digest = compute_digest(log_, batch->header, batch->records);
@@ -141,21 +138,21 @@ inline Status await_status(LogWorld& world, const std::function<void(StatusCallb
   return await(world, reply);
 }
 
-inline std::vector<replica::Log::LoadedBatch> load(LogWorld& world, replica::Log& log,
-                                                   Seq after) {
+inline std::vector<replica::Log::LoadedBatch> load(LogWorld& world, replica::Log& log, Seq after) {
   std::vector<replica::Log::LoadedBatch> batches;
   const Status status = await_status(world, [&](StatusCallback done) {
-    log.load(after, [&](replica::Log::LoadedBatch batch) { batches.push_back(std::move(batch)); },
-             std::move(done));
+    log.load(
+        after, [&](replica::Log::LoadedBatch batch) { batches.push_back(std::move(batch)); },
+        std::move(done));
   });
   REQUIRE_MESSAGE(status.ok(), status.detail());
   return batches;
 }
 
 inline bool same_header(const replica::BatchHeader& a, const replica::BatchHeader& b) {
-  return a.seq == b.seq && a.previous == b.previous && a.digest == b.digest &&
-         a.epoch == b.epoch && a.incarnation == b.incarnation && a.id == b.id &&
-         a.last_revision == b.last_revision && a.record_count == b.record_count;
+  return a.seq == b.seq && a.previous == b.previous && a.digest == b.digest && a.epoch == b.epoch &&
+         a.incarnation == b.incarnation && a.id == b.id && a.last_revision == b.last_revision &&
+         a.record_count == b.record_count;
 }
 
 }  // namespace lattice::backends

@@ -12,9 +12,7 @@ class MemoryWorld final : public LogWorld {
   std::unique_ptr<replica::Log> open_log(std::string_view tenant) override {
     return store_.open_log(tenant, environment_);
   }
-  std::unique_ptr<replica::Sessions> open_sessions() {
-    return store_.open_sessions(environment_);
-  }
+  std::unique_ptr<replica::Sessions> open_sessions() { return store_.open_sessions(environment_); }
   void turn() override { environment_.turn(); }
   MemoryStore& store() { return store_; }
 

@@ -1,6 +1,6 @@
-// A private PostgreSQL server for tests: initdb into a folder of its own, started on a free loopback port
-// and a Unix socket in that folder, gone with the object or with the test process. Works for root too,
-// where PostgreSQL itself refuses to run: it then runs as the user `postgres`.
+// A private PostgreSQL server for tests: initdb into a folder of its own, started on a free
+// loopback port and a Unix socket in that folder, gone with the object or with the test process.
+// Works for root too, where PostgreSQL itself refuses to run: it then runs as the user `postgres`.
 //
 // Thread: the test's.
 #pragma once
@@ -80,8 +80,8 @@ class PostgresServer {
     return "postgresql://lattice@127.0.0.1:" + std::to_string(port_) + "/" + database;
   }
   std::string socket_url(const std::string& database) const {
-    return "host=" + folder_.path() + " port=" + std::to_string(port_) + " user=lattice dbname=" +
-           database;
+    return "host=" + folder_.path() + " port=" + std::to_string(port_) +
+           " user=lattice dbname=" + database;
   }
   // A new, empty database; answers its name.
   std::string create_database() {
@@ -93,6 +93,8 @@ class PostgresServer {
   std::string sql(const std::string& database, const std::string& text) const {
     PGconn* connection = PQconnectdb(socket_url(database).c_str());
     REQUIRE_MESSAGE(PQstatus(connection) == CONNECTION_OK, PQerrorMessage(connection));
+    PQsetNoticeProcessor(
+        connection, [](void*, const char*) {}, nullptr);
     PGresult* result = PQexec(connection, text.c_str());
     const ExecStatusType status = PQresultStatus(result);
     const std::string error = PQresultErrorMessage(result);

@@ -69,7 +69,8 @@ TEST_CASE("postgres outcomes: backends terminated at random") {
   int64_t revision = 1;
   while (std::chrono::steady_clock::now() < deadline) {
     std::vector<keyspace::Record> records;
-    for (int i = 0; i < 20; ++i) records.push_back(put_record(++revision, "k", std::string(500, 'v')));
+    for (int i = 0; i < 20; ++i)
+      records.push_back(put_record(++revision, "k", std::string(500, 'v')));
     auto batch = chain.next(std::move(records));
     // Nobody else writes here: a verdict that the batch is not in would be wrong.
     REQUIRE(resolve_append(world, *log, batch, &counts));
@@ -78,8 +79,7 @@ TEST_CASE("postgres outcomes: backends terminated at random") {
   stop = true;
   killer.join();
   MESSAGE("batches ", chain.last().seq.value, ", terminated ", kills.load(), ", unknown ",
-          counts.unknown, ", definite ", counts.definite, ", found by look ",
-          counts.found_by_look);
+          counts.unknown, ", definite ", counts.definite, ", found by look ", counts.found_by_look);
   while (!await_status(world, [&](StatusCallback done) { log->barrier(std::move(done)); }).ok()) {
   }
   CHECK(kills > 20);
@@ -118,7 +118,8 @@ TEST_CASE("postgres outcomes: a server that crashes and comes back") {
   check_whole_log(world, *log, chain);
 }
 
-// The client is gone, its statement is not: it commits long after a look would have said "not there".
+// The client is gone, its statement is not: it commits long after a look would have said "not
+// there".
 TEST_CASE("postgres outcomes: a zombie that commits late loses nothing and doubles nothing") {
   const std::string database = shared_server().create_database();
   Intruder intruder(shared_server().url(database));
@@ -152,8 +153,8 @@ TEST_CASE("postgres outcomes: a zombie that commits late loses nothing and doubl
     log->append(batch, [&](AppendReply r) { reply = std::move(r); });
     const AppendReply answer = await(second, reply);
     CHECK(intruder.run("SELECT count(*)" + sessions_of(database)) == "1");
-    // What blocks then is a person's transaction, which is left alone: the lock timeout ends the wait
-    // with a clean error.
+    // What blocks then is a person's transaction, which is left alone: the lock timeout ends the
+    // wait with a clean error.
     CHECK(answer.outcome == AppendOutcome::unknown);
     CHECK(answer.definite_error);
     intruder.run("ROLLBACK");

@@ -28,8 +28,17 @@ TEST_CASE("record bytes: the layout of docs/log-format.md") {
   std::string bytes;
   replica::append_record_bytes(record, &bytes);
   CHECK(hex(bytes) ==
-        "01" "0000000000000005" "00000001" "0000000000000004" "0000000000000002"
-        "ffffffffffffffff" "0000000000000000" "00000003" "00000005" "6b6579" "76616c7565");
+        "01"
+        "0000000000000005"
+        "00000001"
+        "0000000000000004"
+        "0000000000000002"
+        "ffffffffffffffff"
+        "0000000000000000"
+        "00000003"
+        "00000005"
+        "6b6579"
+        "76616c7565");
 }
 
 TEST_CASE("record bytes: what was written is read back") {

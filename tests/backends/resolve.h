@@ -1,5 +1,5 @@
-// Resolves an append as a replica must (log-protocol P4, P5): unknown ones are submitted again, byte for
-// byte, and only a rejection is followed by a look.
+// Resolves an append as a replica must (log-protocol P4, P5): unknown ones are submitted again,
+// byte for byte, and only a rejection is followed by a look.
 #pragma once
 
 #include "backends/log_world.h"

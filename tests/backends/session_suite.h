@@ -6,8 +6,7 @@
 
 namespace lattice::backends {
 
-inline std::optional<replica::SessionRow> read_session(LogWorld& world,
-                                                       replica::Sessions& sessions,
+inline std::optional<replica::SessionRow> read_session(LogWorld& world, replica::Sessions& sessions,
                                                        const replica::Incarnation& incarnation) {
   std::optional<Result<std::optional<replica::SessionRow>>> reply;
   sessions.read(incarnation,
@@ -28,8 +27,8 @@ inline bool declare_dead(LogWorld& world, replica::Sessions& sessions,
 
 inline Status renew(LogWorld& world, replica::Sessions& sessions,
                     const replica::Incarnation& incarnation) {
-  return await_status(
-      world, [&](StatusCallback done) { sessions.renew(incarnation, std::move(done)); });
+  return await_status(world,
+                      [&](StatusCallback done) { sessions.renew(incarnation, std::move(done)); });
 }
 
 inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {

@@ -1,5 +1,5 @@
-// What the SQLite log makes of a failing disk (reliability.md 3.2): nothing acknowledged is lost, and no
-// verdict is wrong.
+// What the SQLite log makes of a failing disk (reliability.md 3.2): nothing acknowledged is lost,
+// and no verdict is wrong.
 
 #include <sys/mount.h>
 

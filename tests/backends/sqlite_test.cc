@@ -238,7 +238,8 @@ TEST_CASE("sqlite: rows that Lattice never wrote end a load") {
     must_append(world, *log, chain, {put_record(3, "k", "v")});
     const auto load_status = [&] {
       return await_status(world, [&](StatusCallback done) {
-        log->load(Seq(0), [](replica::Log::LoadedBatch) {}, std::move(done));
+        log->load(
+            Seq(0), [](replica::Log::LoadedBatch) {}, std::move(done));
       });
     };
     CHECK(load_status().ok());
@@ -292,13 +293,15 @@ TEST_CASE("sqlite: the views answer what is there and what happened") {
   must_append(world, *log, chain, {gone, revoke});
   CHECK(run_sql(world.file(), "SELECT tenant, key, value, revision, version FROM keys") ==
         "a|a|2|4|2\n");
-  CHECK(run_sql(world.file(), "SELECT lease, granted_ttl_seconds, checkpoint_seconds FROM leases") ==
-        "7|60|31\n");
+  CHECK(
+      run_sql(world.file(), "SELECT lease, granted_ttl_seconds, checkpoint_seconds FROM leases") ==
+      "7|60|31\n");
   CHECK(run_sql(world.file(), "SELECT key, revision, change, seq FROM history ORDER BY revision") ==
         "a|2|create|1\nb|3|create|2\na|4|update|2\nb|5|delete|3\n");
-  CHECK(run_sql(world.file(),
-                "SELECT count(*) FROM history WHERE committed_at LIKE '20__-__-__T__:__:__.___Z'") ==
-        "4\n");
+  CHECK(
+      run_sql(world.file(),
+              "SELECT count(*) FROM history WHERE committed_at LIKE '20__-__-__T__:__:__.___Z'") ==
+      "4\n");
 }
 
 }  // namespace

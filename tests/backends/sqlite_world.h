@@ -20,9 +20,8 @@ class SqliteWorld final : public LogWorld {
     open();
   }
   std::unique_ptr<replica::Log> open_log(std::string_view tenant) override {
-    auto log = store_->open_log(tenant, [this](absl::AnyInvocable<void()> task) {
-      environment_.post(std::move(task));
-    });
+    auto log = store_->open_log(
+        tenant, [this](absl::AnyInvocable<void()> task) { environment_.post(std::move(task)); });
     REQUIRE_MESSAGE(log.ok(), log.status().detail());
     return std::move(*log);
   }

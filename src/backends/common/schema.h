@@ -10,7 +10,8 @@
 
 namespace lattice::backends {
 
-// 1: the tables. 2: the views for people. A step is never edited once released; a change is a new one.
+// 1: the tables. 2: the views for people. A step is never edited once released; a change is a new
+// one.
 inline constexpr int schema_version = 2;
 
 // meta.value of key 'format': tells our tables from somebody else's of the same name.

@@ -49,8 +49,7 @@ Result<replica::BatchHeader> to_header(const StoredHeader& row) {
   header.epoch = Epoch(static_cast<uint64_t>(row.epoch));
   header.last_revision = Revision(row.last_revision);
   header.record_count = static_cast<uint32_t>(row.record_count);
-  if (!copy_exactly(row.previous, &header.previous) ||
-      !copy_exactly(row.digest, &header.digest) ||
+  if (!copy_exactly(row.previous, &header.previous) || !copy_exactly(row.digest, &header.digest) ||
       !copy_exactly(row.incarnation, &header.incarnation) ||
       !copy_exactly(row.batch_id, &header.id)) {
     return corrupt("digest, incarnation or batch id of the wrong size");

@@ -1,7 +1,7 @@
-// Rows of the tables `batch` and `record` on their way into a Record or a BatchHeader. The databases
-// differ in how a column is read; what a row must look like is decided here, once. A row may have been
-// changed by anybody with a SQL client, so nothing in it is trusted.
-// Thread: pure functions.
+// Rows of the tables `batch` and `record` on their way into a Record or a BatchHeader. The
+// databases differ in how a column is read; what a row must look like is decided here, once. A row
+// may have been changed by anybody with a SQL client, so nothing in it is trusted. Thread: pure
+// functions.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,7 @@ using replica::BatchHeader;
 constexpr size_t load_chunk_batches = 1024;
 
 int64_t stored_bytes(const keyspace::Record& record) {
-  return static_cast<int64_t>(replica::record_head_bytes + record.key.size() +
-                              record.value.size());
+  return static_cast<int64_t>(replica::record_head_bytes + record.key.size() + record.value.size());
 }
 
 class MemoryLog final : public replica::Log {
@@ -50,7 +49,7 @@ class MemoryLog final : public replica::Log {
       if (auto found = batches.find(seq.value); found != batches.end()) {
         reply.header = found->second.header;
       }
-      done(std::move(reply));
+      done(reply);
     });
   }
 
@@ -60,7 +59,7 @@ class MemoryLog final : public replica::Log {
       if (!data_->batches.empty()) head.newest = data_->batches.rbegin()->second.header;
       head.epoch = head.newest.epoch;
       head.leader = head.newest.incarnation;
-      done(std::move(head));
+      done(head);
     });
   }
 

@@ -8,8 +8,7 @@ using replica::SessionRow;
 
 class MemorySessions final : public replica::Sessions {
  public:
-  MemorySessions(std::shared_ptr<MemoryStore::SessionData> data,
-                 replica::Environment& environment)
+  MemorySessions(std::shared_ptr<MemoryStore::SessionData> data, replica::Environment& environment)
       : data_(std::move(data)), environment_(environment) {}
 
   void open(const Incarnation& incarnation, std::string address, StatusCallback done) override {

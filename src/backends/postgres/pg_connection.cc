@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/common/random.h"
 #include "backends/postgres/pg_errors.h"
 
 namespace lattice::backends {
@@ -55,10 +56,10 @@ void PgConnection::connect() {
     start_connecting(hosts);
     return;
   }
-  resolver_.resolve(hosts, [this, alive = std::weak_ptr<bool>(alive_)](
-                               Result<std::vector<PgHost>> resolved) {
-    if (!alive.expired() && state_ == State::resolving) start_connecting(std::move(resolved));
-  });
+  resolver_.resolve(
+      hosts, [this, alive = std::weak_ptr<bool>(alive_)](Result<std::vector<PgHost>> resolved) {
+        if (!alive.expired() && state_ == State::resolving) start_connecting(std::move(resolved));
+      });
 }
 
 void PgConnection::start_connecting(Result<std::vector<PgHost>> hosts) {
@@ -144,8 +145,8 @@ void PgConnection::check_server() {
       return;
     }
     if (reply.result.boolean(0, 4)) {
-      fail(Status(Error::unhealthy, conninfo_.describe() +
-                                        " is a standby or read-only; name the primary"));
+      fail(Status(Error::unhealthy,
+                  conninfo_.describe() + " is a standby or read-only; name the primary"));
       return;
     }
     if (!options_.cluster_id.empty() && reply.result.bytes(0, 10) != options_.cluster_id) {
@@ -166,6 +167,7 @@ void PgConnection::check_server() {
 
 void PgConnection::become_ready() {
   state_ = State::ready;
+  ++generation_;
   failures_ = 0;
   last_error_ = Status();
   pump();
@@ -198,11 +200,12 @@ void PgConnection::fail(Status why) {
 void PgConnection::retry_later() {
   state_ = State::waiting;
   const Duration limit = std::min(retry_max, retry_min * (1 << std::min(failures_, 10)));
-  // The first attempt after a loss is immediate; the rest spread out over half the delay and the whole.
-  const double part = 0.5 + 0.5 * static_cast<double>(jitter_()) / static_cast<double>(jitter_.max());
-  const auto delay = failures_ == 0
-                         ? Duration(0)
-                         : Duration(static_cast<int64_t>(part * static_cast<double>(limit.count())));
+  // The first attempt after a loss is immediate; the rest spread out over half the delay and the
+  // whole.
+  const double part = 0.5 + 0.5 * random_fraction();
+  const auto delay =
+      failures_ == 0 ? Duration(0)
+                     : Duration(static_cast<int64_t>(part * static_cast<double>(limit.count())));
   ++failures_;
   timer_ = loop_.after(delay, [this] { connect(); });
 }
@@ -214,8 +217,8 @@ void PgConnection::fail_queued() {
   for (PgCommand& command : queued) {
     PgReply reply;
     reply.outcome = PgReply::Outcome::unsent;
-    reply.status = Status(Error::backend_unavailable,
-                          "no connection to PostgreSQL: " + last_error_.detail());
+    reply.status =
+        Status(last_error_.error(), "no connection to PostgreSQL: " + last_error_.detail());
     command.done(std::move(reply));
     if (alive.expired()) return;
   }
@@ -225,8 +228,8 @@ void PgConnection::rearm_patience(Duration patience, const char* what) {
   timer_.reset();
   if (patience.count() == 0) return;
   timer_ = loop_.after(patience, [this, what] {
-    fail(Status(Error::backend_unavailable,
-                std::string("no answer from PostgreSQL while ") + what));
+    fail(
+        Status(Error::backend_unavailable, std::string("no answer from PostgreSQL while ") + what));
   });
 }
 
@@ -316,11 +319,9 @@ void PgConnection::read_results() {
       if (alive.expired() || connection_.get() != connection) return;
       continue;
     }
-    if (PQstatus(connection) == CONNECTION_BAD ||
-        PQtransactionStatus(connection) != PQTRANS_IDLE) {
-      fail(progress_.error.ok()
-               ? trimmed(Error::backend_unavailable, PQerrorMessage(connection))
-               : Status(Error::backend_unavailable, progress_.error.detail()));
+    if (PQstatus(connection) == CONNECTION_BAD || PQtransactionStatus(connection) != PQTRANS_IDLE) {
+      fail(progress_.error.ok() ? trimmed(Error::backend_unavailable, PQerrorMessage(connection))
+                                : Status(Error::backend_unavailable, progress_.error.detail()));
       return;
     }
     finish_command();
@@ -376,7 +377,8 @@ void PgConnection::finish_command() {
 }
 
 void PgConnection::on_notice(void* self, const PGresult* notice) {
-  // "canceling wait for synchronous replication" (01000), or its form while the server stops (57P01).
+  // "canceling wait for synchronous replication" (01000), or its form while the server stops
+  // (57P01).
   const char* sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
   if (sqlstate == nullptr) return;
   if (std::strcmp(sqlstate, "01000") == 0 || std::strncmp(sqlstate, "57", 2) == 0) {

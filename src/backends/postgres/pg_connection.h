@@ -1,6 +1,6 @@
-// One connection to PostgreSQL, driven by the loop: connects, prepares itself, runs commands one at a
-// time in the order given, each with a Sync of its own (log-protocol P3), and connects again when it
-// was lost, with a jittered back-off.
+// One connection to PostgreSQL, driven by the loop: connects, prepares itself, runs commands one at
+// a time in the order given, each with a Sync of its own (log-protocol P3), and connects again when
+// it was lost, with a jittered back-off.
 //
 // How a command can end decides whether an append was committed, so it is told exactly (P4): a
 // transaction is over only when ReadyForQuery has arrived, because PostgreSQL commits after it has
@@ -14,7 +14,6 @@
 
 #include <deque>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "backends/postgres/pg_conninfo.h"
@@ -67,8 +66,7 @@ class PgConnection {
     Duration connect_patience = std::chrono::seconds(10);
   };
 
-  PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo,
-               Options options);
+  PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo, Options options);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -81,6 +79,8 @@ class PgConnection {
     if (state_ == State::idle) connect();
   }
   bool ready() const { return state_ == State::ready; }
+  // How often it has become ready: tells one connection from the next.
+  uint64_t generation() const { return generation_; }
   // Which server this is; meaningful while ready.
   const PgServer& server() const { return server_; }
   // Why the last attempt failed; ok while ready.
@@ -132,14 +132,14 @@ class PgConnection {
     PgResult result;
     Status error;
     std::string sqlstate;
-    bool clean = true;     // every error so far was an ERROR with a SQLSTATE that settles it
+    bool clean = true;  // every error so far was an ERROR with a SQLSTATE that settles it
     std::string doubt;  // a warning that a wait for a standby was cut short
   };
   Progress progress_;
   PgServer server_;
   Status last_error_;
   int failures_ = 0;
-  std::minstd_rand jitter_{std::random_device{}()};
+  uint64_t generation_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

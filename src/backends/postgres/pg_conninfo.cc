@@ -89,8 +89,8 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
 }
 
 bool PgConninfo::needs_resolution(const PgHost& host) {
-  return host.address.empty() && !host.host.empty() && host.host[0] != '/' &&
-         host.host[0] != '@' && !is_numeric(host.host);
+  return host.address.empty() && !host.host.empty() && host.host[0] != '/' && host.host[0] != '@' &&
+         !is_numeric(host.host);
 }
 
 std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
@@ -114,7 +114,8 @@ std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
   set_default("keepalives_interval", "2");
   set_default("keepalives_count", "3");
   set_default("tcp_user_timeout", "10000");
-  // With several hosts, the one that takes writes; with one, a standby is refused later, with a reason.
+  // With several hosts, the one that takes writes; with one, a standby is refused later, with a
+  // reason.
   if (resolved.size() > 1) set_default("target_session_attrs", "read-write");
   keywords.emplace_back("client_encoding", "UTF8");
   return keywords;

@@ -1,6 +1,5 @@
-// A libpq connection string, taken apart so that host names are resolved off the loop: PQconnectStart
-// would block on DNS (platform.md 1.5).
-// Thread: values.
+// A libpq connection string, taken apart so that host names are resolved off the loop:
+// PQconnectStart would block on DNS (platform.md 1.5). Thread: values.
 #pragma once
 
 #include <string>
@@ -20,7 +19,8 @@ struct PgHost {
 
 class PgConninfo {
  public:
-  // A libpq URI or keyword string. Errors: invalid_argument, with libpq's reason (never the password).
+  // A libpq URI or keyword string. Errors: invalid_argument, with libpq's reason (never the
+  // password).
   static Result<PgConninfo> parse(const std::string& text);
 
   // What the string names, addresses not yet known. One entry with an empty host is libpq's default
@@ -29,8 +29,8 @@ class PgConninfo {
   // True for a name that only DNS (or /etc/hosts) knows.
   static bool needs_resolution(const PgHost& host);
 
-  // Keywords for PQconnectStartParams with these hosts, Lattice's own settings for dead peers where the
-  // string has none, and `application_name`.
+  // Keywords for PQconnectStartParams with these hosts, Lattice's own settings for dead peers where
+  // the string has none, and `application_name`.
   std::vector<std::pair<std::string, std::string>> keywords(
       const std::vector<PgHost>& resolved, std::string_view application_name) const;
   // Where this goes, for people: "db.example:5432/lattice".

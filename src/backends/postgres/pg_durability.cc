@@ -54,9 +54,11 @@ Status check_settings(const PgResult& row, int first_column, const PgDurability&
     }
   }
   if (setting(2) != synchronous_commit(durability)) {
-    return Status(Error::unhealthy, "synchronous_commit is " + setting(2) + " in Lattice's session, "
-                                    "although it was set to " + synchronous_commit(durability) +
-                                    "; a pooler between them must be in session mode");
+    return Status(Error::unhealthy, "synchronous_commit is " + setting(2) +
+                                        " in Lattice's session, "
+                                        "although it was set to " +
+                                        synchronous_commit(durability) +
+                                        "; a pooler between them must be in session mode");
   }
   if (durability.mode == PgDurabilityMode::quorum &&
       synchronous_standbys(setting(3)) + 1 < durability.quorum_size) {

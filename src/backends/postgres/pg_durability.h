@@ -21,8 +21,8 @@ struct PgDurability {
   int quorum_size = 1;
 };
 
-// A server as a connection found it. Two connections that differ here talk to two servers, or to one
-// that was restarted in between (P6).
+// A server as a connection found it. Two connections that differ here talk to two servers, or to
+// one that was restarted in between (P6).
 struct PgServer {
   int64_t system_identifier = 0;  // 0: this role may not ask
   int64_t timeline = 0;
@@ -39,10 +39,11 @@ struct PgServer {
 // How many standbys must have flushed before a commit is acknowledged.
 int synchronous_standbys(const std::string& synchronous_standby_names);
 
-// SELECT list of what check_settings() judges, as text: fsync, full_page_writes, synchronous_commit,
-// synchronous_standby_names.
+// SELECT list of what check_settings() judges, as text: fsync, full_page_writes,
+// synchronous_commit, synchronous_standby_names.
 extern const char* const settings_sql;
-// The rest of the first look at a server: recovery, read-only, start, version, pid, and its identity.
+// The rest of the first look at a server: recovery, read-only, start, version, pid, and its
+// identity.
 extern const char* const server_sql;
 
 // `first_column`: where the four settings start in the first row.

@@ -39,8 +39,8 @@ PgError read_error(const PGresult* result) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   if (!error.sqlstate.empty()) text += " (SQLSTATE " + error.sqlstate + ")";
   error.status = Status(error_of(error.sqlstate), text + advice(error.sqlstate));
-  // FATAL and PANIC end the session in unknown state; 40003 says so itself. libpq's own errors carry
-  // no severity.
+  // FATAL and PANIC end the session in unknown state; 40003 says so itself. libpq's own errors
+  // carry no severity.
   error.clean = field(result, PG_DIAG_SEVERITY_NONLOCALIZED) == "ERROR" &&
                 !error.sqlstate.empty() && error.sqlstate != "40003";
   return error;

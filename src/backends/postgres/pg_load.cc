@@ -26,7 +26,7 @@ Result<replica::BatchHeader> header_of(const PgResult& result, int row) {
 void PgLoad::start(PgConnections& connections, const PgConnection& append, int32_t log_no,
                    Seq after, std::weak_ptr<bool> alive, replica::Log::OnBatch on_batch,
                    StatusCallback done) {
-  const std::shared_ptr<PgLoad> load(new PgLoad(connections, append, log_no));
+  const auto load = std::make_shared<PgLoad>(connections, append, log_no);
   load->after_ = after;
   load->alive_ = std::move(alive);
   load->on_batch_ = std::move(on_batch);
@@ -93,7 +93,8 @@ void PgLoad::take_headers(const PgResult& rows) {
 void PgLoad::read_records() {
   size_t records = 0;
   wanted_ = handed_over_;
-  while (wanted_ < batches_.size() && (wanted_ == handed_over_ || records < records_per_statement)) {
+  while (wanted_ < batches_.size() &&
+         (wanted_ == handed_over_ || records < records_per_statement)) {
     records += batches_[wanted_++].header->record_count;
   }
   PgCommand command;
@@ -124,8 +125,8 @@ void PgLoad::take_record(const PgResult& row) {
   hand_over_below(seq);
   if (alive.expired()) return;
   if (handed_over_ == wanted_ || batches_[handed_over_].seq != seq) {
-    // Its header was trimmed between the two statements, or never there: trimming spares batches with
-    // records, so that only an edit can have done it.
+    // Its header was trimmed between the two statements, or never there: trimming spares batches
+    // with records, so that only an edit can have done it.
     problem_ = Status(Error::backend_corrupt,
                       "records of batch " + std::to_string(seq.value) + " have no header");
     return;

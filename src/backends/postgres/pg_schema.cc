@@ -10,7 +10,8 @@ constexpr const char* lock_key = "30515164879578981";
 
 // Version 1. No index beyond the primary keys: the log is written in their order and read in their
 // order, and each further index would cost the append a third. Values are stored as they come
-// (EXTERNAL): compressing them took more of the server's time than everything else that an append does.
+// (EXTERNAL): compressing them took more of the server's time than everything else that an append
+// does.
 constexpr const char* tables_sql = R"sql(
 CREATE TABLE lattice.meta (
   key text PRIMARY KEY,
@@ -162,8 +163,9 @@ void PgSchemaMigration::inspect() {
             } else if (row.boolean(0, 0)) {
               migrate(SchemaState{0, fresh_cluster_id_});
             } else {
-              execute(PgCommand::Form::script, "CREATE SCHEMA lattice",
-                      [this](PgResult) { migrate(SchemaState{0, fresh_cluster_id_}); });
+              execute(PgCommand::Form::script, "CREATE SCHEMA lattice", [this](PgResult) {
+                migrate(SchemaState{0, fresh_cluster_id_});
+              });
             }
           });
 }

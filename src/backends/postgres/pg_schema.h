@@ -24,8 +24,7 @@ class PgSchemaMigration {
   void read_meta();
   void migrate(SchemaState state);
   void finish(Result<SchemaState> outcome);
-  void execute(PgCommand::Form form, std::string text,
-               absl::AnyInvocable<void(PgResult)> next);
+  void execute(PgCommand::Form form, std::string text, absl::AnyInvocable<void(PgResult)> next);
 
   PgConnection& connection_;
   std::string where_;

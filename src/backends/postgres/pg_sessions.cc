@@ -35,8 +35,7 @@ class PgSessions final : public replica::Sessions {
     run(std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now()"
                     " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
             settings_sql,
-        incarnation_params(incarnation),
-        [this, done = std::move(done)](PgReply reply) mutable {
+        incarnation_params(incarnation), [this, done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) {
             done(std::move(reply.status));
           } else if (reply.result.rows() != 1) {

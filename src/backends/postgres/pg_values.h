@@ -78,8 +78,8 @@ class PgParams {
   std::vector<std::string> values_;
 };
 
-// A result whose columns are binary. Readers answer 0 or nothing for NULL and for a width that does not
-// fit: what such a row means is judged where it becomes a record or a header.
+// A result whose columns are binary. Readers answer 0 or nothing for NULL and for a width that does
+// not fit: what such a row means is judged where it becomes a record or a header.
 class PgResult {
  public:
   PgResult() = default;
@@ -87,7 +87,9 @@ class PgResult {
 
   int rows() const { return result_ ? PQntuples(result_.get()) : 0; }
   int64_t integer(int row, int column) const;
-  bool boolean(int row, int column) const { return bytes(row, column) == std::string_view("\1", 1); }
+  bool boolean(int row, int column) const {
+    return bytes(row, column) == std::string_view("\1", 1);
+  }
   // Valid as long as the result.
   std::string_view bytes(int row, int column) const;
   const PGresult* get() const { return result_.get(); }

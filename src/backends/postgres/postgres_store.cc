@@ -1,9 +1,8 @@
 #include "backends/postgres/postgres_store.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 
+#include "backends/common/random.h"
 #include "backends/common/stored_row.h"
 #include "backends/postgres/pg_store.h"
 
@@ -12,9 +11,10 @@ namespace {
 
 constexpr Duration open_retry = std::chrono::milliseconds(500);
 
-// Settings of every connection. The planner is left one way to do each of our statements, the one by
-// primary key: statistics gathered while a table was empty made it choose others, which cost 40 to 75 %
-// (log-protocol P2). A lock that is not there in time ends the statement with a clean error.
+// Settings of every connection. The planner is left one way to do each of our statements, the one
+// by primary key: statistics gathered while a table was empty made it choose others, which cost 40
+// to 75 % (log-protocol P2). A lock that is not there in time ends the statement with a clean
+// error.
 std::string session_setup(const PgDurability& durability) {
   return std::string("SET synchronous_commit = ") + synchronous_commit(durability) +
          ";"
@@ -23,11 +23,6 @@ std::string session_setup(const PgDurability& durability) {
          "SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s';"
          "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
          "SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;";
-}
-
-void fill_random(void* data, size_t size) {
-  // Below 256 bytes getrandom neither fails nor stops half-way.
-  if (getrandom(data, size, 0) != static_cast<ssize_t>(size)) std::abort();
 }
 
 bool final_refusal(Error error) {
@@ -71,8 +66,13 @@ struct PostgresStore::Impl {
       return;
     }
     if (state.ok()) start(state->cluster_id);
-    auto done = std::move(open_done);
-    done(state.status());
+    std::vector<StatusCallback> waiting;
+    waiting.swap(opening);
+    const std::weak_ptr<bool> weak = alive;
+    for (StatusCallback& done : waiting) {
+      done(state.status());
+      if (weak.expired()) return;
+    }
   }
 
   void start(uint64_t id) {
@@ -91,7 +91,7 @@ struct PostgresStore::Impl {
   PgConnections connections;
   uint64_t cluster_id = 0;
   Status last_error = Status(Error::backend_unavailable, "not opened yet");
-  StatusCallback open_done;
+  std::vector<StatusCallback> opening;  // waiting for the attempts that are going on
   std::unique_ptr<PgSchemaMigration> migration;
   std::unique_ptr<loop::TimerHandle> retry;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -113,8 +113,15 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::create(loop::Loop& loop,
 }
 
 void PostgresStore::open(StatusCallback done) {
-  impl_->open_done = std::move(done);
-  impl_->try_open();
+  if (impl_->cluster_id != 0) {
+    impl_->connections.loop.defer(
+        [weak = std::weak_ptr<bool>(impl_->alive), done = std::move(done)]() mutable {
+          if (!weak.expired()) done(Status());
+        });
+    return;
+  }
+  impl_->opening.push_back(std::move(done));
+  if (impl_->opening.size() == 1) impl_->try_open();
 }
 
 Status PostgresStore::health() const {

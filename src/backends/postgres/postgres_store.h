@@ -1,9 +1,9 @@
 // The log in a PostgreSQL database that several processes may share: schema `lattice`, described in
 // docs/log-format.md. One store per loop and database.
 //
-// Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on the
-// same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one for loads
-// and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
+// Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on
+// the same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one
+// for loads and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
 //
 // Thread: the loop's. Ownership: logs and sessions must be destroyed before their store, the store
 //   before its loop.
@@ -36,9 +36,10 @@ class PostgresStore {
                                                        const PostgresOptions& options);
   ~PostgresStore();
 
-  // Connects, and creates or migrates the schema under a lock. Tries again for as long as the database
-  // cannot be reached or may not be written to (health() has the reason meanwhile).
-  // Errors, final: backend_schema_newer, backend_foreign_data.
+  // Connects, and creates or migrates the schema under a lock. Tries again for as long as the
+  // database cannot be reached or may not be written to (health() has the reason meanwhile). Asking
+  // again, during that or afterwards, is answered with the same outcome; after a refusal it starts
+  // over. Errors, final: backend_schema_newer, backend_foreign_data.
   void open(StatusCallback done);
   // ok: the store is open and its append connections are there.
   Status health() const;

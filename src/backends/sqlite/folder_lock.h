@@ -1,5 +1,5 @@
-// The file `lock` in a data folder: whoever holds its flock owns the folder. The kernel gives it back
-// when the process ends, however it ends.
+// The file `lock` in a data folder: whoever holds its flock owns the folder. The kernel gives it
+// back when the process ends, however it ends.
 #pragma once
 
 #include <string>

@@ -14,8 +14,9 @@ Status sqlite_status(int code, sqlite3* handle, std::string_view context) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Status(Error::backend_locked,
-                    text + "; another program has the file locked (a sqlite3 shell inside a "
-                           "transaction?): end it");
+                    text +
+                        "; another program has the file locked (a sqlite3 shell inside a "
+                        "transaction?): end it");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Status(Error::backend_corrupt, text + "; restore the file from a backup");

@@ -3,9 +3,9 @@
 namespace lattice::backends {
 namespace {
 
-// In pages of 8 KiB. The reader's thread checkpoints from 8 MiB on, beside the commits. Under a load
-// that never pauses the write-ahead log cannot start over that way; from 64 MiB on the writer does
-// what remains itself, which takes it a few milliseconds.
+// In pages of 8 KiB. The reader's thread checkpoints from 8 MiB on, beside the commits. Under a
+// load that never pauses the write-ahead log cannot start over that way; from 64 MiB on the writer
+// does what remains itself, which takes it a few milliseconds.
 constexpr int checkpoint_pages = 1024;
 constexpr int checkpoint_now_pages = 8192;
 
@@ -98,21 +98,21 @@ void SqliteEngine::remove(int64_t log_no, std::vector<keyspace::RecordId> record
   remove_some(log_no, std::move(records), 0, std::move(done));
 }
 
-void SqliteEngine::remove_some(int64_t log_no, std::vector<keyspace::RecordId> records,
-                               size_t from, StatusCallback done) {
+void SqliteEngine::remove_some(int64_t log_no, std::vector<keyspace::RecordId> records, size_t from,
+                               StatusCallback done) {
   // One job for each commit, so that appends come in between.
-  writer_thread_->post([this, log_no, records = std::move(records), from,
-                        done = std::move(done)]() mutable {
-    const size_t count = std::min(removals_per_commit, records.size() - from);
-    Status status;
-    if (count > 0) status = writer_.remove(log_no, std::span(records).subspan(from, count));
-    after_commit();
-    if (!status.ok() || from + count == records.size()) {
-      done(std::move(status));
-    } else {
-      remove_some(log_no, std::move(records), from + count, std::move(done));
-    }
-  });
+  writer_thread_->post(
+      [this, log_no, records = std::move(records), from, done = std::move(done)]() mutable {
+        const size_t count = std::min(removals_per_commit, records.size() - from);
+        Status status;
+        if (count > 0) status = writer_.remove(log_no, std::span(records).subspan(from, count));
+        after_commit();
+        if (!status.ok() || from + count == records.size()) {
+          done(std::move(status));
+        } else {
+          remove_some(log_no, std::move(records), from + count, std::move(done));
+        }
+      });
 }
 
 void SqliteEngine::trim(int64_t log_no, Seq below, StatusCallback done) {

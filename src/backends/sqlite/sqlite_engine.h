@@ -1,6 +1,7 @@
 // The two threads behind a SqliteStore and what they work on.
 // Thread: any; each call posts a job, and each answer is called on the thread that ran it.
-// Ownership: the store and its logs share it. Jobs hold plain pointers to it: its destructor, on the
+// Ownership: the store and its logs share it. Jobs hold plain pointers to it: its destructor, on
+// the
 //   thread of the last owner, runs what was posted and joins.
 #pragma once
 
@@ -21,8 +22,8 @@ class SqliteEngine {
   explicit SqliteEngine(FolderLock lock) : lock_(std::move(lock)) {}
 
   uint64_t cluster_id() const { return cluster_id_; }
-  Result<LogInfo> open_log(std::string_view tenant);       // waits
-  Result<std::vector<std::string>> tenants();              // waits
+  Result<LogInfo> open_log(std::string_view tenant);  // waits
+  Result<std::vector<std::string>> tenants();         // waits
 
   using Replied = absl::AnyInvocable<void(replica::AppendReply)>;
   void append(int64_t log_no, std::shared_ptr<const replica::Batch> batch, Replied replied);

@@ -72,17 +72,13 @@ class SqliteLog final : public replica::Log {
 
   template <class T, class Read>
   void read(Read what, absl::AnyInvocable<void(T)> done) {
-    engine_->read([what = std::move(what),
-                   done = home<T>(std::move(done))](SqliteReader& reader) mutable {
-      done(what(reader));
-    });
+    engine_->read([what = std::move(what), done = home<T>(std::move(done))](
+                      SqliteReader& reader) mutable { done(what(reader)); });
   }
 
   void read_chunk(std::shared_ptr<Load> run, Seq after) {
     read<Result<SqliteReader::Chunk>>(
-        [log_no = info_.log_no, after](SqliteReader& reader) {
-          return reader.load(log_no, after);
-        },
+        [log_no = info_.log_no, after](SqliteReader& reader) { return reader.load(log_no, after); },
         [this, run = std::move(run)](Result<SqliteReader::Chunk> chunk) mutable {
           take_chunk(std::move(run), std::move(chunk));
         });

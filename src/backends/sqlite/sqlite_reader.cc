@@ -36,10 +36,11 @@ Status SqliteReader::open(const std::string& path, const SqliteOptions& options)
       {&records_, select_records_sql},
       {&look_, "SELECT " LATTICE_HEADER_COLUMNS " FROM batch WHERE log_no = ?1 AND seq = ?2"},
       {&oldest_, "SELECT seq FROM batch WHERE log_no = ?1 ORDER BY seq LIMIT 1"},
-      {&newest_, "SELECT " LATTICE_HEADER_COLUMNS
-                 " FROM batch WHERE log_no = ?1 ORDER BY seq DESC LIMIT 1"},
-      {&size_, "SELECT page_count * page_size, (page_count - freelist_count) * page_size"
-               " FROM pragma_page_count, pragma_page_size, pragma_freelist_count"},
+      {&newest_,
+       "SELECT " LATTICE_HEADER_COLUMNS " FROM batch WHERE log_no = ?1 ORDER BY seq DESC LIMIT 1"},
+      {&size_,
+       "SELECT page_count * page_size, (page_count - freelist_count) * page_size"
+       " FROM pragma_page_count, pragma_page_size, pragma_freelist_count"},
   };
   for (const auto& [statement, sql] : all) {
     auto prepared = database_.prepare(sql);

@@ -7,8 +7,8 @@ namespace {
 
 // Version 1. `record` is a rowid table in append order: a row costs 40 % less to insert than into a
 // WITHOUT ROWID table keyed (log_no, seq, idx), because SQLite has a fast path for appending to the
-// rightmost leaf of an integer-keyed tree and for that only, and because such leaves hold longer values
-// without overflow pages. batch.first_row finds the rows of a batch: row = first_row + idx.
+// rightmost leaf of an integer-keyed tree and for that only, and because such leaves hold longer
+// values without overflow pages. batch.first_row finds the rows of a batch: row = first_row + idx.
 constexpr const char* tables_sql = R"sql(
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -141,8 +141,7 @@ Result<SchemaState> migrate(Database& database, const std::string& path,
                             uint64_t fresh_cluster_id) {
   auto tables = database.query_text("SELECT count(*) FROM sqlite_master");
   if (!tables.ok()) return tables.status();
-  auto has_meta =
-      database.query_text("SELECT count(*) FROM sqlite_master WHERE name = 'meta'");
+  auto has_meta = database.query_text("SELECT count(*) FROM sqlite_master WHERE name = 'meta'");
   if (!has_meta.ok()) return has_meta.status();
   SchemaState state{0, fresh_cluster_id};
   if (*has_meta != "0") {
@@ -151,8 +150,9 @@ Result<SchemaState> migrate(Database& database, const std::string& path,
     state = *existing;
   } else if (*tables != "0") {
     return Status(Error::backend_foreign_data,
-                  path + " holds tables that Lattice did not write; set [paths] wal_dir to a "
-                         "folder of its own");
+                  path +
+                      " holds tables that Lattice did not write; set [paths] wal_dir to a "
+                      "folder of its own");
   }
   const bool fresh = state.version == 0;
   if (state.version == schema_version) return state;
@@ -175,8 +175,10 @@ Result<SchemaState> prepare_schema(Database& database, const std::string& path,
   if (Status status = database.execute("BEGIN EXCLUSIVE"); !status.ok()) return status;
   Result<SchemaState> state = migrate(database, path, fresh_cluster_id);
   if (state.ok()) {
-    if (Status status = database.execute("COMMIT"); status.ok()) return state;
-    else state = status;
+    if (Status status = database.execute("COMMIT"); status.ok())
+      return state;
+    else
+      state = status;
   }
   (void)database.execute("ROLLBACK");
   return state;

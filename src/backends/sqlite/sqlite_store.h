@@ -1,10 +1,12 @@
-// The embedded log: one SQLite file for all tenants of this process, in a folder that a lock file keeps
-// to one process. docs/log-format.md describes the file.
+// The embedded log: one SQLite file for all tenants of this process, in a folder that a lock file
+// keeps to one process. docs/log-format.md describes the file.
 //
-// Two threads of its own: the writer commits whole batches, of several tenants at once where they meet;
-// the reader loads, looks and checkpoints. A person may read the file with a sqlite3 shell meanwhile.
+// Two threads of its own: the writer commits whole batches, of several tenants at once where they
+// meet; the reader loads, looks and checkpoints. A person may read the file with a sqlite3 shell
+// meanwhile.
 //
-// Thread: open() and open_log() block for some milliseconds (start-up, not a loop in service). A Log
+// Thread: open() and open_log() block for some milliseconds (start-up, not a loop in service). A
+// Log
 //   belongs to the loop that its Post reaches; different logs may live on different loops.
 // Ownership: logs share the threads and may outlive the store; the last one to go stops them.
 #pragma once
@@ -30,7 +32,8 @@ using Post = std::function<void(absl::AnyInvocable<void()>)>;
 // When a commit is on the disk (product.md section 2).
 enum class FsyncPolicy : uint8_t {
   always,    // before it is acknowledged
-  interval,  // within fsync_interval; a power cut can lose that much, in order, never a part of a batch
+  interval,  // within fsync_interval; a power cut can lose that much, in order, never a part of a
+             // batch
   never,     // when the operating system pleases; a power cut may leave a file that needs a backup
 };
 
@@ -45,8 +48,8 @@ struct SqliteOptions {
 class SqliteStore {
  public:
   // Errors: backend_locked (another process has the folder), backend_schema_newer,
-  // backend_foreign_data, backend_corrupt, io (say, a folder that is not writable); the detail names
-  // the way out.
+  // backend_foreign_data, backend_corrupt, io (say, a folder that is not writable); the detail
+  // names the way out.
   static Result<std::unique_ptr<SqliteStore>> open(const SqliteOptions& options);
   ~SqliteStore();
 

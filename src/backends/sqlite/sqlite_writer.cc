@@ -1,10 +1,8 @@
 #include "backends/sqlite/sqlite_writer.h"
 
-#include <sys/random.h>
-
 #include <chrono>
-#include <cstring>
 
+#include "backends/common/random.h"
 #include "backends/common/stored_row.h"
 #include "backends/sqlite/sqlite_rows.h"
 #include "backends/sqlite/sqlite_schema.h"
@@ -21,11 +19,6 @@ int64_t unix_milliseconds() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-void fill_random(void* data, size_t size) {
-  // Below 256 bytes getrandom neither fails nor stops half-way.
-  if (getrandom(data, size, 0) != static_cast<ssize_t>(size)) std::abort();
-}
-
 }  // namespace
 
 struct SqliteWriter::Statements {
@@ -40,10 +33,10 @@ Result<SchemaState> SqliteWriter::open(const SqliteOptions& options) {
   auto database = Database::open(path_, options_.vfs);
   if (!database.ok()) return database.status();
   database_ = std::move(*database);
-  // Both count at the creation of the file only. Measured with batches of 256 rows of 256 bytes, before
-  // any fsync: 600,000 rows/s with pages of 4 KiB, 820,000 with 8 KiB, 835,000 with 16 KiB, while a
-  // single small put (three pages per commit) favours small pages: 8 KiB is the bend. auto_vacuum
-  // lets defragment() work in small steps; its cost is below the noise.
+  // Both count at the creation of the file only. Measured with batches of 256 rows of 256 bytes,
+  // before any fsync: 600,000 rows/s with pages of 4 KiB, 820,000 with 8 KiB, 835,000 with 16 KiB,
+  // while a single small put (three pages per commit) favours small pages: 8 KiB is the bend.
+  // auto_vacuum lets defragment() work in small steps; its cost is below the noise.
   Status status = database_.execute("PRAGMA page_size = 8192; PRAGMA auto_vacuum = incremental");
   if (!status.ok()) return status;
   uint64_t fresh_cluster_id = 0;
@@ -61,8 +54,9 @@ Status SqliteWriter::configure() {
   auto mode = database_.query_text("PRAGMA journal_mode = WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") {
-    return Status(Error::io, path_ + ": the file system does not support SQLite's write-ahead "
-                                     "log (no shared memory); use a local one");
+    return Status(Error::io, path_ +
+                                 ": the file system does not support SQLite's write-ahead "
+                                 "log (no shared memory); use a local one");
   }
   // Debian's SQLite overwrites deleted content with zeros unless told not to. Checkpoints are the
   // engine's business, so that none delays a commit; the write-ahead log shrinks back to 64 MiB.
@@ -128,8 +122,9 @@ Status SqliteWriter::reopen() {
     status = busy.status();
     if (status.ok() && *busy != "0") {
       status = Status(Error::backend_locked,
-                      path_ + ": a reader keeps the write-ahead log from being emptied after an "
-                              "I/O error; end the sqlite3 shell that has it open");
+                      path_ +
+                          ": a reader keeps the write-ahead log from being emptied after an "
+                          "I/O error; end the sqlite3 shell that has it open");
     }
   }
   if (status.ok()) status = prepare();
@@ -330,7 +325,8 @@ Status SqliteWriter::barrier(int64_t log_no) {
   return transact([&] {
            statements_->barrier.bind(1, log_no);
            return statements_->barrier.run();
-         }).detail;
+         })
+      .detail;
 }
 
 Status SqliteWriter::remove(int64_t log_no, std::span<const keyspace::RecordId> records) {
@@ -343,7 +339,8 @@ Status SqliteWriter::remove(int64_t log_no, std::span<const keyspace::RecordId> 
              if (const int code = remove.run(); code != SQLITE_OK) return code;
            }
            return SQLITE_OK;
-         }).detail;
+         })
+      .detail;
 }
 
 Result<bool> SqliteWriter::trim(int64_t log_no, Seq* from, Seq below, int count_max) {
@@ -392,8 +389,8 @@ Result<bool> SqliteWriter::shrink(int pages_max) {
 
 void SqliteWriter::checkpoint() {
   if (broken_) return;
-  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr,
-                                             SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
   broken_ = sqlite_is_broken(code);
 }
 
