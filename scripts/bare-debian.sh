@@ -100,7 +100,7 @@ try_run() {
     sleep 1
   done
   waited=0
-  until address=$(sed -n 's/.* address=\(127[0-9.]*:[0-9]*\).*/\1/p' "$root/run.log" | head -n 1) && [ -n "$address" ]; do
+  until address=$(sed -n 's/.* grpc=\(127[0-9.]*:[0-9]*\).*/\1/p' "$root/run.log" | head -n 1) && [ -n "$address" ]; do
     waited=$((waited + 1))
     [ "$waited" -lt 60 ] || {
       tail -n 40 "$root/run.log" >&2
