@@ -70,7 +70,9 @@ void Checker::check_chain() {
 }
 
 void Checker::replay() {
-  Replay replay(database_, history_, probes_, [this](std::string what) { fail(std::move(what)); });
+  // Replay keeps a reference to it: a temporary would be gone before it runs.
+  const auto on_failure = [this](std::string what) { fail(std::move(what)); };
+  Replay replay(database_, history_, probes_, on_failure);
   truth_ = replay.run();
 }
 
