@@ -223,8 +223,8 @@ TEST_CASE("Bodies of plain requests over HTTP/2 count against what a connection 
     client.pump(milliseconds(0));
   }
   client.pump(milliseconds(200));
-  // 32 MiB whole, what the connection's window of 16 MiB had let on its way by then, and one stream's
-  // window of each of the others; without the bound it would be all 114 MB.
+  // 32 MiB whole, what the connection's window of 16 MiB had let on its way by then, and one
+  // stream's window of each of the others; without the bound it would be all 114 MB.
   const size_t received = server.counters.received;
   CHECK(received < 100 << 20);
   for (const int32_t id : ids) client.half_close(id);
