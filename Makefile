@@ -7,10 +7,10 @@ ARGS ?=
 
 help:
 	@echo 'make run       install what is missing, build, serve the etcd v3 API on 127.0.0.1:2379 (SQLite)'
-	@echo 'make test      install, build and run every test (asan, release)'
+	@echo 'make test      install, build and run every test (asan, tsan, release)'
 	@echo 'make build     the release binary: build/release/lattice'
 	@echo 'make unit      the module tests under ASan and UBSan, without databases'
-	@echo 'make check     make test, and TSan, clang-tidy and the fuzzers at length'
+	@echo 'make check     make test, TSan on everything, clang-tidy on every file, the fuzzers at length'
 	@echo 'make bench     measure beside etcd and kine'
 	@echo 'make fmt       format the sources'
 	@echo 'make lint      formatting, clang-tidy and the rules of the tree'

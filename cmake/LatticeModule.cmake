@@ -10,7 +10,7 @@
 #     *_fuzz.cc become one libFuzzer target each, with -DLATTICE_FUZZ=ON; a folder corpus/<stem> seeds it.
 
 # The modules whose objects are met by more than one thread.
-set(LATTICE_TSAN_TESTS loop proxy server telemetry backends replica)
+set(LATTICE_TSAN_TESTS loop proxy server telemetry backends)
 option(LATTICE_TSAN_ALL "Run every module's tests under TSan" OFF)
 set(LATTICE_VARIANT "" CACHE STRING "Prefix and label of this build's tests")
 set(LATTICE_FUZZ_SECONDS 10 CACHE STRING "How long ctest runs each fuzz target")
@@ -72,9 +72,6 @@ endfunction()
 
 function(lattice_test name)
   cmake_parse_arguments(arg "" "" "DEPS;SYSTEM" ${ARGN})
-  if(LATTICE_SANITIZE STREQUAL "thread" AND NOT LATTICE_TSAN_ALL AND NOT name IN_LIST LATTICE_TSAN_TESTS)
-    return()
-  endif()
   list(TRANSFORM arg_DEPS PREPEND lattice_)
   set(libraries ${arg_DEPS} ${arg_SYSTEM})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)

@@ -2,10 +2,11 @@
 # Everything that has to be green: scripts/test.sh [--full]
 #
 #   asan      clang with ASan and UBSan: the module tests and, for some seconds each, the fuzzers
+#   tsan      g++ with TSan: the tests of the modules whose objects more than one thread meets
 #   release   g++: the module tests again, and all tests that drive the real server
 #
-# Builds the two one after another, then runs all their tests as one ctest, whose summary ends the output.
-# --full: besides, g++ with TSan on all modules, clang-tidy on every file, a minute for each fuzzer.
+# Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
+# --full: besides, TSan on all modules, clang-tidy on every file, a minute for each fuzzer.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -41,16 +42,12 @@ build() {
 
 stage "install packages" scripts/install.sh build run test lint
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
+stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_LINT_ALL="$full"
-folders='"../asan" "../release"'
-if [ "$full" = ON ]; then
-  stage "build tsan" build tsan -DLATTICE_TSAN_ALL=ON
-  folders="$folders \"../tsan\""
-fi
 
 # One ctest over the build folders.
 mkdir -p build/all
-printf 'subdirs(%s)\n' "$folders" >build/all/CTestTestfile.cmake
+echo 'subdirs("../asan" "../tsan" "../release")' >build/all/CTestTestfile.cmake
 test_started=$(date +%s)
 status=0
 ctest --test-dir build/all --parallel "$jobs" --output-on-failure >build/all/output.txt 2>&1 &

@@ -88,7 +88,7 @@ class Bench {
     commit();
   }
   void commit() {
-    keyspace_.commit();
+    keyspace_.commit(keyspace_.staged_revision());
     records_.clear();
   }
   void get_all() {

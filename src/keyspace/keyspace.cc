@@ -56,13 +56,17 @@ void Keyspace::stage_delete_leased(LeaseId lease, const Stage& stage) {
   mutation.finish();
 }
 
-void Keyspace::commit() {
+void Keyspace::commit(Revision revision) {
   State& state = impl_->state;
-  for (KvRef& version : state.staged) state.history.append(std::move(version));
-  state.staged.clear();
-  state.live_visible += state.live_staged;
-  state.live_staged = 0;
-  state.visible = state.staged_revision;
+  auto at = state.staged.begin();
+  for (; at != state.staged.end() && (*at)->mod_revision() <= revision; ++at) {
+    const int delta = live_delta(**at);
+    state.live_visible += delta;
+    state.live_staged -= delta;
+    state.history.append(std::move(*at));
+  }
+  state.staged.erase(state.staged.begin(), at);
+  state.visible = revision;
 }
 
 void Keyspace::rollback() {

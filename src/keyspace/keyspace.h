@@ -3,8 +3,8 @@
 //
 // Writes go through three steps. *Stage*: evaluate a request on the newest state, staged changes
 // included; new versions enter the index above the visible revision, and the records that the log
-// must keep are appended to the caller's list. *Commit*: once the log has them, everything staged
-// becomes visible. *Rollback*: the log refused; everything staged disappears as if it never was.
+// must keep are appended to the caller's list. *Commit*: once the log has them, what was staged
+// becomes visible, oldest first. *Rollback*: the log refused; everything staged disappears as if it never was.
 // Reads see the visible revision only, so a reader never meets a write that is not durable.
 //
 // Thread: one; the owner's. Pure: no I/O, no clock, no randomness.
@@ -70,8 +70,8 @@ class Keyspace {
   // Deletes every key attached to the lease in one revision, in key order (etcd's revoke).
   void stage_delete_leased(LeaseId lease, const Stage& stage);
 
-  // Everything staged becomes visible; moves the visible revision to the staged one.
-  void commit();
+  // What was staged up to `revision`, the staged revision of some earlier moment, becomes visible.
+  void commit(Revision revision);
   // Everything staged is undone.
   void rollback();
 

@@ -24,6 +24,10 @@ enum class RecordKind : uint8_t {
   alarm_off = 10,        // number = alarm type, lease = member id
 };
 
+constexpr bool changes_key(RecordKind kind) {
+  return kind == RecordKind::put || kind == RecordKind::tombstone;
+}
+
 // `revision` of a record that changes no key is the head revision at its place in the log, its
 // `sub` is 0. `sub` orders the changes within one revision (etcd's sub-revision).
 struct Record {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,10 @@ using BatchId = std::array<uint8_t, 16>;
 using Incarnation = std::array<uint8_t, 16>;
 // Names a log within its database; part of every digest.
 using LogId = std::array<uint8_t, 16>;
+
+// How many batches a leader may have appended whose outcome it does not know. A reader of the log
+// counts on it: what stands this far behind the newest batch was known to be committed.
+inline constexpr size_t appends_in_flight_max = 2;
 
 struct BatchHeader {
   Seq seq;

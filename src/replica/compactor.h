@@ -34,6 +34,8 @@ class Compactor {
   void on_stepped_down(const Status& status);
   // The state was thrown away, to be read again.
   void reset();
+  // Steps are waiting for moments when nothing is staged.
+  bool sweeping() const;
   // Nothing is staged at this moment.
   void before_batch() {
     if (sweeping()) step();
@@ -44,7 +46,6 @@ class Compactor {
     Revision revision;
     Callback<Revision> done;
   };
-  bool sweeping() const;
   void begin_sweep();
   void forget_dropped();
   void step();

@@ -11,6 +11,7 @@ void Evaluator::begin(Seq seq) {
   seq_ = seq;
   records_.clear();
   bytes_ = 0;
+  only_keys_ = true;
   compact_staged_ = Revision(-1);
 }
 
@@ -20,6 +21,7 @@ void Evaluator::evaluate(Proposal& proposal) {
              proposal.operation);
   for (size_t i = before; i < records_.size(); ++i) {
     bytes_ += records_[i].key.size() + records_[i].value.size();
+    only_keys_ = only_keys_ && keyspace::changes_key(records_[i].kind);
   }
 }
 

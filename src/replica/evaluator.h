@@ -23,6 +23,8 @@ class Evaluator {
   std::vector<keyspace::Record> take_records() { return std::exchange(records_, {}); }
   // Of keys and values recorded so far.
   size_t bytes() const { return bytes_; }
+  // Whether the records of this batch change keys and nothing else.
+  bool only_keys() const { return only_keys_; }
 
  private:
   keyspace::Record minor_record(keyspace::RecordKind kind) const;
@@ -47,6 +49,7 @@ class Evaluator {
   Revision compact_staged_{-1};  // by an earlier proposal of this batch
   std::vector<keyspace::Record> records_;
   size_t bytes_ = 0;
+  bool only_keys_ = true;
 };
 
 }  // namespace lattice::replica

@@ -55,6 +55,11 @@ void Leadership::on_loaded(const Status& status) {
     return later(retry_interval, &Leadership::load);
   }
   role_ = Role::following;
+  if (session_ == nullptr) {
+    // Nobody else writes here, so all of it is in the chain for good. A compaction among the newest
+    // must not wait: what it has deleted already would be missing at older revisions.
+    if (Status applied = reader_.apply_all(); !applied.ok()) return fail(applied);
+  }
   // Deletions end before their compact_done is appended. Without one that was there when the
   // reading began, it is read again, unless there is no leader to delete anything.
   doubtful_ = session_ != nullptr && !reader_.settled_at(load_began_);
@@ -136,7 +141,12 @@ void Leadership::on_head(const Result<LogHead>& head) {
 
 void Leadership::on_followed(const Status& status) {
   if (role_ != Role::following) return;
-  if (status.error() == Error::backend_corrupt) return fail(status);
+  if (status.error() == Error::backend_corrupt) {
+    // What was only read ahead may have vanished in a failover and others stand in its place.
+    if (state_.applied.seq == reader_.tip().seq) return fail(status);
+    state_.observer.on_rare("batches that were read ahead were replaced");
+    return reload(Error::leader_changed);
+  }
   if (status.error() == Error::compacted) {
     state_.observer.on_rare("a follower fell behind a compaction");
     return reload(Error::leader_changed);

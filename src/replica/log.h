@@ -70,8 +70,10 @@ class Log {
   using OnBatch = absl::AnyInvocable<void(LoadedBatch)>;
   virtual void load(Seq after, OnBatch on_batch, StatusCallback done) = 0;
 
-  // One statement, one round trip: inserts the batch where (seq - 1, previous) is the last (P2). At
-  // most one append is in flight. An unknown one is submitted again as the same batch (P5).
+  // One statement, one round trip: inserts the batch where (seq - 1, previous) is the last (P2). A
+  // batch may be appended while the one that it follows is in flight; a backend need not keep their
+  // order, though it is what makes both succeed. An unknown one is submitted again as the same
+  // batch (P5).
   virtual void append(std::shared_ptr<const Batch> batch,
                       absl::AnyInvocable<void(AppendReply)> done) = 0;
 

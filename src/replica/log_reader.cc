@@ -1,5 +1,6 @@
 #include "replica/log_reader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -11,6 +12,14 @@ constexpr Duration report_interval = std::chrono::seconds(1);
 
 Status corrupt(const char* what, Seq seq) {
   return {Error::backend_corrupt, std::string(what) + " at batch " + std::to_string(seq.value)};
+}
+
+// Whether its leader may have appended another batch before it knew of this one. What was deleted
+// since was known by then.
+bool may_be_followed(const Log::LoadedBatch& batch) {
+  return batch.records.size() == batch.header->record_count &&
+         std::all_of(batch.records.begin(), batch.records.end(),
+                     [](const keyspace::Record& record) { return changes_key(record.kind); });
 }
 
 bool same_leader(const BatchHeader& a, const BatchHeader& b) {
@@ -44,16 +53,25 @@ void LogReader::receive(Log::LoadedBatch batch) {
     }
     if (record.kind == keyspace::RecordKind::compact_done) done_seq_ = batch.seq;
   }
-  // A trimmed header lies behind a finished compaction: durable and announced long ago.
-  const bool successor_known = !batch.header || (!ahead_.empty() && ahead_.back().header &&
-                                                 same_leader(*ahead_.back().header, *batch.header));
+  // What this batch's leader knew to be committed is applied (docs/decisions/0004). A trimmed header
+  // lies behind a finished compaction: durable and announced long ago.
+  size_t held_back = 0;
+  if (batch.header) {
+    const bool goes_on = !ahead_.empty() && ahead_.back().header &&
+                         same_leader(*ahead_.back().header, *batch.header);
+    if (!goes_on) {
+      held_back = ahead_.size();
+    } else if (may_be_followed(ahead_.back())) {
+      held_back = appends_in_flight_max - 1;
+    }
+  }
   if (batch.header) {
     tip_ = *batch.header;
   } else {
     tip_ = {};
     tip_.seq = batch.seq;
   }
-  if (successor_known) status_ = apply_all();
+  while (status_.ok() && ahead_.size() > held_back) status_ = apply_front();
   ahead_.push_back(std::move(batch));
 }
 

@@ -3,9 +3,8 @@
 // H1).
 //
 // Reading ahead prefetches, it does not release (S1): a batch is applied only when it is certain
-// that its leader knows it to be committed. A leader appends the next batch only after that, so a
-// batch with a successor of the same leader is applied, and the newest waits for its successor, or
-// for a takeover of this replica's own.
+// that its leader knows it to be committed, which later batches of the same leader tell, or when
+// this replica has taken over behind it (docs/decisions/0004).
 //
 // Thread: the replica's loop. Changes: all of State, through replay().
 // Invariants: the batches up to state.applied, then those in ahead_, then tip_ form one chain.

@@ -1,5 +1,6 @@
 #include "replica/read_queue.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -12,6 +13,11 @@ void ReadQueue::add(Needs needs, Call call) {
   if (!closed_.ok()) return call(closed_);
   waiting_.push_back({state_.environment.now(), needs, std::move(call)});
   arm_sweep();
+}
+
+bool ReadQueue::waits_for(Needs needs) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [needs](const Waiting& entry) { return entry.needs == needs; });
 }
 
 void ReadQueue::wake() {

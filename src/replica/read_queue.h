@@ -40,6 +40,7 @@ class ReadQueue {
   void add(Needs needs, Call call);
   bool meets(Needs needs) const { return host_.meets(needs); }
   bool empty() const { return waiting_.empty(); }
+  bool waits_for(Needs needs) const;
   // Something that calls wait for may have changed: runs those whose need is met, oldest first.
   void wake();
   // Answers everything with `status`, now and from now on.

@@ -85,6 +85,9 @@ class Replica final : public Api,
   // ---- WriteQueue::Host ----
   bool may_append() const override { return leads() && !failed_; }
   Patience patience() const override;
+  bool wants_quiet() const override {
+    return compactor_.sweeping() || reads_.waits_for(ReadQueue::Needs::settled);
+  }
   void before_batch() override { compactor_.before_batch(); }
   void on_committed(const Batch& batch) override;
   void on_rejected() override { leadership_.catch_up(); }

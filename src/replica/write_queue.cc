@@ -9,33 +9,51 @@ namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(250);
 }  // namespace
 
+bool WriteQueue::may_begin() const {
+  if (closed_ || waiting() == 0 || !returned_.empty()) return false;
+  return in_flight_.empty() || may_follow(in_flight_.back());
+}
+
+// A second batch is worth its commit only if it is about as large as the one before it. Clients
+// that wait for their answers come in the same numbers again, so this splits them in two halves,
+// one of which is at the database while the other one is told and asks anew.
+bool WriteQueue::may_follow(const Flight& newest) const {
+  return in_flight_.size() < appends_in_flight_max && newest.only_keys && !follows_nothing_ &&
+         waiting() * 2 >= newest.proposals.size() && !host_.wants_quiet();
+}
+
 void WriteQueue::schedule() {
-  if (scheduled_ || closed_ || in_flight() || waiting() == 0) return;
+  if (scheduled_ || !may_begin()) return;
   scheduled_ = true;
   state_.environment.defer(lifetime_.guard([this] { begin_batch(); }));
 }
 
 void WriteQueue::begin_batch() {
   scheduled_ = false;
-  if (closed_ || in_flight() || !host_.may_append()) return;
-  host_.before_batch();
-  if (waiting() == 0) return;
-  evaluate_batch();
-  if (evaluator_.records().empty()) {
-    answer_without_append();
+  if (!may_begin() || !host_.may_append()) return;
+  if (quiet()) host_.before_batch();
+  std::vector<Proposal> proposals = evaluate_batch();
+  if (!evaluator_.records().empty()) {
+    append_batch(std::move(proposals));
+  } else if (quiet()) {
+    answer_without_append(std::move(proposals));
   } else {
-    append_batch();
+    // P8: they are answered, on what is there then, when nothing is in flight.
+    follows_nothing_ = true;
+    put_back(std::move(proposals));
   }
 }
 
-void WriteQueue::evaluate_batch() {
-  batch_ = std::move(spare_);
-  evaluator_.begin(state_.applied.seq + 1);
+std::vector<Proposal> WriteQueue::evaluate_batch() {
+  std::vector<Proposal> batch = std::move(spare_);
+  batch.clear();
+  evaluator_.begin(in_flight_.empty() ? state_.applied.seq + 1
+                                      : in_flight_.back().batch->header.seq + 1);
   while (next_ < waiting_.size() &&
          evaluator_.records().size() < state_.options.batch_records_max &&
          evaluator_.bytes() < state_.options.batch_bytes_max) {
-    batch_.push_back(std::move(waiting_[next_++]));
-    evaluator_.evaluate(batch_.back());
+    batch.push_back(std::move(waiting_[next_++]));
+    evaluator_.evaluate(batch.back());
   }
   if (next_ == waiting_.size()) {
     waiting_.clear();
@@ -44,104 +62,132 @@ void WriteQueue::evaluate_batch() {
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(next_));
     next_ = 0;
   }
-  state_.observer.on_pending(waiting() + batch_.size());
+  return batch;
 }
 
-void WriteQueue::answer_without_append() {
-  state_.rollback();
+void WriteQueue::answer_without_append(std::vector<Proposal> proposals) {
   // Nothing is in flight, so all that these operations saw is committed; what remains is the fence.
   if (!host_.can_linearize()) {
     state_.observer.on_rare("an operation without records waited for the fence");
-    return put_back();
+    return put_back(std::move(proposals));
   }
-  for (std::vector<Proposal> done = take_batch(); Proposal & proposal : done) proposal.answer();
+  for (Proposal& proposal : proposals) proposal.answer();
   settle();
 }
 
 void WriteQueue::settle() {
+  if (quiet()) follows_nothing_ = false;
+  report_pending();
   host_.on_settled();
   schedule();
 }
 
-void WriteQueue::append_batch() {
+void WriteQueue::report_pending() {
+  size_t pending = waiting();
+  for (const Flight& flight : in_flight_) pending += flight.proposals.size();
+  state_.observer.on_pending(pending);
+}
+
+void WriteQueue::append_batch(std::vector<Proposal> proposals) {
+  const Position follows =
+      in_flight_.empty() ? state_.applied : in_flight_.back().batch->header.position();
   auto batch = std::make_shared<Batch>();
   batch->records = evaluator_.take_records();
   BatchHeader& header = batch->header;
-  header.seq = state_.applied.seq + 1;
-  header.previous = state_.applied.digest;
+  header.seq = follows.seq + 1;
+  header.previous = follows.digest;
   header.epoch = state_.epoch;
   header.incarnation = state_.leader;
   header.id = state_.random.batch_id();
   header.last_revision = state_.keyspace.staged_revision();
   header.record_count = static_cast<uint32_t>(batch->records.size());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
-  submitted_ = state_.environment.now();
-  const Batch& content = *batch;  // kept alive by the callback
-  resolver_.append(batch,
-                   [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
-                     on_verdict(content, verdict, detail);
+  if (!in_flight_.empty()) state_.observer.on_rare("two appends overlapped");
+  in_flight_.push_back(
+      {std::move(proposals), batch, state_.environment.now(), evaluator_.only_keys()});
+  report_pending();
+  resolver_.append(std::move(batch),
+                   [this](AppendResolver::Verdict verdict, const Status& detail) {
+                     on_verdict(verdict, detail);
                    });
-}
-
-void WriteQueue::on_verdict(const Batch& batch, AppendResolver::Verdict verdict,
-                            const Status& detail) {
-  if (verdict == AppendResolver::Verdict::committed) return on_committed(batch);
-  state_.rollback();
-  if (closed_) return;
-  switch (verdict) {
-    case AppendResolver::Verdict::refused:
-      state_.observer.on_proposal_failed();
-      for (std::vector<Proposal> done = take_batch(); Proposal & proposal : done) {
-        proposal.refuse(Error::no_space);
-      }
-      return settle();
-    case AppendResolver::Verdict::rejected:
-      state_.observer.on_rare("a batch was rejected");
-      rejected_ = true;
-      return host_.on_rejected();
-    default:
-      // Whether the batch ever landed cannot be told any more; its callers learn only that.
-      state_.observer.on_proposal_failed();
-      for (std::vector<Proposal> done = take_batch(); Proposal & proposal : done) {
-        proposal.refuse(Error::timeout);
-      }
-      return host_.on_lost(detail);
-  }
-}
-
-void WriteQueue::on_committed(const Batch& batch) {
-  state_.commit(batch);
-  state_.observer.on_append_committed(
-      {batch_.size(), batch.records.size(), state_.environment.now() - submitted_});
-  std::vector<Proposal> done = take_batch();
-  host_.on_committed(batch);
-  for (Proposal& proposal : done) proposal.answer();
-  done.clear();
-  if (spare_.capacity() < done.capacity()) spare_ = std::move(done);
-  settle();
-}
-
-std::vector<Proposal> WriteQueue::take_batch() {
-  rejected_ = false;
-  return std::exchange(batch_, {});
-}
-
-void WriteQueue::resume() {
-  if (!rejected_) return;
-  put_back();
   schedule();
 }
 
-void WriteQueue::put_back() {
-  std::vector<Proposal> all = take_batch();
-  for (; next_ < waiting_.size(); ++next_) all.push_back(std::move(waiting_[next_]));
-  waiting_ = std::move(all);
+// Of the oldest batch in flight; anything but `committed` means those behind it too.
+void WriteQueue::on_verdict(AppendResolver::Verdict verdict, const Status& detail) {
+  if (verdict == AppendResolver::Verdict::committed) return on_committed();
+  state_.rollback();
+  if (closed_) return in_flight_.clear();
+  switch (verdict) {
+    case AppendResolver::Verdict::refused:
+      return on_refused();
+    case AppendResolver::Verdict::rejected:
+      return on_rejected();
+    default:
+      return on_lost(detail);
+  }
+}
+
+void WriteQueue::on_committed() {
+  Flight flight = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  state_.commit(*flight.batch);
+  state_.observer.on_append_committed({flight.proposals.size(), flight.batch->records.size(),
+                                       state_.environment.now() - flight.submitted});
+  host_.on_committed(*flight.batch);
+  for (Proposal& proposal : flight.proposals) proposal.answer();
+  flight.proposals.clear();
+  if (spare_.capacity() < flight.proposals.capacity()) spare_ = std::move(flight.proposals);
+  settle();
+}
+
+void WriteQueue::on_refused() {
+  state_.observer.on_proposal_failed();
+  std::vector<Proposal> refused = std::move(in_flight_.front().proposals);
+  in_flight_.pop_front();
+  // Those behind it are not in the log either; without it they may have another result.
+  put_back(take_in_flight());
+  for (Proposal& proposal : refused) proposal.refuse(Error::no_space);
+  settle();
+}
+
+void WriteQueue::on_rejected() {
+  state_.observer.on_rare("a batch was rejected");
+  returned_ = take_in_flight();
+  host_.on_rejected();
+}
+
+void WriteQueue::on_lost(const Status& detail) {
+  // Whether the batches ever landed cannot be told any more; their callers learn only that.
+  state_.observer.on_proposal_failed();
+  for (std::vector<Proposal> lost = take_in_flight(); Proposal & proposal : lost) {
+    proposal.refuse(Error::timeout);
+  }
+  host_.on_lost(detail);
+}
+
+std::vector<Proposal> WriteQueue::take_in_flight() {
+  std::vector<Proposal> all;
+  for (Flight& flight : std::exchange(in_flight_, {})) {
+    for (Proposal& proposal : flight.proposals) all.push_back(std::move(proposal));
+  }
+  return all;
+}
+
+void WriteQueue::put_back(std::vector<Proposal> proposals) {
+  for (; next_ < waiting_.size(); ++next_) proposals.push_back(std::move(waiting_[next_]));
+  waiting_ = std::move(proposals);
   next_ = 0;
 }
 
+void WriteQueue::resume() {
+  put_back(std::exchange(returned_, {}));
+  settle();
+}
+
 void WriteQueue::abandon(const Status& status) {
-  if (!rejected_) return;
-  for (std::vector<Proposal> done = take_batch(); Proposal & proposal : done) {
+  if (returned_.empty()) return;
+  for (std::vector<Proposal> done = std::exchange(returned_, {}); Proposal & proposal : done) {
     proposal.refuse(status);
   }
   settle();
@@ -150,8 +196,13 @@ void WriteQueue::abandon(const Status& status) {
 void WriteQueue::close(const Status& status) {
   closed_ = true;
   sweep_timer_.reset();
-  // The batch in flight stays: its evaluation is referred to until the resolver answers.
-  for (Proposal& proposal : batch_) proposal.refuse(status);
+  // What is in flight stays: it is staged until the resolver answers.
+  for (Flight& flight : in_flight_) {
+    for (Proposal& proposal : flight.proposals) proposal.refuse(status);
+  }
+  for (std::vector<Proposal> done = std::exchange(returned_, {}); Proposal & proposal : done) {
+    proposal.refuse(status);
+  }
   for (; next_ < waiting_.size(); ++next_) waiting_[next_].refuse(status);
 }
 
@@ -170,15 +221,18 @@ void WriteQueue::sweep() {
   while (next_ < waiting_.size() && now - waiting_[next_].since >= patience.limit) {
     late.emplace_back(std::move(waiting_[next_++]), patience.error);
   }
-  // Those in the batch may have landed: they are told so while the batch goes on being resolved.
-  std::vector<Proposal*> uncertain;
-  for (Proposal& proposal : batch_) {
-    if (now - proposal.since >= state_.options.request_timeout) uncertain.push_back(&proposal);
+  // Those in a batch may have landed: they are told so while the batch goes on being resolved.
+  bool uncertain = false;
+  for (Flight& flight : in_flight_) {
+    for (Proposal& proposal : flight.proposals) {
+      if (now - proposal.since < state_.options.request_timeout) continue;
+      uncertain = true;
+      proposal.refuse(Error::timeout);
+    }
   }
-  if (!uncertain.empty()) state_.observer.on_rare("a batch in flight outlived its callers");
-  for (Proposal* proposal : uncertain) proposal->refuse(Error::timeout);
+  if (uncertain) state_.observer.on_rare("a batch in flight outlived its callers");
   for (auto& [proposal, error] : late) proposal.refuse(error);
-  if (waiting() > 0 || in_flight()) arm_sweep();
+  if (waiting() > 0 || !quiet()) arm_sweep();
 }
 
 }  // namespace lattice::replica

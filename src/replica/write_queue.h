@@ -1,16 +1,21 @@
-// The way of every write: proposals wait here while an append is in flight, then form the next
+// The way of every write: proposals wait here while appends are in flight, then form the next
 // batch. A batch is evaluated when it is appended, on the newest state, so the more load, the
 // bigger the batch, the cheaper each write (DESIGN section 1).
 //
+// Two appends overlap under load: the second is evaluated on top of the first, whose outcome is
+// still open, and waits at the database's door. So the database need not wait while this loop tells
+// the callers of one batch and reads the requests of the next (docs/decisions/0005).
+//
 // Thread: the replica's loop. Callers are answered there, in order, after their batch is durable.
 // Ownership: owns its proposals until they are answered.
-// Invariants: at most one batch is staged or in flight. An operation is answered with success, or
-// with
-//   what it saw, only when every batch that it could see is committed (P8).
+// Invariants: a batch follows another that is in flight only if that one changes nothing but keys,
+//   so of everything else at most one batch is staged. An operation is answered with success, or
+//   with what it saw, only when every batch that it could see is committed (P8).
 // Bounds: options.proposals_max waiting proposals, batch_records_max and batch_bytes_max per batch
 //   (exceeded by at most one operation).
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -38,14 +43,17 @@ class WriteQueue {
     virtual bool can_linearize() const = 0;
     // For proposals and reads that wait for leadership.
     virtual Patience patience() const = 0;
+    // Something waits for a moment when nothing is staged: appends must not overlap.
+    virtual bool wants_quiet() const = 0;
     // Nothing is staged: the moment for work that needs it so.
     virtual void before_batch() = 0;
     // A batch is durable and applied; its callers are told next.
     virtual void on_committed(const Batch& batch) = 0;
-    // The batch is rolled back because the log has moved on: catch up, then resume() or abandon().
+    // What was in flight is rolled back because the log has moved on: catch up, then resume() or
+    // abandon().
     virtual void on_rejected() = 0;
     virtual void on_lost(const Status& status) = 0;
-    // A batch has ended, one way or the other; its callers were told and nothing is staged.
+    // A batch has ended, one way or the other, and its callers were told.
     virtual void on_settled() = 0;
   };
 
@@ -83,21 +91,33 @@ class WriteQueue {
   void close(const Status& status);
 
   size_t waiting() const { return waiting_.size() - next_; }
-  bool in_flight() const { return !batch_.empty(); }
   // Nothing is staged, so the keyspace may be compacted or replayed into.
-  bool quiet() const { return batch_.empty() || rejected_; }
+  bool quiet() const { return in_flight_.empty(); }
 
  private:
+  struct Flight {
+    std::vector<Proposal> proposals;
+    std::shared_ptr<const Batch> batch;
+    Instant submitted;
+    bool only_keys = false;
+  };
+
+  bool may_begin() const;
+  bool may_follow(const Flight& newest) const;
   void begin_batch();
-  void evaluate_batch();
-  void answer_without_append();
-  void append_batch();
-  void on_verdict(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
-  void on_committed(const Batch& batch);
+  std::vector<Proposal> evaluate_batch();
+  void answer_without_append(std::vector<Proposal> proposals);
+  void append_batch(std::vector<Proposal> proposals);
+  void on_verdict(AppendResolver::Verdict verdict, const Status& detail);
+  void on_committed();
+  void on_refused();
+  void on_rejected();
+  void on_lost(const Status& detail);
   void settle();
-  // Ends the batch: its proposals are taken out, so that answering may add new ones.
-  std::vector<Proposal> take_batch();
-  void put_back();
+  // Ends all that is in flight: its proposals are taken out, so that answering may add new ones.
+  std::vector<Proposal> take_in_flight();
+  void put_back(std::vector<Proposal> proposals);
+  void report_pending();
   void arm_sweep();
   void sweep();
 
@@ -108,11 +128,12 @@ class WriteQueue {
   Lifetime lifetime_;
   std::vector<Proposal> waiting_;  // from next_ on; the rest is moved out
   size_t next_ = 0;
-  std::vector<Proposal> batch_;
-  std::vector<Proposal> spare_;  // keeps its capacity from batch to batch
-  Instant submitted_;
+  std::deque<Flight> in_flight_;    // oldest first
+  std::vector<Proposal> returned_;  // of rejected batches; wait for resume() or abandon()
+  std::vector<Proposal> spare_;     // keeps its capacity from batch to batch
   bool scheduled_ = false;
-  bool rejected_ = false;  // batch_ waits for resume() or abandon()
+  // What waits was evaluated, yielded no records, and may have seen what is in flight.
+  bool follows_nothing_ = false;
   bool closed_ = false;
   std::unique_ptr<Timer> sweep_timer_;
 };

@@ -118,7 +118,7 @@ class Duel {
       keyspace_.rollback();
       staged_ = visible_;
     } else {
-      keyspace_.commit();
+      keyspace_.commit(keyspace_.staged_revision());
       visible_ = staged_;
       for (size_t i = 0; i < records_.size(); ++i) {
         log_.emplace(std::pair(seq_.value, static_cast<uint32_t>(i)), records_[i]);

@@ -155,7 +155,7 @@ TEST_CASE("records and their versions share one block") {
   Workbench bench;
   bench.stage_put("k", "value");
   const char* value = bench.records()[0].value.data();
-  bench.keyspace().commit();
+  bench.keyspace().commit(bench.keyspace().staged_revision());
   CHECK(bench.get("k")->value().data() == value);
 }
 

@@ -31,7 +31,7 @@ class Workbench {
     return keyspace_.stage_txn(request, stage());
   }
   void commit() {
-    keyspace_.commit();
+    keyspace_.commit(keyspace_.staged_revision());
     seq_ = seq_ + 1;
     records_.clear();
   }

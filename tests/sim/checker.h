@@ -28,6 +28,11 @@ struct TruthEvent {
 };
 
 // A lease's end in the log.
+struct TruthGrant {
+  int64_t lease = 0;
+  int64_t at = 0;
+};
+
 struct TruthRevoke {
   int64_t lease = 0;
   int64_t granted_at = 0;
@@ -37,6 +42,7 @@ struct TruthRevoke {
 
 struct Truth {
   std::vector<TruthEvent> events;
+  std::vector<TruthGrant> grants;
   std::vector<TruthRevoke> revokes;
   std::vector<int64_t> compacts;  // revisions, in log order
   int64_t head = 1;
@@ -59,6 +65,7 @@ class Checker {
   void check_real_time();   // B6, B12
   void check_compaction();  // C16, C17
   void check_leases();      // E39, E42, E43
+  bool granted_again(const TruthRevoke& end, int64_t before) const;
   void check_watches();     // D20 to D36
   void check_watch(const WatchRun& run);
   bool check_entry(const WatchRun& run, const WatchRun::Entry& entry, size_t* at, int64_t* header);

@@ -95,6 +95,7 @@ void Replay::take_minor(const Record& record, int64_t at) {
     case RecordKind::lease_grant:
       if (leases_.contains(record.lease.value)) fail_("E38: a lease was granted twice");
       leases_[record.lease.value] = {at, record.number};
+      truth_.grants.push_back({record.lease.value, at});
       model_.grant(record.lease);
       break;
     case RecordKind::lease_revoke: {
@@ -254,7 +255,11 @@ void Replay::check_reads() {
       const auto answer = copy.txn(txn->request);
       right = answer.ok() && *answer == to_model(*txn->result);
     }
-    if (!right) fail_(at_revision("B7, B9, B11, C18: a read saw another state", model_.revision()));
+    if (!right) {
+      fail_(at_revision("B7, B9, B11, C18: a read saw another state", model_.revision()) +
+            ", asked for at " + std::to_string(op->called / 1'000'000) + " ms by client " +
+            std::to_string(op->client));
+    }
   }
 }
 

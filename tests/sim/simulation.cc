@@ -264,6 +264,7 @@ const std::vector<std::string_view>& expected_probes() {
   static const std::vector<std::string_view> names = {
       "a batch in flight outlived its callers",
       "a batch that was read ahead has vanished",
+      "a batch was not committed before the one that it follows",
       "a batch was rejected",
       "a clean error after an unknown outcome",
       "a compaction overtook another",
@@ -281,6 +282,7 @@ const std::vector<std::string_view>& expected_probes() {
       "another took over first",
       "the barrier failed",
       "the log was read while it was being compacted",
+      "two appends overlapped",
       "sim: a failover lost rows that were visible",
       "sim: a lease expired",
       "sim: a replica loaded a log",

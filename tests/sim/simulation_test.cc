@@ -27,6 +27,15 @@ TEST_CASE("one seed replays exactly") {
   }
 }
 
+// Each of these has shown a bug once.
+TEST_CASE("seeds that failed") {
+  for (const uint64_t seed :
+       {115, 623, 737, 1252, 1584, 2430, 4284, 5892, 6050, 6139, 6690, 12010, 15360, 15905}) {
+    CAPTURE(seed);
+    CHECK(simulate({seed, Bug::none, false}).problems.empty());
+  }
+}
+
 TEST_CASE("an unknown append that is only looked for is found out") {
   CHECK(found_by(Bug::look_without_resubmission, 60) != 0);
 }

@@ -371,9 +371,9 @@ void PgConnection::finish_command() {
   } else {
     reply.outcome = progress.clean ? PgReply::Outcome::refused : PgReply::Outcome::unclear;
   }
-  const std::weak_ptr<bool> alive = alive_;
+  // The server gets its next command before anyone is told, which may take long.
+  pump();
   command->done(std::move(reply));
-  if (!alive.expired()) pump();
 }
 
 void PgConnection::on_notice(void* self, const PGresult* notice) {

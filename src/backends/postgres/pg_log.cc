@@ -144,10 +144,12 @@ class PgLog final : public replica::Log {
     command.done = [this, alive = std::weak_ptr<bool>(alive_),
                     done = std::move(done)](PgReply reply) mutable {
       if (alive.expired()) return;
-      blocked_.reset();
+      --appends_;
+      watch_for_blocker();
       done(verdict(std::move(reply)));
     };
-    blocked_ = connections_.loop.after(blocked_after, [this] { end_blocker(); });
+    ++appends_;
+    if (blocked_ == nullptr) watch_for_blocker();
     append_.execute(std::move(command));
   }
 
@@ -262,12 +264,14 @@ class PgLog final : public replica::Log {
 
   void remove_some(std::vector<keyspace::RecordId> records, size_t from, StatusCallback done);
   void trim_some(Seq from, Seq below, StatusCallback done);
+  void watch_for_blocker();
   void end_blocker();
 
   PgConnections& connections_;
   PgConnection& append_;
   int32_t log_no_;
   replica::LogId id_;
+  int appends_ = 0;  // not answered yet
   std::unique_ptr<loop::TimerHandle> blocked_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
@@ -364,6 +368,11 @@ void PgLog::defragment(StatusCallback done) {
             for_ever);
       },
       for_ever);
+}
+
+void PgLog::watch_for_blocker() {
+  blocked_.reset();
+  if (appends_ > 0) blocked_ = connections_.loop.after(blocked_after, [this] { end_blocker(); });
 }
 
 void PgLog::end_blocker() {
