@@ -31,7 +31,11 @@ class KeyHistory {
   bool empty() const { return bits_ == 0; }
   // Whether the newest version is a put; needs no look at the version.
   bool live() const { return (bits_ & live_bit) != 0; }
-  void prefetch() const { __builtin_prefetch(reinterpret_cast<const void*>(bits_ & mask)); }
+  // The newest version's numbers, key and what comes next to them will be looked at soon.
+  void prefetch() const {
+    const char* at = reinterpret_cast<const char*>(bits_ & mask);
+    for (size_t line = 0; line < 4; ++line) __builtin_prefetch(at + 64 * line);
+  }
   // The rest requires: !empty().
   std::string_view key() const { return newest()->key(); }
   const KvRecord* newest() const {

@@ -27,6 +27,35 @@ KeyLeaf* KeyIndex::leaf_of(std::string_view key) const {
   return static_cast<KeyLeaf*>(node);
 }
 
+void KeyIndex::locate(std::span<const std::string_view> keys,
+                      std::span<const KeyHistory*> places) const {
+  constexpr size_t group_max = 32;
+  std::array<KeyNode*, group_max> nodes;
+  for (size_t from = 0; from < places.size(); from += group_max) {
+    const size_t count = std::min(group_max, places.size() - from);
+    const std::string_view* key = keys.data() + from;
+    const KeyHistory** place = places.data() + from;
+    nodes.fill(root_.get());
+    // All leaves are at one depth. Each pass looks at what the one before it has asked for.
+    while (!nodes[0]->leaf) {
+      for (size_t i = 0; i < count; ++i) {
+        auto* inner = static_cast<KeyInner*>(nodes[i]);
+        nodes[i] = inner->children[inner->find(key[i])].get();
+        nodes[i]->prefetch();
+      }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const auto* leaf = static_cast<KeyLeaf*>(nodes[i]);
+      const size_t at = leaf->find_head(key[i]);
+      place[i] = at < leaf->count ? &leaf->histories[at] : nullptr;
+      __builtin_prefetch(place[i]);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (place[i] != nullptr) place[i]->prefetch();
+    }
+  }
+}
+
 KeyIndex::Place KeyIndex::lower_bound(std::string_view key) const {
   KeyLeaf* leaf = leaf_of(key);
   return {leaf, leaf->find(key)};

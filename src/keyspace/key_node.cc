@@ -71,6 +71,10 @@ void KeyNodeDeleter::operator()(KeyNode* node) const {
 
 // ---- Leaves ----
 
+size_t KeyLeaf::find_head(std::string_view key) const {
+  return count_below(heads.data(), count, head_of(key));
+}
+
 size_t KeyLeaf::find(std::string_view key) const {
   const uint64_t head = head_of(key);
   const size_t from = count_below(heads.data(), count, head);
@@ -127,7 +131,15 @@ uint32_t KeyLeaf::count_live(size_t end) const {
 
 // ---- Inner nodes ----
 
+int KeyInner::compare_prefix(std::string_view key) const {
+  return key.substr(0, prefix).compare(std::string_view(fences[1]).substr(0, prefix));
+}
+
 size_t KeyInner::find(std::string_view key) const {
+  if (prefix > assured) {
+    const int order = compare_prefix(key);
+    if (order != 0) return order < 0 ? 0 : count - 1u;
+  }
   const uint64_t head = head_of(key);
   const size_t from = 1 + count_below(heads.data() + 1, count - 1u, head);
   return partition(from, end_of_equal(*this, from, head),
@@ -140,11 +152,20 @@ void KeyInner::insert(size_t at, std::string fence, KeyNodeLink child) {
   open_gap(&children, at, count);
   open_gap(&live, at, count);
   open_gap(&fences, at, count);
-  heads[at] = head_of(fence);
   live[at] = keyspace::count_live(*child);
   children[at] = std::move(child);
   fences[at] = std::move(fence);
   ++count;
+  choose_prefix();
+  if (at > 0) heads[at] = head_of(fences[at]);
+}
+
+void KeyInner::choose_prefix() {
+  size_t wanted = assured;
+  if (assured == 0 && count > 2) wanted = KeyBounds{fences[1], fences[count - 1u]}.common_prefix();
+  if (wanted == prefix) return;
+  prefix = static_cast<uint32_t>(wanted);
+  for (size_t i = 1; i < count; ++i) heads[i] = head_of(fences[i]);
 }
 
 void KeyInner::erase(size_t at) {
@@ -163,6 +184,7 @@ void KeyInner::move_tail(size_t at, KeyInner* right) {
   move_part(&live, at, count, &right->live);
   move_part(&fences, at, count, &right->fences);
   right->prefix = prefix;
+  right->assured = assured;
   right->count = static_cast<uint16_t>(count - at);
   count = static_cast<uint16_t>(at);
 }
@@ -175,10 +197,8 @@ KeyBounds KeyInner::bounds_of(size_t child, const KeyBounds& own) const {
 }
 
 void KeyInner::set_bounds(const KeyBounds& bounds) {
-  if (const size_t wanted = bounds.common_prefix(); wanted != prefix) {
-    prefix = static_cast<uint32_t>(wanted);
-    for (size_t i = 1; i < count; ++i) heads[i] = head_of(fences[i]);
-  }
+  assured = static_cast<uint32_t>(bounds.common_prefix());
+  choose_prefix();
   // The outermost children share a bound with this node.
   set_bounds_of(0, bounds);
   set_bounds_of(count - 1u, bounds);

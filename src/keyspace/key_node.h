@@ -4,7 +4,8 @@
 // node keeps the next eight bytes of its keys, their *heads*, as numbers in one array: a search
 // compares heads and looks at a key only where heads are equal. How many bytes the heads leave out
 // follows from the node's bounds: whatever both bounds begin with, every key between them begins
-// with too.
+// with too. A node without such bounds, the root above all, leaves out what its fences have in
+// common, and looks at that part of a key first.
 // Thread: the keyspace's.
 #pragma once
 
@@ -67,6 +68,8 @@ struct KeyLeaf : KeyNode {
 
   // The first place whose key is not less than `key`; `count` if there is none.
   size_t find(std::string_view key) const;
+  // The first place whose head is not less than the key's, without a look at a key.
+  size_t find_head(std::string_view key) const;
   // The place of `key` itself; `count` if it is not there.
   size_t find_equal(std::string_view key) const;
   void insert(size_t at, KeyHistory history);
@@ -86,6 +89,9 @@ struct KeyInner : KeyNode {
 
   // Which child holds `key`.
   size_t find(std::string_view key) const;
+  // Below, equal to or above zero as the first `prefix` bytes of the key are below, equal to or
+  // above the fences' own.
+  int compare_prefix(std::string_view key) const;
   void insert(size_t at, std::string fence, KeyNodeLink child);
   void erase(size_t at);
   void move_tail(size_t at, KeyInner* right);
@@ -93,6 +99,9 @@ struct KeyInner : KeyNode {
   KeyBounds bounds_of(size_t child, const KeyBounds& own) const;
   // Tells a child its bounds again after a neighbour has gone.
   void set_bounds_of(size_t child, const KeyBounds& own);
+  void choose_prefix();
+
+  uint32_t assured = 0;  // so much of the prefix all keys within the bounds have
 
   std::array<KeyNodeLink, node_capacity> children;
   // Keys whose newest version is a put, below each child.

@@ -16,8 +16,13 @@ Revision Keyspace::visible_revision() const { return impl_->state.visible; }
 Revision Keyspace::staged_revision() const { return impl_->state.staged_revision; }
 Revision Keyspace::compact_revision() const { return impl_->state.compact; }
 
-Result<RangeResult> Keyspace::range(const RangeRequest& request) const {
-  return read_range(impl_->state, request, impl_->state.visible);
+void Keyspace::locate(std::span<const std::string_view> keys,
+                      std::span<const KeyHistory*> places) const {
+  impl_->state.index.locate(keys, places);
+}
+
+Result<RangeResult> Keyspace::range(const RangeRequest& request, const KeyHistory* place) const {
+  return read_range(impl_->state, request, impl_->state.visible, place);
 }
 
 Result<TxnResult> Keyspace::read_txn(const TxnRequest& request) const {

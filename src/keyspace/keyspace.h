@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,8 @@ Status validate(const TxnRequest& request, int max_txn_ops);
 // A transaction that can be answered as a read: ranges only, no nested transaction.
 bool is_read_only(const TxnRequest& request);
 
+class KeyHistory;
+
 class Keyspace {
  public:
   Keyspace();
@@ -50,7 +53,10 @@ class Keyspace {
   Revision compact_revision() const;
 
   // ---- Reads, at the visible state ----
-  Result<RangeResult> range(const RangeRequest& request) const;
+  // Changes nothing but the time that requests for these keys take: the cache misses of many keys
+  // overlap. places[i] can be given to range() for keys[i], until the keyspace changes.
+  void locate(std::span<const std::string_view> keys, std::span<const KeyHistory*> places) const;
+  Result<RangeResult> range(const RangeRequest& request, const KeyHistory* place = nullptr) const;
   // Requires: is_read_only(request) and validate() passed.
   Result<TxnResult> read_txn(const TxnRequest& request) const;
 

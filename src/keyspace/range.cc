@@ -53,10 +53,10 @@ int64_t count_at(const State& state, const Interval& interval, Revision revision
 
 // The live keys of the interval in key order, at most `fetch_max` (0: all) of those that pass.
 std::vector<KvRef> fetch(const State& state, const RangeRequest& request, const Interval& interval,
-                         Revision revision, size_t fetch_max) {
+                         Revision revision, size_t fetch_max, const KeyHistory* place) {
   std::vector<KvRef> kvs;
   if (interval.single) {
-    const KvRecord* kv = state.live_at(interval.begin, revision);
+    const KvRecord* kv = state.live_at(interval.begin, revision, place);
     if (kv != nullptr && passes(request, *kv)) kvs.push_back(KvRef::share(kv));
     return kvs;
   }
@@ -104,7 +104,8 @@ void sort(const RangeRequest& request, std::vector<KvRef>* kvs) {
 
 }  // namespace
 
-Result<RangeResult> read_range(const State& state, const RangeRequest& request, Revision current) {
+Result<RangeResult> read_range(const State& state, const RangeRequest& request, Revision current,
+                               const KeyHistory* place) {
   if (request.revision > current) return Error::future_revision;
   const Revision revision = request.revision <= Revision(0) ? current : request.revision;
   if (revision < state.compact) return Error::compacted;
@@ -124,7 +125,7 @@ Result<RangeResult> read_range(const State& state, const RangeRequest& request, 
   // first, save the quirk that a target without an order does not count as sorting.
   const bool cut_fetch = limited && request.sort_order == SortOrder::none && !has_filter(request);
   const size_t limit = limited ? static_cast<size_t>(request.limit) : 0;
-  result.kvs = fetch(state, request, interval, revision, cut_fetch ? limit + 1 : 0);
+  result.kvs = fetch(state, request, interval, revision, cut_fetch ? limit + 1 : 0, place);
   const bool fetched_all = !has_filter(request) && (!cut_fetch || result.kvs.size() <= limit);
   result.count =
       fetched_all ? static_cast<int64_t>(result.kvs.size()) : count_at(state, interval, revision);

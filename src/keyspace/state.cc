@@ -7,6 +7,12 @@ const KvRecord* State::live_at(std::string_view key, Revision revision) const {
   return of_key == nullptr ? nullptr : live_in(*of_key, revision);
 }
 
+const KvRecord* State::live_at(std::string_view key, Revision revision,
+                               const KeyHistory* place) const {
+  if (place == nullptr || place->key() != key) return live_at(key, revision);
+  return live_in(*place, revision);
+}
+
 void State::push(KeyHistory* of_key, KvRef version) {
   const KvRecord& added = *version;
   LeaseId from;

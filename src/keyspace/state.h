@@ -29,6 +29,8 @@ struct State {
 
   // The version that a read of `key` at `revision` finds; null if the key is not alive there.
   const KvRecord* live_at(std::string_view key, Revision revision) const;
+  // The same for a key that was looked for before: `place` is what KeyIndex::locate() found.
+  const KvRecord* live_at(std::string_view key, Revision revision, const KeyHistory* place) const;
 
   // Makes `version` its key's newest. `of_key` is the key's history, null if it has none yet.
   void push(KeyHistory* of_key, KvRef version);

@@ -15,6 +15,20 @@ void Evaluator::begin(Seq seq) {
   compact_staged_ = Revision(-1);
 }
 
+void Evaluator::prefetch(std::span<const Proposal> proposals) {
+  keys_.clear();
+  for (const Proposal& proposal : proposals) {
+    if (const auto* put = std::get_if<PutOperation>(&proposal.operation)) {
+      keys_.push_back(put->request.key);
+    } else if (const auto* txn = std::get_if<TxnOperation>(&proposal.operation)) {
+      if (!txn->request.compares.empty()) keys_.push_back(txn->request.compares.front().range.key);
+    }
+  }
+  // Where they are now does not matter: evaluation moves things.
+  places_.resize(keys_.size());
+  if (keys_.size() > 1) state_.keyspace.locate(keys_, places_);
+}
+
 void Evaluator::evaluate(Proposal& proposal) {
   const size_t before = records_.size();
   std::visit([this](auto& operation) { operation.answer.emplace(run(operation.request)); },

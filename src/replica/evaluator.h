@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "keyspace/record.h"
@@ -17,6 +19,8 @@ class Evaluator {
 
   // Starts the evaluation of batch `seq`. Requires: nothing is staged.
   void begin(Seq seq);
+  // Proposals that will be evaluated next: their keys' memory is asked for ahead of time.
+  void prefetch(std::span<const Proposal> proposals);
   // Evaluates on the newest state, earlier proposals of the batch included; fills in the answer.
   void evaluate(Proposal& proposal);
   const std::vector<keyspace::Record>& records() const { return records_; }
@@ -48,6 +52,9 @@ class Evaluator {
   Seq seq_;
   Revision compact_staged_{-1};  // by an earlier proposal of this batch
   std::vector<keyspace::Record> records_;
+  // For prefetch(), kept for their capacity.
+  std::vector<std::string_view> keys_;
+  std::vector<const keyspace::KeyHistory*> places_;
   size_t bytes_ = 0;
   bool only_keys_ = true;
 };

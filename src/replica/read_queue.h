@@ -34,11 +34,11 @@ class ReadQueue {
   // Runs the call now, inside this call, or when its need is met.
   template <class Function>
   void run(Needs needs, Function function) {
-    if (closed_.ok() && host_.meets(needs)) return function(Status());
+    if (meets(needs)) return function(Status());
     add(needs, std::move(function));
   }
   void add(Needs needs, Call call);
-  bool meets(Needs needs) const { return host_.meets(needs); }
+  bool meets(Needs needs) const { return closed_.ok() && host_.meets(needs); }
   bool empty() const { return waiting_.empty(); }
   bool waits_for(Needs needs) const;
   // Something that calls wait for may have changed: runs those whose need is met, oldest first.

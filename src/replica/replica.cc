@@ -17,6 +17,7 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
       resolver_(state_),
       writes_(state_, resolver_, *this),
       reads_(state_, *this),
+      point_reads_(state_, reads_),
       reader_(state_),
       hub_(state_, reads_),
       lease_keeper_(state_, writes_, reads_),

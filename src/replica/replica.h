@@ -3,14 +3,14 @@
 // where:
 //
 //   WriteQueue      proposals -> batches -> AppendResolver -> Log
+//   PointReads      reads of single keys, one turn's together
 //   ReadQueue       reads that wait for the log to be loaded or for the read fence
 //   Leadership      LogReader at the start and behind another leader; takeover; the session
 //   LeaseKeeper     deadlines, renewals, expiry           WatchHub   watches, fed by committed
 //   batches Compactor       compaction in memory and in the log   AutoCompactor   when to do so
 //
 // Thread: one loop; every call and every callback there. A read that memory can answer calls back
-// inside
-//   the call. The replica must not be destroyed inside one of its callbacks.
+//   inside the call, or at the end of the loop's turn. The replica must not be destroyed inside one of its callbacks.
 // Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of
 // its
 //   streams. Destroying it answers nobody; stop() does.
@@ -28,6 +28,7 @@
 #include "replica/lifetime.h"
 #include "replica/log_reader.h"
 #include "replica/options.h"
+#include "replica/point_reads.h"
 #include "replica/read_queue.h"
 #include "replica/state.h"
 #include "replica/watch_hub.h"
@@ -115,6 +116,7 @@ class Replica final : public Api,
   AppendResolver resolver_;
   WriteQueue writes_;
   ReadQueue reads_;
+  PointReads point_reads_;
   LogReader reader_;
   WatchHub hub_;
   LeaseKeeper lease_keeper_;

@@ -24,6 +24,9 @@ bool is_serializable(const keyspace::TxnRequest& request) {
 
 void Replica::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) {
   if (Status status = validate(request); !status.ok()) return done(status);
+  if (request.range.end.empty()) {
+    return point_reads_.add(std::move(request), std::move(done));
+  }
   const auto needs =
       request.serializable ? ReadQueue::Needs::loaded : ReadQueue::Needs::linearizable;
   reads_.run(needs, [this, request = std::move(request),

@@ -1,12 +1,15 @@
 #include "replica/write_queue.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 namespace lattice::replica {
 namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(250);
+constexpr size_t prefetched = 32;  // proposals whose keys are looked for together
 }  // namespace
 
 bool WriteQueue::may_begin() const {
@@ -52,6 +55,10 @@ std::vector<Proposal> WriteQueue::evaluate_batch() {
   while (next_ < waiting_.size() &&
          evaluator_.records().size() < state_.options.batch_records_max &&
          evaluator_.bytes() < state_.options.batch_bytes_max) {
+    if (batch.size() % prefetched == 0) {
+      evaluator_.prefetch(std::span(waiting_).subspan(next_).first(
+          std::min(prefetched, waiting_.size() - next_)));
+    }
     batch.push_back(std::move(waiting_[next_++]));
     evaluator_.evaluate(batch.back());
   }

@@ -3,9 +3,11 @@
 namespace lattice::backends {
 namespace {
 
-// In pages of 8 KiB. The reader's thread checkpoints from 8 MiB on, beside the commits. Under a
-// load that never pauses the write-ahead log cannot start over that way; from 64 MiB on the writer
-// does what remains itself, which takes it a few milliseconds.
+// In pages of 8 KiB. The reader's thread checkpoints with every 8 MiB, beside the commits. Under a
+// load that never pauses the write-ahead log cannot start over that way, as the newest page is
+// always missing (so a checkpoint after each commit would only double what one put waits for: 299
+// us instead of 190); from 64 MiB on the writer does what remains itself, which takes it a few
+// milliseconds.
 constexpr int checkpoint_pages = 1024;
 constexpr int checkpoint_now_pages = 8192;
 
@@ -76,9 +78,12 @@ void SqliteEngine::run_appends() {
 }
 
 void SqliteEngine::after_commit() {
-  if (writer_.wal_pages() >= checkpoint_now_pages) {
+  const int pages = writer_.wal_pages();
+  if (pages < checkpointed_pages_) checkpointed_pages_ = 0;  // it has started over
+  if (pages >= checkpoint_now_pages) {
     writer_.checkpoint();
-  } else if (writer_.wal_pages() >= checkpoint_pages && !checkpoint_posted_.exchange(true)) {
+  } else if (pages - checkpointed_pages_ >= checkpoint_pages && !checkpoint_posted_.exchange(true)) {
+    checkpointed_pages_ = pages;
     reader_thread_->post([this] {
       reader_.checkpoint();
       checkpoint_posted_ = false;

@@ -50,6 +50,7 @@ class SqliteEngine {
   uint64_t cluster_id_ = 0;
   SqliteWriter writer_;  // touched by writer_thread_ only, once open
   SqliteReader reader_;  // touched by reader_thread_ only, once open
+  int checkpointed_pages_ = 0;  // of the write-ahead log at the last one; the writer's thread
   std::atomic<bool> checkpoint_posted_{false};
   std::mutex mutex_;
   std::vector<PendingAppend> appends_;  // under mutex_
