@@ -12,6 +12,8 @@ NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres")
 # Large enough for every revision of a run: nothing is compacted while it is measured.
 _ETCD_QUOTA = ["--quota-backend-bytes", str(16 << 30)]
 _KINE_CONNECTIONS_MAX = 100
+# etcd makes its segments of 64 MiB beforehand; PostgreSQL has them once it has run for a while.
+_WAL_SEGMENTS = 64
 
 
 class System:
@@ -100,7 +102,9 @@ class Factory:
     @property
     def postgres(self):
         if self._postgres is None:
-            self._postgres = postgres.Postgres({"max_connections": _KINE_CONNECTIONS_MAX + 50}).start()
+            self._postgres = postgres.Postgres({"max_connections": _KINE_CONNECTIONS_MAX + 50,
+                                                "min_wal_size": f"{_WAL_SEGMENTS * 16}MB"}).start()
+            self._postgres.fill_wal(_WAL_SEGMENTS)
         return self._postgres
 
     def new_database_url(self):
