@@ -35,6 +35,7 @@ std::unique_ptr<replica::Sessions> MemoryStore::open_sessions(replica::Environme
 
 std::vector<std::string> MemoryStore::tenants() const {
   std::vector<std::string> names;
+  names.reserve(logs_.size());
   for (const auto& [name, data] : logs_) names.push_back(name);
   return names;
 }

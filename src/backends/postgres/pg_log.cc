@@ -192,7 +192,7 @@ class PgLog final : public replica::Log {
             }
             answer.header = *header;
           }
-          done(std::move(answer));
+          done(answer);
         });
   }
 
@@ -216,7 +216,7 @@ class PgLog final : public replica::Log {
             head.epoch = header->epoch;
             head.leader = header->incarnation;
           }
-          done(std::move(head));
+          done(head);
         });
   }
 
