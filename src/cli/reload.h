@@ -1,6 +1,7 @@
 // What SIGHUP does: reads the configuration again, applies what can change at run time, and names
-// what needs a restart. A configuration with mistakes changes nothing. Thread: one at a time; never
-// two calls at once. Ownership: the logger must outlive it.
+// what needs a restart. A configuration with mistakes changes nothing.
+// Thread: one at a time; never two calls at once.
+// Ownership: the logger must outlive it.
 #pragma once
 
 #include "config/load.h"

@@ -1,6 +1,7 @@
 // The calls of a loop that end only when somebody ends them: watches, keepalive streams, observers
-// and those that wait for a lock. A shutdown walks over them. Thread: one loop. Ownership: members
-// unlink themselves when they are destroyed.
+// and those that wait for a lock. A shutdown walks over them.
+// Thread: one loop.
+// Ownership: members unlink themselves when they are destroyed.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // What all calls with a stream of responses share: they live until they are ended, by the client,
-// by themselves, or by a shutdown. Thread: the connection's loop. Ownership: the transport's
-// (proxy/call.h).
+// by themselves, or by a shutdown.
+// Thread: the connection's loop.
+// Ownership: the transport's (proxy/call.h).
 #pragma once
 
 #include "etcd/call_ref.h"

@@ -52,9 +52,9 @@ class KeyIndex {
   };
   Cursor walk(const Interval& interval) const;
 
-  // Looks for many keys at once: a look-up waits for five or six cache misses, one behind the other,
-  // and those of different keys overlap. places[i] is where keys[i] is, if it is there at all; the
-  // keys themselves were not compared, only asked for. Valid as what find() returns.
+  // Looks for many keys at once: a look-up waits for five or six cache misses, one behind the
+  // other, and those of different keys overlap. places[i] is where keys[i] is, if it is there at
+  // all; the keys themselves were not compared, only asked for. Valid as what find() returns.
   void locate(std::span<const std::string_view> keys, std::span<const KeyHistory*> places) const;
 
   // Null if the key has no version. Valid until a key is inserted or erased.

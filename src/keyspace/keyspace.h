@@ -4,8 +4,9 @@
 // Writes go through three steps. *Stage*: evaluate a request on the newest state, staged changes
 // included; new versions enter the index above the visible revision, and the records that the log
 // must keep are appended to the caller's list. *Commit*: once the log has them, what was staged
-// becomes visible, oldest first. *Rollback*: the log refused; everything staged disappears as if it never was.
-// Reads see the visible revision only, so a reader never meets a write that is not durable.
+// becomes visible, oldest first. *Rollback*: the log refused; everything staged disappears as if it
+// never was. Reads see the visible revision only, so a reader never meets a write that is not
+// durable.
 //
 // Thread: one; the owner's. Pure: no I/O, no clock, no randomness.
 // Ownership: versions are shared blocks (KvRef); results stay valid after any later change.

@@ -1,6 +1,7 @@
 // Which keys hang on which lease.
-// Thread: the keyspace's. Ownership: copies of the keys, so that versions can come and go; a key
-//   that is put again under the same lease costs nothing here.
+// Thread: the keyspace's.
+// Ownership: copies of the keys, so that versions can come and go; a key that is put again under
+//   the same lease costs nothing here.
 #pragma once
 
 #include <string>

@@ -1,11 +1,10 @@
 // One thread's event loop: libevent behind four verbs. Everything that lives on a loop is touched
 // only by that loop's thread; the one cross-thread verb is post().
 //
-// Thread: post() and stop() from any thread, all else from the loop's own (checked).
-//   Before run() starts and after it has returned, the loop belongs to whoever holds it.
+// Thread: post() and stop() from any thread, all else from the loop's own (checked). Before run()
+//   starts and after it has returned, the loop belongs to whoever holds it.
 // Ownership: the loop owns its timers' and sockets' registrations through the handles it gave out;
-// the
-//   handles die before it (checked).
+//   the handles die before it (checked).
 #pragma once
 
 #include <cstdint>

@@ -4,8 +4,8 @@
 // libevent's own timers are not used: they run on a 4 ms clock unless a timerfd is set in every
 // turn. This one is set only when the earliest due time moves forward.
 //
-// Thread: the loop's. Ownership: entries belong to the handles given out; the queue only refers to
-// them.
+// Thread: the loop's.
+// Ownership: entries belong to the handles given out; the queue only refers to them.
 #pragma once
 
 #include <memory>

@@ -4,8 +4,7 @@
 //
 // Thread: both live on the connection's loop.
 // Ownership: the transport owns the Call and destroys it, never inside one of its own callbacks,
-// after
-//   the stream has ended; answers that arrive later from elsewhere must not touch it: hold a
+//   after the stream has ended; answers that arrive later from elsewhere must not touch it: hold a
 //   CallGuard.
 #pragma once
 

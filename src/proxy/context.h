@@ -1,8 +1,7 @@
 // What the connections of one listener share.
 // Thread: its loop's.
 // Ownership: shared by the listener and its connections, because a connection's end may be deferred
-// past
-//   the listener's.
+//   past the listener's.
 #pragma once
 
 #include <memory>

@@ -3,8 +3,8 @@
 // Transfer-Encoding, repeated Content-Length or Host, spaces before a colon, unknown transfer
 // codings.
 //
-// Thread: one. Ownership: collects head and body up to its limits; gives the request away with
-// take().
+// Thread: one.
+// Ownership: collects head and body up to its limits; gives the request away with take().
 #pragma once
 
 #include <cstddef>

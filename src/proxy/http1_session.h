@@ -1,8 +1,8 @@
 // HTTP/1.1 on a connection: health checks, metrics, the JSON gateway, curl. One request at a time;
 // pipelined ones wait unread in the socket.
 //
-// Thread: the connection's loop. Ownership: an answer that comes after the connection has gone is
-// dropped.
+// Thread: the connection's loop.
+// Ownership: an answer that comes after the connection has gone is dropped.
 #pragma once
 
 #include <memory>

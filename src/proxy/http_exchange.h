@@ -1,7 +1,7 @@
 // One plain HTTP request that came over HTTP/2: collected whole, handed to its handler, answered.
 //
-// Thread: the connection's loop. Ownership: part of its stream; an answer that comes after the
-// stream has gone is dropped.
+// Thread: the connection's loop.
+// Ownership: part of its stream; an answer that comes after the stream has gone is dropped.
 #pragma once
 
 #include <memory>

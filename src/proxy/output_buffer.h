@@ -2,8 +2,7 @@
 //
 // Thread: the connection's loop.
 // Ownership: owns its chunks (borrowed from the pool of the loop, given back when sent, so that an
-// idle
-//   connection holds no buffer) and a reference to every large part.
+//   idle connection holds no buffer) and a reference to every large part.
 #pragma once
 
 #include <sys/uio.h>

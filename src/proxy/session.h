@@ -2,8 +2,7 @@
 //
 // Thread: the connection's loop.
 // Ownership: the connection owns its session and outlives it. Neither is destroyed within a call
-// from
-//   the other.
+//   from the other.
 #pragma once
 
 #include <cstddef>

@@ -2,11 +2,10 @@
 // (remote_api.h) implements it on every other loop by sending messages, in batches, to the owner.
 //
 // Thread: one loop; callbacks on that same loop, possibly inside the call (a read that can be
-// answered
-//   from memory is). Ownership: requests are moved in; results are values that stay valid.
+//   answered from memory is).
+// Ownership: requests are moved in; results are values that stay valid.
 // Errors: Status values from base/status.h; a write that may have landed is only ever answered with
-// one
-//   of the Unavailable family (timeout, stopped, ...).
+//   one of the Unavailable family (timeout, stopped, ...).
 #pragma once
 
 #include <cstdint>
@@ -66,7 +65,7 @@ class Api {
   virtual uint64_t epoch() const = 0;
   // Whether anybody leads, as far as this process knows now: what calls that carry etcd's
   // `hasleader` metadata are checked against before they start.
-  virtual bool has_leader() const { return true; }
+  virtual bool has_leader() const = 0;
 
   virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) = 0;
   virtual void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) = 0;

@@ -2,11 +2,11 @@
 // drops superseded versions from memory in bounded steps; their deletion from the log; a
 // `compact_done` record with the survivors' hash; and the trimming of headers that nobody needs.
 //
-// Thread: the replica's loop. Changes: the keyspace, by compact_step, when nothing is staged.
+// Thread: the replica's loop.
+// Changes: the keyspace, by compact_step, when nothing is staged.
 // Invariants: a crash at any step leaves a log that loads to the same state. Only the leader
-// deletes; a
-//   follower sweeps its memory when it has seen that the leader is done, and compares the hash
-//   (50).
+//   deletes; a follower sweeps its memory when it has seen that the leader is done, and compares
+//   the hash (50).
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 // One client's stream of watches at the replica that serves it: ids, order of requests, credit,
-// progress. Thread: the replica's loop. Ownership: the caller's; may be destroyed at any time, also
-// by its own sink
-//   and after the hub.
+// progress.
+// Thread: the replica's loop.
+// Ownership: the caller's; may be destroyed at any time, also by its own sink and after the hub.
 #pragma once
 
 #include <deque>

@@ -1,9 +1,10 @@
 // Leases at their leader: grants, revokes and expiries as proposals, deadlines and renewals in
-// memory. Thread: the replica's loop. Changes: State's lease table (renewals; the rest goes through
-// batches). Invariants: a renewal is answered only under the read fence, because another leader
-// counts a lease's
-//   time from its own takeover (log-protocol T1); a lease is expired by at most one proposal at a
-//   time.
+// memory.
+// Thread: the replica's loop.
+// Changes: State's lease table (renewals; the rest goes through batches).
+// Invariants: a renewal is answered only under the read fence, because another leader counts a
+//   lease's time from its own takeover (log-protocol T1); a lease is expired by at most one
+//   proposal at a time.
 #pragma once
 
 #include <map>

@@ -3,8 +3,7 @@
 // breaks them on purpose.
 //
 // Thread: every call and every callback on the replica's loop. A callback never runs inside the
-// call
-//   that it belongs to. After the Log is destroyed no callback runs.
+//   call that it belongs to. After the Log is destroyed no callback runs.
 // Ownership: the replica owns its Log.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Reads of single keys, collected for one turn of the loop and then answered together: a read of one
-// key among a million waits for memory half of its time, and reads that are known together wait
+// Reads of single keys, collected for one turn of the loop and then answered together: a read of
+// one key among a million waits for memory half of its time, and reads that are known together wait
 // together (Keyspace::locate). Linearizability does not mind: they are answered after they were
 // asked.
 // Thread: the replica's loop. Ownership: owns the calls until they are answered.

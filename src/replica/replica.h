@@ -6,14 +6,16 @@
 //   PointReads      reads of single keys, one turn's together
 //   ReadQueue       reads that wait for the log to be loaded or for the read fence
 //   Leadership      LogReader at the start and behind another leader; takeover; the session
-//   LeaseKeeper     deadlines, renewals, expiry           WatchHub   watches, fed by committed
-//   batches Compactor       compaction in memory and in the log   AutoCompactor   when to do so
+//   LeaseKeeper     deadlines, renewals, expiry
+//   WatchHub        watches, fed by committed batches
+//   Compactor       compaction in memory and in the log
+//   AutoCompactor   when to do so
 //
 // Thread: one loop; every call and every callback there. A read that memory can answer calls back
-//   inside the call, or at the end of the loop's turn. The replica must not be destroyed inside one of its callbacks.
+//   inside the call, or at the end of the loop's turn. The replica must not be destroyed inside one
+//   of its callbacks.
 // Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of
-// its
-//   streams. Destroying it answers nobody; stop() does.
+//   its streams. Destroying it answers nobody; stop() does.
 // Errors: those of Api.
 #pragma once
 
@@ -63,9 +65,7 @@ class Replica final : public Api,
 
   Revision applied_revision() const override { return state_.keyspace.visible_revision(); }
   uint64_t epoch() const override { return state_.epoch.value; }
-  bool has_leader() const override {
-    return leads() ? leadership_.fenced() : leadership_.other_leads();
-  }
+  bool has_leader() const override { return state_.published->led_at(state_.environment.now()); }
   void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
   void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
   void delete_range(keyspace::DeleteRangeRequest request,

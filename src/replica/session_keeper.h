@@ -4,8 +4,7 @@
 //
 // Thread: the replica's loop.
 // Invariants: valid() counts from before the renewal that is known to have committed was sent, less
-// the
-//   drift margin (L2). An incarnation that was declared dead is never used again.
+//   the drift margin (L2). An incarnation that was declared dead is never used again.
 #pragma once
 
 #include <memory>
@@ -37,6 +36,8 @@ class SessionKeeper {
   void release(StatusCallback done);
 
   bool valid() const { return open_ && state_.environment.now() < valid_until_; }
+  // Nobody can have declared it dead before this moment. Requires: it is open.
+  Instant valid_until() const { return valid_until_; }
   Sessions& sessions() { return sessions_; }
   // Requires: valid() was true for it once; all zeroes before.
   const Incarnation& incarnation() const { return incarnation_; }

@@ -8,9 +8,9 @@
 // busy key nothing.
 //
 // Thread: the replica's loop. The sinks are called there; they may call their stream, and destroy
-// it. Ownership: streams belong to their callers and unregister themselves; the hub owns the
-// watchers. Invariants: a sink gets each event of a watch once, in revision order, whole revisions
-// only. A
+//   it.
+// Ownership: streams belong to their callers and unregister themselves; the hub owns the watchers.
+// Invariants: a sink gets each event of a watch once, in revision order, whole revisions only. A
 //   progress answer carries delivered_, never the head of the log (reliability.md finding 5).
 //   Nothing follows on_canceled, on_compacted or on_closed for that watch.
 #pragma once

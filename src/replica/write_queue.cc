@@ -56,8 +56,8 @@ std::vector<Proposal> WriteQueue::evaluate_batch() {
          evaluator_.records().size() < state_.options.batch_records_max &&
          evaluator_.bytes() < state_.options.batch_bytes_max) {
     if (batch.size() % prefetched == 0) {
-      evaluator_.prefetch(std::span(waiting_).subspan(next_).first(
-          std::min(prefetched, waiting_.size() - next_)));
+      evaluator_.prefetch(
+          std::span(waiting_).subspan(next_).first(std::min(prefetched, waiting_.size() - next_)));
     }
     batch.push_back(std::move(waiting_[next_++]));
     evaluator_.evaluate(batch.back());
@@ -113,10 +113,9 @@ void WriteQueue::append_batch(std::vector<Proposal> proposals) {
   in_flight_.push_back(
       {std::move(proposals), batch, state_.environment.now(), evaluator_.only_keys()});
   report_pending();
-  resolver_.append(std::move(batch),
-                   [this](AppendResolver::Verdict verdict, const Status& detail) {
-                     on_verdict(verdict, detail);
-                   });
+  resolver_.append(std::move(batch), [this](AppendResolver::Verdict verdict, const Status& detail) {
+    on_verdict(verdict, detail);
+  });
   schedule();
 }
 

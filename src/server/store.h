@@ -1,6 +1,6 @@
 // The database that keeps the tenants' logs, whichever kind is configured.
-// Thread: the loop that it was opened for. Ownership: must outlive the logs and sessions that it
-// gave.
+// Thread: the loop that it was opened for.
+// Ownership: must outlive the logs and sessions that it gave.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,8 @@
 // One event loop with everything that lives on it: its listener, its router, its view of the
-// tenants. Thread: construction and destruction on the main thread while the loop does not run; the
-// rest on the
-//   loop's. Ownership: owns it all; the shared telemetry outlives it.
+// tenants.
+// Thread: construction and destruction on the main thread while the loop does not run; the rest on
+//   the loop's.
+// Ownership: owns it all; the shared telemetry outlives it.
 #pragma once
 
 #include <atomic>

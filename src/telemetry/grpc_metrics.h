@@ -1,6 +1,7 @@
 // The grpc_server_* counters that etcd's dashboards read, one set for each method that etcd
-// registers, all present at 0 from the start. Thread: any. Ownership: the Registry that it was made
-// with must outlive it.
+// registers, all present at 0 from the start.
+// Thread: any.
+// Ownership: the Registry that it was made with must outlive it.
 #pragma once
 
 #include <array>

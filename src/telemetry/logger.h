@@ -7,10 +7,11 @@
 // pipelines built for etcd's logs expect.
 //
 // Thread: any. A line is formatted by the caller and written by one background thread behind a
-// bounded queue; when stderr cannot keep up, the oldest lines are dropped and counted, and no
-// caller waits. Ownership: made once at start, passed by reference; must outlive all who log. The
-// destructor writes what is queued. There is no global logger. Invariants: never log values,
-// passwords or tokens; keys of the store only at debug or trace.
+//   bounded queue; when stderr cannot keep up, the oldest lines are dropped and counted, and no
+//   caller waits.
+// Ownership: made once at start, passed by reference; must outlive all who log. The destructor
+//   writes what is queued. There is no global logger.
+// Invariants: never log values, passwords or tokens; keys of the store only at debug or trace.
 #pragma once
 
 #include <atomic>

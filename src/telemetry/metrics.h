@@ -2,9 +2,9 @@
 // and scrape. (prometheus-cpp's own Histogram takes a mutex, so only its text format is used.)
 //
 // Thread: add, set and observe from any thread; with() and registration take a lock, so keep the
-// reference. Ownership: a Registry owns its families and series; references stay valid as long as
-// it lives. Invariants: labels are bounded: beyond series_max a family answers with its "other"
-// series.
+//   reference.
+// Ownership: a Registry owns its families and series; references stay valid as long as it lives.
+// Invariants: labels are bounded: beyond series_max a family answers with its "other" series.
 #pragma once
 
 #include <atomic>

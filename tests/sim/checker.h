@@ -66,7 +66,7 @@ class Checker {
   void check_compaction();  // C16, C17
   void check_leases();      // E39, E42, E43
   bool granted_again(const TruthRevoke& end, int64_t before) const;
-  void check_watches();     // D20 to D36
+  void check_watches();  // D20 to D36
   void check_watch(const WatchRun& run);
   bool check_entry(const WatchRun& run, const WatchRun::Entry& entry, size_t* at, int64_t* header);
 

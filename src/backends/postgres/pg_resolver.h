@@ -1,7 +1,6 @@
 // Looks host names up on a thread of its own, because getaddrinfo blocks for as long as DNS does.
 // Thread: resolve() on the loop; the answer is posted there. Destroying it waits for the look-up
-// that
-//   is running, if any, and drops the rest.
+//   that is running, if any, and drops the rest.
 #pragma once
 
 #include <condition_variable>

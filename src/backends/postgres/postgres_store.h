@@ -5,8 +5,8 @@
 // the same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one
 // for loads and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
 //
-// Thread: the loop's. Ownership: logs and sessions must be destroyed before their store, the store
-//   before its loop.
+// Thread: the loop's.
+// Ownership: logs and sessions must be destroyed before their store, the store before its loop.
 #pragma once
 
 #include <memory>

@@ -82,7 +82,8 @@ void SqliteEngine::after_commit() {
   if (pages < checkpointed_pages_) checkpointed_pages_ = 0;  // it has started over
   if (pages >= checkpoint_now_pages) {
     writer_.checkpoint();
-  } else if (pages - checkpointed_pages_ >= checkpoint_pages && !checkpoint_posted_.exchange(true)) {
+  } else if (pages - checkpointed_pages_ >= checkpoint_pages &&
+             !checkpoint_posted_.exchange(true)) {
     checkpointed_pages_ = pages;
     reader_thread_->post([this] {
       reader_.checkpoint();

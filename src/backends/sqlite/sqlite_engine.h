@@ -1,8 +1,7 @@
 // The two threads behind a SqliteStore and what they work on.
 // Thread: any; each call posts a job, and each answer is called on the thread that ran it.
 // Ownership: the store and its logs share it. Jobs hold plain pointers to it: its destructor, on
-// the
-//   thread of the last owner, runs what was posted and joins.
+//   the thread of the last owner, runs what was posted and joins.
 #pragma once
 
 #include <atomic>
@@ -48,8 +47,8 @@ class SqliteEngine {
 
   FolderLock lock_;
   uint64_t cluster_id_ = 0;
-  SqliteWriter writer_;  // touched by writer_thread_ only, once open
-  SqliteReader reader_;  // touched by reader_thread_ only, once open
+  SqliteWriter writer_;         // touched by writer_thread_ only, once open
+  SqliteReader reader_;         // touched by reader_thread_ only, once open
   int checkpointed_pages_ = 0;  // of the write-ahead log at the last one; the writer's thread
   std::atomic<bool> checkpoint_posted_{false};
   std::mutex mutex_;

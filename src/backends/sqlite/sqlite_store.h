@@ -6,8 +6,7 @@
 // meanwhile.
 //
 // Thread: open() and open_log() block for some milliseconds (start-up, not a loop in service). A
-// Log
-//   belongs to the loop that its Post reaches; different logs may live on different loops.
+//   Log belongs to the loop that its Post reaches; different logs may live on different loops.
 // Ownership: logs share the threads and may outlive the store; the last one to go stops them.
 #pragma once
 

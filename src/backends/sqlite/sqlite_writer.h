@@ -1,8 +1,7 @@
 // Everything that changes the file.
 // Thread: the writer's.
 // Invariants: at most one transaction is open, and none between calls. After a failure that leaves
-// the
-//   connection untrusted nothing is written until it was reopened, checkpointed and verified.
+//   the connection untrusted nothing is written until it was reopened, checkpointed and verified.
 #pragma once
 
 #include <optional>
