@@ -46,4 +46,10 @@ PgError read_error(const PGresult* result) {
   return error;
 }
 
+Status connection_error(const PGconn* connection) {
+  std::string text = PQerrorMessage(connection);
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return Status(Error::backend_unavailable, std::move(text));
+}
+
 }  // namespace lattice::backends

@@ -18,5 +18,7 @@ struct PgError {
 };
 
 PgError read_error(const PGresult* result);
+// backend_unavailable, with what libpq last said about this connection.
+Status connection_error(const PGconn* connection);
 
 }  // namespace lattice::backends

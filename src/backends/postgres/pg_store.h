@@ -31,7 +31,4 @@ std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int3
                                                 const replica::LogId& id);
 std::unique_ptr<replica::Sessions> make_postgres_sessions(PgConnections& connections);
 
-// What append connections prepare for themselves (pg_log.cc).
-extern const char* const append_setup_sql;
-
 }  // namespace lattice::backends

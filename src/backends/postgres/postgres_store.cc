@@ -4,6 +4,7 @@
 
 #include "backends/common/random.h"
 #include "backends/common/stored_row.h"
+#include "backends/postgres/pg_append.h"
 #include "backends/postgres/pg_store.h"
 
 namespace lattice::backends {

@@ -1,0 +1,110 @@
+#include "backends/postgres/pg_append.h"
+
+#include "backends/common/stored_row.h"
+
+namespace lattice::backends {
+
+using replica::AppendOutcome;
+using replica::AppendReply;
+
+// The compare-and-set is the insert (P2). Three conditions, and each is needed: the digest of seq -
+// 1 tells histories apart; "nothing at or behind seq" rejects a late submission whose own header
+// was trimmed while its predecessor's was kept; the primary key with DO NOTHING decides between two
+// that arrive together, the second of which waits until the first has committed or not. The row
+// that comes back is the verdict: one if the batch went in, none if it was rejected.
+const char* const append_setup_sql = R"sql(
+SET work_mem = '64MB';
+PREPARE lattice_append (int4, int8, bytea, bytea, int8, bytea, bytea, int8, int4,
+    int2[], int8[], int4[], bytea[], bytea[], int8[], int8[], int8[], int8[]) AS
+WITH header AS (
+  INSERT INTO lattice.batch (log_no, seq, previous, digest, epoch, incarnation, batch_id,
+                             last_revision, record_count)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+  WHERE (($2 = 1 AND $3 = decode(repeat('00', 32), 'hex'))
+         OR EXISTS (SELECT 1 FROM lattice.batch
+                    WHERE log_no = $1 AND seq = $2 - 1 AND digest = $3))
+    AND NOT EXISTS (SELECT 1 FROM lattice.batch WHERE log_no = $1 AND seq >= $2)
+  ON CONFLICT DO NOTHING
+  RETURNING log_no, seq
+), records AS (
+  INSERT INTO lattice.record (log_no, seq, idx, kind, revision, sub, key, value,
+                              create_revision, version, lease, number)
+  SELECT header.log_no, header.seq, (r.place - 1)::int4, r.kind, r.revision, r.sub, r.key, r.value,
+         r.create_revision, r.version, r.lease, r.number
+  FROM header, unnest($10, $11, $12, $13, $14, $15, $16, $17, $18) WITH ORDINALITY
+    AS r (kind, revision, sub, key, value, create_revision, version, lease, number, place)
+)
+SELECT 1 FROM header;
+)sql";
+
+PgParams append_params(int32_t log_no, const replica::Batch& batch) {
+  const replica::BatchHeader& header = batch.header;
+  const auto& records = batch.records;
+  const size_t count = records.size();
+  size_t key_bytes = 0;
+  size_t value_bytes = 0;
+  for (const keyspace::Record& record : records) {
+    key_bytes += record.key.size();
+    value_bytes += record.value.size();
+  }
+  PgArray kinds = PgArray::int2(count);
+  PgArray revisions = PgArray::int8(count);
+  PgArray subs = PgArray::int4(count);
+  PgArray keys = PgArray::bytea(count, key_bytes);
+  PgArray values = PgArray::bytea(count, value_bytes);
+  PgArray create_revisions = PgArray::int8(count);
+  PgArray versions = PgArray::int8(count);
+  PgArray leases = PgArray::int8(count);
+  PgArray numbers = PgArray::int8(count);
+  for (const keyspace::Record& record : records) {
+    kinds.add(static_cast<int16_t>(record.kind));
+    revisions.add(record.revision.value);
+    subs.add(record.sub);
+    keys.add(record.key.view());
+    values.add(record.value.view());
+    create_revisions.add(record.create_revision.value);
+    versions.add(record.version);
+    leases.add(record.lease.value);
+    numbers.add(record.number);
+  }
+  PgParams params;
+  params.add_int4(log_no);
+  params.add_int8(static_cast<int64_t>(header.seq.value));
+  params.add_bytes(bytes_of(header.previous));
+  params.add_bytes(bytes_of(header.digest));
+  params.add_int8(static_cast<int64_t>(header.epoch.value));
+  params.add_bytes(bytes_of(header.incarnation));
+  params.add_bytes(bytes_of(header.id));
+  params.add_int8(header.last_revision.value);
+  params.add_int4(static_cast<int32_t>(count));
+  params.add_array(std::move(kinds));
+  params.add_array(std::move(revisions));
+  params.add_array(std::move(subs));
+  params.add_array(std::move(keys));
+  params.add_array(std::move(values));
+  params.add_array(std::move(create_revisions));
+  params.add_array(std::move(versions));
+  params.add_array(std::move(leases));
+  params.add_array(std::move(numbers));
+  return params;
+}
+
+AppendReply append_verdict(PgReply reply) {
+  AppendReply answer;
+  switch (reply.outcome) {
+    case PgReply::Outcome::done:
+      if (reply.result.rows() == 1) answer.outcome = AppendOutcome::committed;
+      if (reply.result.rows() == 0) answer.outcome = AppendOutcome::rejected;
+      break;
+    case PgReply::Outcome::refused:
+    case PgReply::Outcome::unsent:
+      answer.definite_error = true;
+      break;
+    case PgReply::Outcome::unclear:
+      break;
+  }
+  answer.detail = std::move(reply.status);
+  return answer;
+}
+
+}  // namespace lattice::backends
