@@ -4,8 +4,8 @@
 
 #include "backends/common/random.h"
 #include "backends/common/stored_row.h"
-#include "backends/sqlite/sqlite_rows.h"
 #include "backends/sqlite/sqlite_schema.h"
+#include "backends/sqlite/sqlite_verify.h"
 
 namespace lattice::backends {
 namespace {
@@ -45,7 +45,7 @@ Result<SchemaState> SqliteWriter::open(const SqliteOptions& options) {
   if (!state.ok()) return state;
   status = configure();
   if (status.ok()) status = prepare();
-  if (status.ok()) status = verify_newest_batches();
+  if (status.ok()) status = verify_newest_batches(database_, path_, &next_row_);
   if (!status.ok()) return status;
   return state;
 }
@@ -128,55 +128,9 @@ Status SqliteWriter::reopen() {
     }
   }
   if (status.ok()) status = prepare();
-  if (status.ok()) status = verify_newest_batches();
+  if (status.ok()) status = verify_newest_batches(database_, path_, &next_row_);
   broken_ = !status.ok();
   return status;
-}
-
-Status SqliteWriter::verify_newest_batches() {
-  next_row_ = 1;
-  auto logs = database_.prepare("SELECT log_no, log_id FROM logs");
-  if (!logs.ok()) return logs.status();
-  int code = SQLITE_ROW;
-  while ((code = logs->step()) == SQLITE_ROW) {
-    replica::LogId id;
-    if (!copy_exactly(logs->bytes(1), &id)) {
-      return Status(Error::backend_corrupt, path_ + ": a log id of the wrong size");
-    }
-    if (Status status = verify_batch(logs->integer(0), id); !status.ok()) return status;
-  }
-  return database_.status(code, "reading the list of logs");
-}
-
-Status SqliteWriter::verify_batch(int64_t log_no, const replica::LogId& log) {
-  auto newest = database_.prepare(
-      "SELECT seq, previous, digest, epoch, incarnation, batch_id, last_revision, record_count,"
-      " first_row FROM batch WHERE log_no = ?1 ORDER BY seq DESC LIMIT 1");
-  if (!newest.ok()) return newest.status();
-  newest->bind(1, log_no);
-  const int code = newest->step();
-  if (code == SQLITE_DONE) return {};
-  if (code != SQLITE_ROW) return database_.status(code, "reading the newest batch");
-  auto header = header_of(*newest);
-  if (!header.ok()) return header.status();
-  const int64_t first_row = newest->integer(8);
-  next_row_ = std::max(next_row_, first_row + header->record_count);
-
-  auto records = database_.prepare(select_records_sql);
-  if (!records.ok()) return records.status();
-  replica::Log::LoadedBatch loaded;
-  loaded.header = *header;
-  if (Status status = read_records(database_, *records, first_row, &loaded); !status.ok()) {
-    return status;
-  }
-  // Compaction may have taken some of them; then the chain alone has to do.
-  if (loaded.records.size() == header->record_count &&
-      compute_digest(log, *header, loaded.records) != header->digest) {
-    return Status(Error::backend_corrupt,
-                  path_ + ": batch " + std::to_string(header->seq.value) +
-                      " does not have the digest that was stored with it; restore a backup");
-  }
-  return {};
 }
 
 AppendReply SqliteWriter::transact(absl::FunctionRef<int()> work) {

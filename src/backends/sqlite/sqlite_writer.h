@@ -54,8 +54,6 @@ class SqliteWriter {
   Status reopen();
   Status configure();
   Status prepare();
-  Status verify_newest_batches();
-  Status verify_batch(int64_t log_no, const replica::LogId& log);
   // Runs `work` in a transaction. The outcome is `committed`, or `unknown` with the reason.
   replica::AppendReply transact(absl::FunctionRef<int()> work);
   int insert(Append& append);
