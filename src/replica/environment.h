@@ -21,6 +21,7 @@ class Timer {
 class Environment {
  public:
   virtual ~Environment() = default;
+  // Read when it is called: fences and the wait for a dead leader rest on it (log-protocol L3, L5).
   virtual Instant now() const = 0;
   [[nodiscard]] virtual std::unique_ptr<Timer> after(Duration delay,
                                                      absl::AnyInvocable<void()> callback) = 0;

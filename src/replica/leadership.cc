@@ -6,6 +6,7 @@
 namespace lattice::replica {
 namespace {
 constexpr Duration retry_interval = std::chrono::milliseconds(200);
+constexpr Instant nobody{INT64_MIN};
 // A log that contradicts itself this often in a row does so for good.
 constexpr int loads_max = 20;
 }  // namespace
@@ -27,6 +28,29 @@ void Leadership::start() {
 
 bool Leadership::fenced() const {
   return leads() && !catching_up_ && (session_ == nullptr || session_->valid());
+}
+
+bool Leadership::other_leads() const {
+  if (!other_alive_ || leads() || !renewed_after_) return false;
+  // A renewal every so often, and between it and what this replica knows of it two looks at most.
+  const Duration usual = state_.options.session_renewal + state_.options.poll_interval * 5 / 2;
+  return state_.environment.now() - *renewed_after_ < usual;
+}
+
+Instant Leadership::led_until() const {
+  if (!leads()) return other_alive_ ? Instant::never() : nobody;
+  if (catching_up_) return nobody;
+  return session_ == nullptr ? Instant::never() : session_->valid_until();
+}
+
+void Leadership::publish() {
+  state_.published->led_until_ns.store(led_until().nanoseconds, std::memory_order_release);
+}
+
+void Leadership::enter(Role role, bool catching_up) {
+  role_ = role;
+  catching_up_ = catching_up;
+  publish();
 }
 
 void Leadership::later(Duration delay, void (Leadership::*step)()) {
@@ -54,7 +78,7 @@ void Leadership::on_loaded(const Status& status) {
     reader_.restart();
     return later(retry_interval, &Leadership::load);
   }
-  role_ = Role::following;
+  enter(Role::following);
   if (session_ == nullptr) {
     // Nobody else writes here, so all of it is in the chain for good. A compaction among the newest
     // must not wait: what it has deleted already would be missing at older revisions.
@@ -70,7 +94,7 @@ void Leadership::on_loaded(const Status& status) {
 void Leadership::catch_up() {
   if (!active()) return;
   if (!leads()) return host_.on_stepped_down(Error::leader_changed);
-  catching_up_ = true;
+  enter(Role::leading, true);
   if (reader_.reading() || !host_.quiet()) return later(retry_interval, &Leadership::catch_up);
   reader_.read(lifetime_.guard([this](const Status& status) { on_caught_up(status); }));
 }
@@ -80,7 +104,7 @@ void Leadership::on_caught_up(const Status& status) {
   if (status.error() == Error::backend_corrupt) return fail(status);
   if (status.error() == Error::compacted) return reload(Error::leader_changed);
   if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
-  catching_up_ = false;
+  enter(Role::leading);
   const BatchHeader& tip = reader_.tip();
   // Not the state's leader: what was read may have moved that on already.
   const bool still_mine = tip.epoch == takeover_.epoch && tip.incarnation == takeover_.incarnation;
@@ -97,8 +121,7 @@ void Leadership::reload(const Status& status) {
   if (!active()) return;
   if (resolver_.busy()) return fail({Error::backend_corrupt, "the log was lost during an append"});
   reader_.restart();
-  role_ = Role::loading;
-  catching_up_ = false;
+  enter(Role::loading);
   host_.on_stepped_down(status);
   later(retry_interval, &Leadership::load);
 }
@@ -159,13 +182,14 @@ void Leadership::on_followed(const Status& status) {
 void Leadership::examine_leader() {
   const Incarnation leader = reader_.tip().incarnation;
   if (reader_.tip().seq == Seq(0) || leader == session_->incarnation()) return take_over();
+  const Instant asked = state_.environment.now();
   session_->sessions().read(
-      leader, lifetime_.guard([this, leader](const Result<std::optional<SessionRow>>& row) {
-        on_leader_row(leader, row);
+      leader, lifetime_.guard([this, leader, asked](const Result<std::optional<SessionRow>>& row) {
+        on_leader_row(leader, asked, row);
       }));
 }
 
-void Leadership::on_leader_row(const Incarnation& leader,
+void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
                                const Result<std::optional<SessionRow>>& row) {
   if (role_ != Role::following) return;
   const Instant now = state_.environment.now();
@@ -179,6 +203,10 @@ void Leadership::on_leader_row(const Incarnation& leader,
     return take_over();
   }
   const SessionRow& session = **row;
+  if (seen_.incarnation == leader && seen_.renewals != session.renewals) {
+    renewed_after_ = unchanged_at_;
+  }
+  unchanged_at_ = asked;
   if (!seen_since_ || seen_.incarnation != leader || seen_.renewals != session.renewals) {
     set_other_alive(true);
     if (doubtful_ && seen_since_) {
@@ -219,7 +247,7 @@ void Leadership::take_over() {
     gone_ = tip.incarnation;
     return reload(Error::leader_changed);
   }
-  role_ = Role::taking_over;
+  enter(Role::taking_over);
   auto batch = std::make_shared<Batch>();
   BatchHeader& header = batch->header;
   header.seq = tip.seq + 1;
@@ -247,7 +275,7 @@ void Leadership::take_over() {
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,
                              const Status& detail) {
   if (role_ != Role::taking_over) return;
-  role_ = Role::following;
+  enter(Role::following);
   switch (verdict) {
     case AppendResolver::Verdict::committed:
       return become_leader(batch);
@@ -282,8 +310,7 @@ void Leadership::become_leader(const Batch& batch) {
     return follow_later(Duration{});
   }
   takeover_ = batch.header;
-  role_ = Role::leading;
-  catching_up_ = false;
+  enter(Role::leading);
   state_.leases.take_over(state_.environment.now());
   state_.observer.on_leader_change(true, true);
   host_.on_leading();
@@ -292,7 +319,7 @@ void Leadership::become_leader(const Batch& batch) {
 // ---- Ending ----
 
 void Leadership::step_down(const Status& status) {
-  role_ = Role::following;
+  enter(Role::following);
   seen_since_.reset();
   state_.leases.step_down();
   state_.observer.on_leader_change(false, other_alive_);
@@ -301,12 +328,12 @@ void Leadership::step_down(const Status& status) {
 }
 
 void Leadership::fail(const Status& status) {
-  role_ = Role::failed;
+  enter(Role::failed);
   host_.on_failed(status);
 }
 
 void Leadership::stop(StatusCallback done) {
-  role_ = Role::stopped;
+  enter(Role::stopped);
   timer_.reset();
   if (session_ == nullptr) {
     stop_timer_ = state_.environment.after({}, [done = std::move(done)]() mutable { done({}); });
@@ -318,11 +345,13 @@ void Leadership::stop(StatusCallback done) {
 void Leadership::set_other_alive(bool alive) {
   if (alive == other_alive_) return;
   other_alive_ = alive;
+  publish();
   state_.observer.on_leader_change(leads(), alive);
 }
 
 void Leadership::on_session_extended(bool lapsed) {
   if (!leads()) return;
+  publish();
   if (lapsed) {
     state_.observer.on_rare("a leader's session lapsed and came back");
     host_.on_session_regained();

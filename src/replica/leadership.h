@@ -50,8 +50,9 @@ class Leadership : private SessionKeeper::Host {
   bool leads() const { return role_ == Role::leading; }
   // Nobody else can have taken over before this moment (L5).
   bool fenced() const;
-  // Another process leads and its session is moving.
-  bool other_leads() const { return other_alive_ && !leads(); }
+  // Another process leads, and has renewed its session so lately that it was not dead then: this is
+  // no gap in leadership, as far as can be known.
+  bool other_leads() const;
 
   // An append of this replica was rejected: reads the log, then calls on_caught_up or
   // on_stepped_down. Requires: nothing staged.
@@ -72,7 +73,8 @@ class Leadership : private SessionKeeper::Host {
   void on_head(const Result<LogHead>& head);
   void on_followed(const Status& status);
   void examine_leader();
-  void on_leader_row(const Incarnation& leader, const Result<std::optional<SessionRow>>& row);
+  void on_leader_row(const Incarnation& leader, Instant asked,
+                     const Result<std::optional<SessionRow>>& row);
   void declare_dead(const SessionRow& row);
   // ---- Taking over ----
   void take_over();
@@ -82,6 +84,11 @@ class Leadership : private SessionKeeper::Host {
   void step_down(const Status& status);
   void fail(const Status& status);
   void set_other_alive(bool alive);
+  // All changes of role_ and catching_up_.
+  void enter(Role role, bool catching_up = false);
+  // Somebody leads before this moment, as far as is known now.
+  Instant led_until() const;
+  void publish();
   void later(Duration delay, void (Leadership::*step)());
   bool active() const { return role_ != Role::failed && role_ != Role::stopped; }
 
@@ -105,6 +112,8 @@ class Leadership : private SessionKeeper::Host {
   // The leader's session as it was first seen with this renewal count (L3).
   SessionRow seen_;
   std::optional<Instant> seen_since_;
+  Instant unchanged_at_;                  // the last look that showed seen_ was later than this
+  std::optional<Instant> renewed_after_;  // the newest renewal that was noticed is younger
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Timer> stop_timer_;
 };

@@ -22,7 +22,9 @@ struct Options {
   int txn_ops_max = 128;
   // A proposal or a waiting read is answered with `timeout` after this; the batch it is in goes on.
   Duration request_timeout = std::chrono::seconds(7);
-  // The same at a replica that stands by while another one leads: `no_leader` after this.
+  // The same at a replica that stands by while another one certainly leads: `no_leader` after this.
+  // At least session_renewal + 2.5 poll_interval: then the leader was alive after the request came,
+  // and whoever comes in a gap of leadership has request_timeout.
   Duration standby_wait = std::chrono::seconds(1);
   size_t proposals_max = 5000;  // waiting ones; more are refused with too_many_requests
 

@@ -25,15 +25,19 @@ struct Mailbox {
 
 class RemoteApi final : public Api {
  public:
-  RemoteApi(Api& owner, std::shared_ptr<const Published> published, Mailbox mailbox)
+  // `environment` is the home loop's, and outlives this.
+  RemoteApi(Api& owner, std::shared_ptr<const Published> published, Mailbox mailbox,
+            const Environment& environment)
       : owner_(owner),
         published_(std::move(published)),
-        mailbox_(std::make_shared<Mailbox>(std::move(mailbox))) {}
+        mailbox_(std::make_shared<Mailbox>(std::move(mailbox))),
+        environment_(environment) {}
 
   Revision applied_revision() const override {
     return Revision(published_->revision.load(std::memory_order_acquire));
   }
   uint64_t epoch() const override { return published_->epoch.load(std::memory_order_acquire); }
+  bool has_leader() const override { return published_->led_at(environment_.now()); }
 
   void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
   void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
@@ -58,6 +62,7 @@ class RemoteApi final : public Api {
   Api& owner_;
   std::shared_ptr<const Published> published_;
   std::shared_ptr<Mailbox> mailbox_;
+  const Environment& environment_;
 };
 
 }  // namespace lattice::replica

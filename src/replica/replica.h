@@ -65,9 +65,7 @@ class Replica final : public Api,
 
   Revision applied_revision() const override { return state_.keyspace.visible_revision(); }
   uint64_t epoch() const override { return state_.epoch.value; }
-  bool has_leader() const override {
-    return leads() ? leadership_.fenced() : leadership_.other_leads();
-  }
+  bool has_leader() const override { return state_.published->led_at(state_.environment.now()); }
   void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
   void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
   void delete_range(keyspace::DeleteRangeRequest request,

@@ -36,6 +36,8 @@ class SessionKeeper {
   void release(StatusCallback done);
 
   bool valid() const { return open_ && state_.environment.now() < valid_until_; }
+  // Nobody can have declared it dead before this moment. Requires: it is open.
+  Instant valid_until() const { return valid_until_; }
   Sessions& sessions() { return sessions_; }
   // Requires: valid() was true for it once; all zeroes before.
   const Incarnation& incarnation() const { return incarnation_; }

@@ -27,6 +27,13 @@ namespace lattice::replica {
 struct Published {
   std::atomic<int64_t> revision{1};
   std::atomic<uint64_t> epoch{0};
+  // Somebody leads, as far as this process knows, at times before this one (on the clock that all
+  // loops of a process share). Leadership writes it.
+  std::atomic<int64_t> led_until_ns{INT64_MIN};
+
+  bool led_at(Instant now) const {
+    return now.nanoseconds < led_until_ns.load(std::memory_order_acquire);
+  }
 };
 
 // The newest compaction in the log (docs/decisions/0002).

@@ -230,7 +230,7 @@ void Server::publish_tenant(const etcd::Identity& identity) {
     };
     replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
         *replica_, replica_->published(),
-        replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}));
+        replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}, worker.environment()));
     worker.loop().post([this, &worker, &api, identity] {
       worker.tenants().add(config_.tenants.default_tenant,
                            std::make_unique<etcd::Tenant>(api, identity));

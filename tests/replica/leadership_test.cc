@@ -66,6 +66,41 @@ TEST_CASE("one of two leads; the other refuses what needs a leader, after a shor
   CHECK(seconds_since(f.world, asked) < 1.5);
 }
 
+TEST_CASE("a standby refuses soon whenever it is asked while another one leads") {
+  Pair f;
+  f.world.run_for(std::chrono::seconds(5));
+  for (int i = 0; i < 40; ++i) {
+    f.world.run_for(std::chrono::milliseconds(37));
+    const int64_t asked = f.world.now();
+    CHECK(f.put(f.standby(), "b").error() == Error::no_leader);
+    CHECK(seconds_since(f.world, asked) < 1.5);
+  }
+}
+
+TEST_CASE("whoever asks a standby in a gap of leadership is answered by it once it leads") {
+  // The leader dies at one moment or another between two renewals.
+  for (int phase = 0; phase < 10; ++phase) {
+    CAPTURE(phase);
+    Pair f;
+    f.world.run_for(std::chrono::seconds(3) + std::chrono::milliseconds(45) * phase);
+    Pair::Node& survivor = f.standby();
+    f.leader()->replica.reset();
+    const int64_t died = f.world.now();
+    std::vector<Answer<keyspace::PutResult>> puts;
+    std::vector<Answer<keyspace::RangeResult>> ranges;
+    while (!survivor.replica->leads()) {
+      survivor.replica->put(put_request("a", "1"), puts.emplace_back().callback());
+      survivor.replica->range(get_request("a"), ranges.emplace_back().callback());
+      f.world.run_for(std::chrono::milliseconds(50));
+    }
+    f.world.run_for(std::chrono::milliseconds(50));
+    CHECK(seconds_since(f.world, died) < 2.1);
+    CHECK(puts.size() > 25);
+    for (const auto& put : puts) REQUIRE((put.given() && (*put).ok()));
+    for (const auto& range : ranges) REQUIRE((range.given() && (*range).ok()));
+  }
+}
+
 TEST_CASE("a dead leader is replaced within two seconds, and what it acknowledged is there") {
   Pair f;
   REQUIRE(f.put(*f.leader(), "a").ok());

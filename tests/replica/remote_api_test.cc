@@ -25,13 +25,80 @@ struct TwoLoops {
   }
 };
 
+// Sessions of a database that stops answering.
+class FallingSilent final : public Sessions {
+ public:
+  explicit FallingSilent(std::unique_ptr<Sessions> inner) : inner_(std::move(inner)) {}
+  void open(const Incarnation& incarnation, std::string address, StatusCallback done) override {
+    if (!silent) inner_->open(incarnation, std::move(address), std::move(done));
+  }
+  void renew(const Incarnation& incarnation, StatusCallback done) override {
+    if (!silent) inner_->renew(incarnation, std::move(done));
+  }
+  void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
+    if (!silent) inner_->read(incarnation, std::move(done));
+  }
+  void declare_dead(const Incarnation& incarnation, int64_t renewals,
+                    Callback<bool> done) override {
+    if (!silent) inner_->declare_dead(incarnation, renewals, std::move(done));
+  }
+  void release(const Incarnation& incarnation, StatusCallback done) override {
+    if (!silent) inner_->release(incarnation, std::move(done));
+  }
+  bool silent = false;
+
+ private:
+  std::unique_ptr<Sessions> inner_;
+};
+
 }  // namespace
+
+TEST_CASE("every loop knows whether anybody leads") {
+  Fixture f({}, 1, /*exclusive=*/false);
+  FallingSilent sessions(f.store.open_sessions(f.environment));
+  f.replica = f.make(&sessions);
+  TwoLoops loops;
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
+  CHECK_FALSE(remote.has_leader());
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  CHECK(remote.has_leader());
+  CHECK(f.replica->has_leader());
+  f.run_for(std::chrono::seconds(5));
+  CHECK(remote.has_leader());
+  // Another can have taken over once the session was not renewed for its TTL.
+  sessions.silent = true;
+  f.run_for(f.options.session_ttl);
+  CHECK_FALSE(f.replica->can_linearize());
+  CHECK_FALSE(remote.has_leader());
+  CHECK_FALSE(f.replica->has_leader());
+}
+
+TEST_CASE("every loop of a standby knows whether the other one leads") {
+  Fixture f({}, 1, /*exclusive=*/false);
+  auto sessions = f.store.open_sessions(f.environment);
+  f.replica = f.make(sessions.get());
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  auto standby_sessions = f.store.open_sessions(f.environment);
+  auto standby = f.make(standby_sessions.get());
+  standby->start();
+  TwoLoops loops;
+  RemoteApi remote(*standby, standby->published(), loops.mailbox(), f.environment);
+  f.run_for(std::chrono::seconds(3));
+  CHECK(remote.has_leader());
+  f.replica.reset();
+  f.run_until([&] { return !remote.has_leader(); });
+  CHECK_FALSE(standby->leads());
+  f.run_until([&] { return remote.has_leader(); });
+  CHECK(standby->leads());
+}
 
 TEST_CASE("calls run on the owner's loop and are answered at home") {
   Fixture f;
   f.start();
   TwoLoops loops;
-  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
   Answer<keyspace::PutResult> put;
   remote.put(put_request("a", "1"), put.callback());
   CHECK(f.replica->applied_revision() == Revision(1));
@@ -65,7 +132,7 @@ TEST_CASE("a callback that is never called is destroyed at home") {
     bool* flag;
   };
   {
-    RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+    RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
     remote.range(get_request("a"), [witness = Witness(&destroyed)](const auto&) {});
   }
   loops.run(loops.owner);
@@ -79,7 +146,7 @@ TEST_CASE("watch events cross the loops in order, and stop when the stream is de
   Fixture f;
   f.start();
   TwoLoops loops;
-  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox());
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
   RecordingSink sink;
   auto stream = remote.open_watch_stream(sink);
   stream->create(watch_of("a"));
