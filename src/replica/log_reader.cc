@@ -34,6 +34,7 @@ void LogReader::read(Done done) {
   if (!loaded_) {
     started_ = reported_ = state_.environment.now();
     progress_ = {};
+    progress_.revision = state_.keyspace.visible_revision();
   }
   state_.log.load(tip_.seq,
                   lifetime_.guard([this](Log::LoadedBatch batch) { receive(std::move(batch)); }),
@@ -44,6 +45,10 @@ void LogReader::receive(Log::LoadedBatch batch) {
   if (!status_.ok()) return;
   progress_.batches += 1;
   progress_.records += batch.records.size();
+  for (const keyspace::Record& record : batch.records) {
+    progress_.revision = std::max(progress_.revision, record.revision);
+  }
+  if (batch.header) progress_.revision = std::max(progress_.revision, batch.header->last_revision);
   if (!loaded_ && state_.environment.now() - reported_ >= report_interval) report(false);
   status_ = check(batch);
   if (!status_.ok()) return;
@@ -141,7 +146,6 @@ void LogReader::report(bool done) {
   const Instant now = state_.environment.now();
   reported_ = now;
   progress_.elapsed = now - started_;
-  progress_.revision = state_.keyspace.visible_revision();
   progress_.done = done;
   state_.observer.on_load(progress_);
 }

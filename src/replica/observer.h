@@ -20,7 +20,7 @@ class Observer {
   struct LoadProgress {
     uint64_t batches = 0;
     uint64_t records = 0;
-    Revision revision;
+    Revision revision;  // the newest one read, shown yet or not
     Duration elapsed{};
     bool done = false;
   };

@@ -131,6 +131,29 @@ TEST_CASE("a restarted replica has what was acknowledged") {
   CHECK(f.get("k0", "l")->count == 6);
 }
 
+TEST_CASE("the end of the loading reports the newest revision that was read, shown yet or not") {
+  struct Loads : Observer {
+    void on_load(const LoadProgress& progress) override { last = progress; }
+    LoadProgress last;
+  };
+  Fixture f;
+  Loads fresh;
+  f.replica = f.make(nullptr, &fresh);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  CHECK(fresh.last.done);
+  CHECK(fresh.last.revision == Revision(1));
+  for (int i = 0; i < 3; ++i) REQUIRE(f.put("a", std::to_string(i)).ok());
+  f.replica.reset();
+  Loads again;
+  f.replica = f.make(nullptr, &again);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  CHECK(again.last.done);
+  CHECK(again.last.batches == 4);
+  CHECK(again.last.revision == Revision(4));
+}
+
 TEST_CASE("stop answers what waits and then hands over") {
   Fixture f;
   f.start();
