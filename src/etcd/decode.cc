@@ -17,105 +17,85 @@ enum class Outcome { ok, malformed, too_deep };
 
 Outcome outcome_of(const WireReader& in) { return in.failed() ? Outcome::malformed : Outcome::ok; }
 
+// Calls take(in) at each field; it must read or skip it.
+template <class Take>
+Outcome each_field(std::string_view bytes, Take take) {
+  WireReader in(bytes);
+  while (in.next()) take(in);
+  return outcome_of(in);
+}
+
 // Each parser merges into *out, as protobuf does when a message field comes twice.
 
 Outcome parse(std::string_view bytes, RangeRequest* out) {
-  WireReader in(bytes);
-  while (in.next()) {
+  return each_field(bytes, [out](WireReader& in) {
     switch (in.field()) {
       case 1:
-        in.read(&out->range.key);
-        break;
+        return in.read(&out->range.key);
       case 2:
-        in.read(&out->range.end);
-        break;
+        return in.read(&out->range.end);
       case 3:
-        in.read(&out->limit);
-        break;
+        return in.read(&out->limit);
       case 4:
-        in.read(&out->revision.value);
-        break;
+        return in.read(&out->revision.value);
       case 5:
-        in.read(&out->sort_order);
-        break;
+        return in.read(&out->sort_order);
       case 6:
-        in.read(&out->sort_target);
-        break;
+        return in.read(&out->sort_target);
       case 7:
-        in.read(&out->serializable);
-        break;
+        return in.read(&out->serializable);
       case 8:
-        in.read(&out->keys_only);
-        break;
+        return in.read(&out->keys_only);
       case 9:
-        in.read(&out->count_only);
-        break;
+        return in.read(&out->count_only);
       case 10:
-        in.read(&out->min_mod_revision.value);
-        break;
+        return in.read(&out->min_mod_revision.value);
       case 11:
-        in.read(&out->max_mod_revision.value);
-        break;
+        return in.read(&out->max_mod_revision.value);
       case 12:
-        in.read(&out->min_create_revision.value);
-        break;
+        return in.read(&out->min_create_revision.value);
       case 13:
-        in.read(&out->max_create_revision.value);
-        break;
+        return in.read(&out->max_create_revision.value);
       default:
-        in.skip();
+        return in.skip();
     }
-  }
-  return outcome_of(in);
+  });
 }
 
 Outcome parse(std::string_view bytes, PutRequest* out) {
-  WireReader in(bytes);
-  while (in.next()) {
+  return each_field(bytes, [out](WireReader& in) {
     switch (in.field()) {
       case 1:
-        in.read(&out->key);
-        break;
+        return in.read(&out->key);
       case 2:
-        in.read(&out->value);
-        break;
+        return in.read(&out->value);
       case 3:
-        in.read(&out->lease.value);
-        break;
+        return in.read(&out->lease.value);
       case 4:
-        in.read(&out->prev_kv);
-        break;
+        return in.read(&out->prev_kv);
       case 5:
-        in.read(&out->ignore_value);
-        break;
+        return in.read(&out->ignore_value);
       case 6:
-        in.read(&out->ignore_lease);
-        break;
+        return in.read(&out->ignore_lease);
       default:
-        in.skip();
+        return in.skip();
     }
-  }
-  return outcome_of(in);
+  });
 }
 
 Outcome parse(std::string_view bytes, DeleteRangeRequest* out) {
-  WireReader in(bytes);
-  while (in.next()) {
+  return each_field(bytes, [out](WireReader& in) {
     switch (in.field()) {
       case 1:
-        in.read(&out->range.key);
-        break;
+        return in.read(&out->range.key);
       case 2:
-        in.read(&out->range.end);
-        break;
+        return in.read(&out->range.end);
       case 3:
-        in.read(&out->prev_kv);
-        break;
+        return in.read(&out->prev_kv);
       default:
-        in.skip();
+        return in.skip();
     }
-  }
-  return outcome_of(in);
+  });
 }
 
 // The arm of Compare.target_union that carries the operand for a target; 0 for a target that no arm
@@ -137,38 +117,33 @@ uint32_t arm_of(CompareTarget target) {
 }
 
 Outcome parse(std::string_view bytes, Compare* out) {
-  WireReader in(bytes);
   uint32_t arm = 0;  // the arm that came last wins
   int64_t number = 0;
   std::string_view value;
-  while (in.next()) {
-    switch (uint32_t field = in.field()) {
+  const Outcome outcome = each_field(bytes, [&](WireReader& in) {
+    const uint32_t field = in.field();
+    switch (field) {
       case 1:
-        in.read(&out->result);
-        break;
+        return in.read(&out->result);
       case 2:
-        in.read(&out->target);
-        break;
+        return in.read(&out->target);
       case 3:
-        in.read(&out->range.key);
-        break;
+        return in.read(&out->range.key);
       case 4:
       case 5:
       case 6:
-      case 8: {
+      case 8:
         if (in.read_number(&number)) arm = field;
-        break;
-      }
+        return;
       case 7:
         if (in.read_view(&value)) arm = field;
-        break;
+        return;
       case 64:
-        in.read(&out->range.end);
-        break;
+        return in.read(&out->range.end);
       default:
-        in.skip();
+        return in.skip();
     }
-  }
+  });
   // An operand in another arm than the target's counts as absent (etcd-v3.md 1.5).
   if (arm == arm_of(out->target)) {
     if (arm == arm_of(CompareTarget::value)) {
@@ -177,7 +152,7 @@ Outcome parse(std::string_view bytes, Compare* out) {
       out->number = number;
     }
   }
-  return outcome_of(in);
+  return outcome;
 }
 
 Outcome parse(std::string_view bytes, TxnRequest* out, int depth);
