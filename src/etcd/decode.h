@@ -23,14 +23,4 @@ Result<keyspace::TxnRequest> decode_txn(std::string_view message);
 // What a message that does not parse is answered with, whatever its type.
 Status unmarshal_error();
 
-// Parses a generated message class.
-template <class Message>
-Result<Message> decode_message(std::string_view bytes) {
-  Message message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return unmarshal_error();
-  }
-  return message;
-}
-
 }  // namespace lattice::etcd

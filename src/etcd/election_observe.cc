@@ -18,9 +18,7 @@ class ObserveCall final : public StreamCall {
   void on_request(std::string_view message) override {
     if (!prefix_.empty()) return;
     v3electionpb::LeaderRequest request;
-    if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
-      return finish(unmarshal_error());
-    }
+    if (!decode_into(message, &request)) return;
     prefix_ = queue_prefix(request.name());
     find_leader();
   }

@@ -1,7 +1,7 @@
 // grpc.health.v1: the server as a whole, under the service name "".
 #include "etcd/error_table.h"
 #include "etcd/methods.h"
-#include "etcd/unary.h"
+#include "etcd/service_call.h"
 #include "proto/health.pb.h"
 
 namespace lattice::etcd {
@@ -40,11 +40,11 @@ class HealthCall : public proxy::Call {
   }
   template <class Message>
   void send(const Message& message) {
-    if (!ended_) stream_.send(ByteChain(Bytes::copy(message.SerializeAsString())));
+    if (!ended_) stream_.send(ByteChain(serialize_message(message)));
   }
   template <class Message>
   bool decode(std::string_view bytes, Message* message) {
-    if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
+    if (parse_message(bytes, message)) return true;
     finish(to_grpc(unmarshal_error()));
     return false;
   }

@@ -22,9 +22,7 @@ class KeepAliveCall final : public StreamCall {
  private:
   void on_request(std::string_view message) override {
     etcdserverpb::LeaseKeepAliveRequest request;
-    if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
-      return finish(unmarshal_error());
-    }
+    if (!decode_into(message, &request)) return;
     if (outstanding_ >= outstanding_max) {
       return finish({Error::resource_exhausted, "too many keepalives without an answer"});
     }

@@ -1,27 +1,25 @@
 #include "etcd/stream_call.h"
 
+#include "etcd/error_table.h"
+
 namespace lattice::etcd {
 
 void StreamCall::on_message(Bytes message) {
-  if (ended_) return;
-  if (tenant_ == nullptr) {
-    Result<Tenant*> tenant = admit(services_, stream_, CallKind::stream);
-    if (!tenant.ok()) return finish(tenant.status());
-    tenant_ = *tenant;
+  if (ended()) return;
+  if (!admitted()) {
+    if (Status status = admit(Kind::stream); !status.ok()) return finish(status);
   }
   on_request(message.view());
 }
 
 void StreamCall::finish(const Status& status) {
-  if (ended_) return;
+  if (ended()) return;
   close();
-  stream_.finish(status.ok() ? proxy::GrpcStatus{} : to_grpc(status));
+  stream().finish(status.ok() ? proxy::GrpcStatus{} : to_grpc(status));
 }
 
 void StreamCall::close() {
-  if (ended_) return;
-  ended_ = true;
-  on_close();
+  if (mark_ended()) on_close();
 }
 
 }  // namespace lattice::etcd

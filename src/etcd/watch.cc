@@ -90,9 +90,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
  private:
   void on_request(std::string_view bytes) override {
     etcdserverpb::WatchRequest request;
-    if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return finish(unmarshal_error());
-    }
+    if (!decode_into(bytes, &request)) return;
     if (watches_ == nullptr) watches_ = tenant().api.open_watch_stream(*this);
     switch (request.request_union_case()) {
       case etcdserverpb::WatchRequest::kCreateRequest:

@@ -1,0 +1,85 @@
+// What the calls of all services share: the checks before anything else, whom the call concerns,
+// and how a late answer finds the call or finds that it is over.
+// Thread: the connection's loop.
+// Ownership: the transport's (proxy/call.h).
+#pragma once
+
+#include <utility>
+
+#include "etcd/call_ref.h"
+#include "etcd/decode.h"
+#include "etcd/generated.h"
+#include "etcd/services.h"
+#include "proxy/call.h"
+
+namespace lattice::etcd {
+
+class ServiceCall : public proxy::Call {
+ protected:
+  enum class Kind : uint8_t { unary, stream };
+
+  ServiceCall(Services& services, proxy::ServerStream& stream)
+      : services_(services), stream_(stream), anchor_(this) {}
+
+  // Both end the call: before the operation has begun, and because it has failed.
+  virtual void reject(const Status& status) = 0;
+  virtual void fail(const Status& status) { reject(status); }
+
+  // The checks that precede every handler (etcd-v3.md 1.0); when they pass, tenant() is there.
+  // Errors: invalid_client_api_version, no_leader, and whatever the tenant table says.
+  Status admit(Kind kind);
+
+  // False if the call had ended before.
+  bool mark_ended() { return !std::exchange(ended_, true); }
+  bool ended() const { return ended_; }
+
+  Services& services() { return services_; }
+  proxy::ServerStream& stream() { return stream_; }
+  bool admitted() const { return tenant_ != nullptr; }
+  // Requires: admitted().
+  Tenant& tenant() { return *tenant_; }
+
+  // A callback for the Api: fails the call with an error or hands the value to `then(call, value)`.
+  template <class CallType, class Value, class Then>
+  auto answer(Then then) {
+    return [self = anchor_.ref<ServiceCall>(), then](Result<Value> result) {
+      ServiceCall* call = self.get();
+      if (call == nullptr || call->ended_) return;
+      if (!result.ok()) return call->fail(result.status());
+      then(static_cast<CallType&>(*call), *result);
+    };
+  }
+
+  // False if the bytes are no such message; then the call is rejected.
+  template <class Message>
+  bool decode_into(std::string_view bytes, Message* message) {
+    if (parse_message(bytes, message)) return true;
+    reject(unmarshal_error());
+    return false;
+  }
+
+ private:
+  Services& services_;
+  proxy::ServerStream& stream_;
+  Tenant* tenant_ = nullptr;
+  bool ended_ = false;
+  CallAnchor anchor_;
+};
+
+template <class CallType>
+proxy::CallFactory factory_of(Services& services) {
+  return [&services](proxy::ServerStream& stream) -> std::unique_ptr<proxy::Call> {
+    return std::make_unique<CallType>(services, stream);
+  };
+}
+
+// Fills a generated ResponseHeader.
+template <class HeaderMessage>
+void fill_header(const Tenant& tenant, Revision revision, HeaderMessage* header) {
+  header->set_cluster_id(tenant.identity.cluster_id());
+  header->set_member_id(tenant.identity.member_id());
+  header->set_revision(revision.value);
+  header->set_raft_term(tenant.raft_term());
+}
+
+}  // namespace lattice::etcd
