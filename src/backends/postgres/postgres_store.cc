@@ -201,6 +201,7 @@ void PostgresStore::tenants(Callback<std::vector<std::string>> done) {
       return;
     }
     std::vector<std::string> names;
+    names.reserve(static_cast<size_t>(reply.result.rows()));
     for (int i = 0; i < reply.result.rows(); ++i) names.emplace_back(reply.result.bytes(i, 0));
     done(std::move(names));
   };

@@ -26,7 +26,7 @@ std::string read_holder(int fd) {
   char text[32];
   const ssize_t size = pread(fd, text, sizeof(text), 0);
   std::string holder(text, size > 0 ? static_cast<size_t>(size) : 0);
-  holder.erase(holder.find_last_not_of("\n") + 1);
+  holder.erase(holder.find_last_not_of('\n') + 1);
   return holder;
 }
 
