@@ -11,7 +11,9 @@ class LoopEnvironment final : public replica::Environment {
  public:
   explicit LoopEnvironment(loop::Loop& loop) : loop_(loop) {}
 
-  Instant now() const override { return loop_.now(); }
+  // Not the loop's now(): that stands still within a turn, and a fence that was checked late in a
+  // long turn would hold on a time when it still was up (log-protocol L5).
+  Instant now() const override { return loop_.fresh_now(); }
   [[nodiscard]] std::unique_ptr<replica::Timer> after(Duration delay,
                                                       absl::AnyInvocable<void()> callback) override;
   void defer(absl::AnyInvocable<void()> callback) override { loop_.defer(std::move(callback)); }
