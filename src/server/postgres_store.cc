@@ -17,7 +17,7 @@ class PostgresKind final : public Store {
           store_->open_log(tenant, [this, done = std::move(done)](
                                        Result<std::unique_ptr<replica::Log>> log) mutable {
             if (!log.ok()) return done(log.status());
-            sessions_ = store_->open_sessions();
+            if (sessions_ == nullptr) sessions_ = store_->open_sessions();
             done(OpenedLog{std::move(*log), sessions_.get(), store_->cluster_id()});
           });
         });
@@ -26,7 +26,7 @@ class PostgresKind final : public Store {
 
  private:
   std::unique_ptr<backends::PostgresStore> store_;
-  std::unique_ptr<replica::Sessions> sessions_;
+  std::unique_ptr<replica::Sessions> sessions_;  // of all tenants
 };
 
 }  // namespace
