@@ -55,7 +55,6 @@ void SessionCall::fail(const Status& status) {
 
 void SessionCall::on_gone() {
   KeyWatch::retire(services().environment, std::move(watch_));
-  keep_alive_.reset();
   abandon();
 }
 
@@ -68,17 +67,8 @@ void SessionCall::open_session(LeaseId lease) {
                            answer<SessionCall, replica::LeaseGrantResult>(
                                [](SessionCall& call, replica::LeaseGrantResult& granted) {
                                  call.lease_ = granted.id;
-                                 call.keep_alive_later();
                                  call.on_session();
                                }));
-}
-
-void SessionCall::keep_alive_later() {
-  keep_alive_ = services().environment.after(std::chrono::seconds(session_ttl_seconds / 3), [this] {
-    if (ended()) return;
-    tenant().api.lease_keep_alive(lease_, [](Result<replica::LeaseKeepAliveResult>) {});
-    keep_alive_later();
-  });
 }
 
 void SessionCall::wait_for_turn(std::string prefix, Revision newest) {

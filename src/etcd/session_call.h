@@ -38,7 +38,8 @@ class SessionCall : public UnaryCall, public OpenCall {
   // All older keys are gone.
   virtual void on_turn() {}
 
-  // A lease of 0 asks for one of the server's own: 60 s, renewed while the call waits.
+  // A lease of 0 asks for one of the server's own. It lasts for 60 s from now, and nobody renews
+  // it, as in etcd: a call that has to wait for longer loses its place.
   void open_session(LeaseId lease);
   LeaseId lease() const { return lease_; }
   // Calls on_turn() once no key below `prefix` has a create revision up to `newest`.
@@ -51,13 +52,11 @@ class SessionCall : public UnaryCall, public OpenCall {
  private:
   void look_for_older();
   void watch_deletion(std::string key, Revision from);
-  void keep_alive_later();
 
   LeaseId lease_;
   std::string prefix_;
   Revision newest_;
   std::unique_ptr<KeyWatch> watch_;
-  std::unique_ptr<replica::Timer> keep_alive_;
 };
 
 }  // namespace lattice::etcd
