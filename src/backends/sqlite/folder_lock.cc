@@ -48,7 +48,7 @@ Result<FolderLock> FolderLock::take(const std::string& folder) {
     return Status(Error::backend_locked,
                   "the data folder " + folder + " is in use by another Lattice" +
                       (holder.empty() ? "" : " (process " + holder + ")") +
-                      "; stop that one, or set [paths] wal_dir to another folder");
+                      "; stop that one, or name another folder with --data-dir ([paths] wal_dir)");
   }
   // Whose it is, for the message above; the lock itself is the flock.
   const std::string self = std::to_string(getpid()) + "\n";
