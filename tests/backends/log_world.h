@@ -138,13 +138,19 @@ inline Status await_status(LogWorld& world, const std::function<void(StatusCallb
   return await(world, reply);
 }
 
-inline std::vector<replica::Log::LoadedBatch> load(LogWorld& world, replica::Log& log, Seq after) {
-  std::vector<replica::Log::LoadedBatch> batches;
-  const Status status = await_status(world, [&](StatusCallback done) {
+// How a load ends; what it brought goes to *batches.
+inline Status try_load(LogWorld& world, replica::Log& log, Seq after,
+                       std::vector<replica::Log::LoadedBatch>* batches) {
+  return await_status(world, [&](StatusCallback done) {
     log.load(
-        after, [&](replica::Log::LoadedBatch batch) { batches.push_back(std::move(batch)); },
+        after, [batches](replica::Log::LoadedBatch batch) { batches->push_back(std::move(batch)); },
         std::move(done));
   });
+}
+
+inline std::vector<replica::Log::LoadedBatch> load(LogWorld& world, replica::Log& log, Seq after) {
+  std::vector<replica::Log::LoadedBatch> batches;
+  const Status status = try_load(world, log, after, &batches);
   REQUIRE_MESSAGE(status.ok(), status.detail());
   return batches;
 }

@@ -236,12 +236,8 @@ TEST_CASE("sqlite: rows that Lattice never wrote end a load") {
     Chain chain(log->id());
     must_append(world, *log, chain, {put_record(2, "k", "v")});
     must_append(world, *log, chain, {put_record(3, "k", "v")});
-    const auto load_status = [&] {
-      return await_status(world, [&](StatusCallback done) {
-        log->load(
-            Seq(0), [](replica::Log::LoadedBatch) {}, std::move(done));
-      });
-    };
+    std::vector<replica::Log::LoadedBatch> batches;
+    const auto load_status = [&] { return try_load(world, *log, Seq(0), &batches); };
     CHECK(load_status().ok());
     run_sql(world.file(), edit);
     CHECK_MESSAGE(load_status().error() == Error::backend_corrupt, edit);

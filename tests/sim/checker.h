@@ -12,20 +12,8 @@
 
 namespace lattice::sim {
 
-// A change of one key, as the log has it, with what it replaced.
-struct TruthEvent {
-  int64_t revision = 0;
-  int32_t sub = 0;
-  bool tombstone = false;
-  std::string key;
-  std::string value;
-  int64_t create = 0;
-  int64_t version = 0;
-  int64_t lease = 0;
-  bool has_prev = false;
-  std::string prev_value;
-  int64_t prev_mod = 0;
-};
+// A change of one key as the log has it, with what it replaced: what a watch has to tell.
+using TruthEvent = WatchRun::Event;
 
 // A lease's end in the log.
 struct TruthGrant {

@@ -218,17 +218,9 @@ void Replay::note_events(const Group& group) {
   const std::vector<ModelEvent>& events = model_.all_events();
   for (size_t i = events.size() - group.records.size(); i < events.size(); ++i) {
     const ModelEvent& event = events[i];
-    TruthEvent truth{event.revision,
-                     event.sub,
-                     event.tombstone,
-                     event.kv.key,
-                     event.kv.value,
-                     event.kv.create,
-                     event.kv.version,
-                     event.kv.lease,
-                     false,
-                     {},
-                     0};
+    TruthEvent truth{
+        event.revision,  event.sub,        event.tombstone, event.kv.key, event.kv.value,
+        event.kv.create, event.kv.version, false,           {},           0};
     if (const auto previous = model_.previous(event)) {
       truth.has_prev = true;
       truth.prev_value = previous->value;
