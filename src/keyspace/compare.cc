@@ -58,6 +58,7 @@ bool holds(const State& state, const Compare& compare, Revision revision) {
 
 bool all_hold(const State& state, const std::vector<Compare>& compares, Revision revision) {
   for (const Compare& compare : compares) {
+    ++state.counts.ranges;
     if (!holds(state, compare, revision)) return false;
   }
   return true;

@@ -1,5 +1,7 @@
 #include "keyspace/keyspace.h"
 
+#include <utility>
+
 #include "keyspace/impl.h"
 #include "keyspace/mutation.h"
 #include "keyspace/range.h"
@@ -34,6 +36,7 @@ Result<PutResult> Keyspace::stage_put(const PutRequest& request, const Stage& st
   if (request.lease != LeaseId(0) && !stage.lease_exists(request.lease)) {
     return Error::lease_not_found;
   }
+  const CountedTxn counted(impl_->state);
   Mutation mutation(&impl_->state, stage);
   Result<PutResult> result = mutation.put(request);
   mutation.finish();
@@ -42,6 +45,7 @@ Result<PutResult> Keyspace::stage_put(const PutRequest& request, const Stage& st
 
 Result<DeleteRangeResult> Keyspace::stage_delete_range(const DeleteRangeRequest& request,
                                                        const Stage& stage) {
+  const CountedTxn counted(impl_->state);
   Mutation mutation(&impl_->state, stage);
   DeleteRangeResult result = mutation.delete_range(request);
   mutation.finish();
@@ -56,6 +60,7 @@ Result<TxnResult> Keyspace::stage_txn(const TxnRequest& request, const Stage& st
 }
 
 void Keyspace::stage_delete_leased(LeaseId lease, const Stage& stage) {
+  const CountedTxn counted(impl_->state);
   Mutation mutation(&impl_->state, stage);
   for (const std::string& key : impl_->state.leased.keys(lease)) mutation.delete_key(key);
   mutation.finish();
@@ -95,6 +100,8 @@ KvRef Keyspace::previous(const KvRecord& record) const {
   const KvRecord* before = impl_->state.live_at(record.key(), record.mod_revision() - 1);
   return before == nullptr ? KvRef() : KvRef::share(before);
 }
+
+OperationCounts Keyspace::take_operation_counts() { return std::exchange(impl_->state.counts, {}); }
 
 size_t Keyspace::key_count() const { return static_cast<size_t>(impl_->state.live_visible); }
 

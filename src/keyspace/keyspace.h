@@ -126,6 +126,8 @@ class Keyspace {
   KvRef previous(const KvRecord& record) const;
 
   // ---- Accounting ----
+  // What was counted since the last call. Requests that are evaluated twice are counted twice.
+  OperationCounts take_operation_counts();
   size_t key_count() const;     // keys alive at the visible revision
   size_t memory_bytes() const;  // all versions and their index, approximately
 

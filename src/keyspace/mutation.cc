@@ -33,11 +33,13 @@ void Mutation::add(KeyHistory* of_key, KvRef version) {
 }
 
 Result<PutResult> Mutation::put(const PutRequest& request) {
+  if (request.prev_kv || request.ignore_value || request.ignore_lease) ++state_.counts.ranges;
   KeyHistory* history = state_.index.find(request.key);
   const KvRecord* previous = history != nullptr && history->live() ? history->newest() : nullptr;
   if ((request.ignore_value || request.ignore_lease) && previous == nullptr) {
     return Error::key_not_found;
   }
+  ++state_.counts.puts;
   PutResult result;
   if (request.prev_kv) result.prev = KvRef::share(previous);
 
@@ -65,9 +67,14 @@ void Mutation::bury(KeyHistory* history) {
   add(history, KvRecord::make(fields));
 }
 
-void Mutation::delete_key(std::string_view key) { bury(state_.index.find(key)); }
+void Mutation::delete_key(std::string_view key) {
+  ++state_.counts.deletes;
+  bury(state_.index.find(key));
+}
 
 DeleteRangeResult Mutation::delete_range(const DeleteRangeRequest& request) {
+  ++state_.counts.deletes;
+  if (request.prev_kv) ++state_.counts.ranges;
   DeleteRangeResult result;
   const Interval interval(request.range);
   const auto remove = [&](KeyHistory* history) {

@@ -106,6 +106,7 @@ void sort(const RangeRequest& request, std::vector<KvRef>* kvs) {
 
 Result<RangeResult> read_range(const State& state, const RangeRequest& request, Revision current,
                                const KeyHistory* place) {
+  ++state.counts.ranges;
   if (request.revision > current) return Error::future_revision;
   const Revision revision = request.revision <= Revision(0) ? current : request.revision;
   if (revision < state.compact) return Error::compacted;

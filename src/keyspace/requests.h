@@ -114,4 +114,15 @@ struct HashResult {
   Revision hash_revision;
 };
 
+// What was evaluated, as etcd's metrics of the same names count it: each put, range and deletion
+// that ran, also those on behalf of a compare, of prev_kv or of a revoked lease. A `txn` is
+// whatever ran more than one of them together; deciding a transaction that may write is one such
+// thing, and running it another.
+struct OperationCounts {
+  uint64_t puts = 0;
+  uint64_t deletes = 0;
+  uint64_t ranges = 0;
+  uint64_t txns = 0;
+};
+
 }  // namespace lattice::keyspace

@@ -26,6 +26,7 @@ struct State {
   int64_t live_visible = 0;  // keys alive at `visible`
   int64_t live_staged = 0;   // what committing the staged versions adds to that
   size_t version_bytes = 0;
+  mutable OperationCounts counts;  // reads are counted, too
 
   // The version that a read of `key` at `revision` finds; null if the key is not alive there.
   const KvRecord* live_at(std::string_view key, Revision revision) const;
@@ -38,6 +39,22 @@ struct State {
   void pop_newest(const KvRecord& version);
   // Drops a key's oldest version.
   void pop_oldest(const KvRecord& version);
+};
+
+// What runs while it lives runs together, for OperationCounts.
+class CountedTxn {
+ public:
+  explicit CountedTxn(const State& state) : counts_(state.counts), before_(operations()) {}
+  CountedTxn(const CountedTxn&) = delete;
+  CountedTxn& operator=(const CountedTxn&) = delete;
+  ~CountedTxn() {
+    if (operations() - before_ > 1) ++counts_.txns;
+  }
+
+ private:
+  uint64_t operations() const { return counts_.puts + counts_.deletes + counts_.ranges; }
+  OperationCounts& counts_;
+  const uint64_t before_;
 };
 
 // Whether a version changes how many keys are alive: +1 for a creation, -1 for a tombstone.

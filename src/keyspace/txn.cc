@@ -57,6 +57,7 @@ class Checker {
   }
   Status check(const PutRequest& request) const {
     if (request.ignore_value || request.ignore_lease) {
+      ++state_.counts.ranges;
       if (state_.live_at(request.key, begin_) == nullptr) return Error::key_not_found;
     }
     if (request.lease != LeaseId(0) && !mutation_->lease_exists(request.lease)) {
@@ -120,9 +121,14 @@ class Runner {
 Result<TxnResult> run_write_txn(Mutation* mutation, const TxnRequest& request) {
   const State& state = mutation->state();
   Path path;
-  choose_path(state, request, mutation->begin(), &path);
-  Status status = Checker(state, mutation, mutation->begin(), path).check(request);
+  Status status;
+  {
+    const CountedTxn decided(state);
+    choose_path(state, request, mutation->begin(), &path);
+    status = Checker(state, mutation, mutation->begin(), path).check(request);
+  }
   if (!status.ok()) return status;
+  const CountedTxn run(state);
   TxnResult result;
   // A put that ignores its value can still lose its key to an earlier operation of the transaction
   // (etcd stops with a panic there): then all of it is undone.
@@ -136,6 +142,7 @@ Result<TxnResult> run_write_txn(Mutation* mutation, const TxnRequest& request) {
 }
 
 Result<TxnResult> run_read_txn(const State& state, const TxnRequest& request, Revision current) {
+  const CountedTxn counted(state);
   Path path;
   choose_path(state, request, current, &path);
   Status status = Checker(state, nullptr, current, path).check(request);

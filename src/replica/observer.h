@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "keyspace/requests.h"
 
 namespace lattice::replica {
 
@@ -41,11 +42,14 @@ class Observer {
   virtual void on_proposal_failed() {}
   struct Applied {
     Revision revision;
+    // Of a batch that was read, not evaluated here.
     size_t puts = 0;
     size_t deletes = 0;
     size_t keys = 0;
   };
   virtual void on_applied(const Applied&) {}
+  // What was evaluated since the last call: after each batch, and when Replica is asked to report.
+  virtual void on_operations(const keyspace::OperationCounts&) {}
 
   // ---- Leadership ----
   virtual void on_leader_change(bool /*this_replica_leads*/, bool /*somebody_leads*/) {}

@@ -60,6 +60,8 @@ class Replica final : public Api,
   bool can_linearize() const override;
   // The log is not what it was: nothing is answered any more.
   bool failed() const { return failed_; }
+  // Tells the observer what was evaluated since the last batch: reads.
+  void report_operations() { state_.report_operations(); }
   // For other loops (RemoteApi). Valid for as long as it is held.
   std::shared_ptr<const Published> published() const { return state_.published; }
 

@@ -92,24 +92,18 @@ Status State::replay(const Log::LoadedBatch& batch) {
 
 void State::commit(const Batch& batch) {
   keyspace.commit(batch.header.last_revision);
-  size_t puts = 0;
-  size_t deletes = 0;
   bool only_keys = true;
   for (uint32_t i = 0; i < batch.records.size(); ++i) {
     const Record& record = batch.records[i];
-    if (record.kind == RecordKind::put) {
-      ++puts;
-    } else if (record.kind == RecordKind::tombstone) {
-      ++deletes;
-    } else {
-      only_keys = false;
-      note({batch.header.seq, i}, record);
-    }
+    if (keyspace::changes_key(record.kind)) continue;
+    only_keys = false;
+    note({batch.header.seq, i}, record);
   }
   // What is staged there may be of a batch behind one that changes keys only.
   if (!only_keys) leases.commit(environment.now());
   applied = batch.header.position();
-  publish(puts, deletes);
+  publish(0, 0);
+  report_operations();
 }
 
 void State::rollback() {

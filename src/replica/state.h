@@ -79,6 +79,8 @@ struct State {
   void rollback();
   // Back to an empty state, to be loaded again.
   void reset();
+  // Tells the observer what was evaluated since the last time.
+  void report_operations() { observer.on_operations(keyspace.take_operation_counts()); }
 
  private:
   Status replay_record(keyspace::RecordId id, const keyspace::Record& record);

@@ -7,6 +7,7 @@ void ReplicaObserver::on_load(const LoadProgress& progress) {
                                                                {"records", progress.records},
                                                                {"revision", progress.revision},
                                                                {"elapsed_s", progress.elapsed}});
+  loaded_ = progress.done;
 }
 
 void ReplicaObserver::on_append_committed(const Append& append) {
@@ -34,11 +35,21 @@ void ReplicaObserver::on_proposal_failed() { metrics_.proposals_failed.add(); }
 void ReplicaObserver::on_applied(const Applied& applied) {
   auto revision = static_cast<double>(applied.revision.value);
   metrics_.proposals_applied.add(1);
-  metrics_.puts.add(applied.puts);
-  metrics_.deletes.add(applied.deletes);
+  // What was there before this start does not count again.
+  if (loaded_) {
+    metrics_.puts.add(applied.puts);
+    metrics_.deletes.add(applied.deletes);
+  }
   metrics_.keys.set(static_cast<double>(applied.keys));
   metrics_.current_revision.set(revision);
   metrics_.kv_revision.set(revision);
+}
+
+void ReplicaObserver::on_operations(const keyspace::OperationCounts& counts) {
+  metrics_.puts.add(counts.puts);
+  metrics_.deletes.add(counts.deletes);
+  metrics_.ranges.add(counts.ranges);
+  metrics_.txns.add(counts.txns);
 }
 
 void ReplicaObserver::on_leader_change(bool this_replica_leads, bool somebody_leads) {

@@ -28,6 +28,7 @@ class ReplicaObserver final : public replica::Observer {
   void on_pending(size_t waiting) override;
   void on_proposal_failed() override;
   void on_applied(const Applied& applied) override;
+  void on_operations(const keyspace::OperationCounts& counts) override;
   void on_leader_change(bool this_replica_leads, bool somebody_leads) override;
   void on_session_trouble(const Status& status) override;
   void on_failed(const Status& status) override;
@@ -42,6 +43,7 @@ class ReplicaObserver final : public replica::Observer {
   absl::AnyInvocable<void(bool)> on_role_;
   absl::AnyInvocable<void(Status)> on_unusable_;
   bool led_ = false;
+  bool loaded_ = false;
 };
 
 }  // namespace lattice::server

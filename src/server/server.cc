@@ -271,6 +271,7 @@ void Server::upkeep() {
     telemetry_.server.db_size_bytes.set(static_cast<double>(result->allocated_bytes));
     telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
   });
+  replica_->report_operations();
   telemetry_.server.can_linearize.set(replica_->can_linearize() ? 1 : 0);
   upkeep_timer_ = owner().loop().after(upkeep_interval, [this] { upkeep(); });
 }

@@ -39,10 +39,19 @@ TEST_CASE("metrics are on both ports") {
   RunningServer server;
   TestClient client(server.address());
   put(client, "k", "v");
+  etcdserverpb::TxnRequest txn;
+  for (const char* key : {"a", "b"}) {
+    txn.add_success()->mutable_request_put()->set_key(key);
+  }
+  txn.add_success()->mutable_request_range()->set_key("k");
+  ask<etcdserverpb::TxnResponse>(client, "/etcdserverpb.KV/Txn", txn);
   auto metrics = client.http("GET", "/metrics");
   CHECK(metrics.http_status == 200);
   CHECK(metrics.body.find("grpc_method=\"Put\",grpc_code=\"OK\"} 1") != std::string::npos);
   CHECK(metrics.body.find("etcd_server_has_leader 1") != std::string::npos);
+  CHECK(metrics.body.find("etcd_mvcc_put_total 3\n") != std::string::npos);
+  CHECK(metrics.body.find("etcd_mvcc_range_total 1\n") != std::string::npos);
+  CHECK(metrics.body.find("etcd_mvcc_txn_total 1\n") != std::string::npos);
   TestClient other(server.metrics_address());
   CHECK(other.http("GET", "/metrics").http_status == 200);
   CHECK(other.http("GET", "/livez").body == "ok\n");
