@@ -56,8 +56,9 @@ class Checker {
     return {};
   }
   Status check(const PutRequest& request) const {
+    // Counted where etcd looks the key up, before it does so once more to put it.
+    if (request.prev_kv || request.ignore_value || request.ignore_lease) ++state_.counts.ranges;
     if (request.ignore_value || request.ignore_lease) {
-      ++state_.counts.ranges;
       if (state_.live_at(request.key, begin_) == nullptr) return Error::key_not_found;
     }
     if (request.lease != LeaseId(0) && !mutation_->lease_exists(request.lease)) {

@@ -88,6 +88,9 @@ TEST_CASE("transactions are counted as etcd counts them") {
   CHECK(b.of(Txn().when(untrue("y")).when(absent("z")).then(put("a"))) == Counts{0, 1, 0, 0});
   CHECK(b.of(Txn().when(untrue("y")).then(put("a")).otherwise(range("a"))) == Counts{0, 2, 0, 0});
   CHECK(b.of(Txn().when(absent("y")).then(range("a"))) == Counts{1, 2, 0, 0});
+  PutRequest with_prev = put("a");
+  with_prev.prev_kv = true;
+  CHECK(b.of(Txn().then(with_prev)) == Counts{1, 2, 1, 0});
   // What is refused before it runs.
   CHECK(b.of(Txn().then(put("a")).then(put("a"))) == Counts{0, 0, 0, 0});
   RangeRequest future = range("a");
