@@ -30,13 +30,13 @@ bool holds_for(const Compare& compare, const KvRecord* kv) {
   const std::strong_ordering found = order(compare, kv);
   switch (compare.result) {
     case CompareResult::equal:
-      return found == 0;
+      return std::is_eq(found);
     case CompareResult::greater:
-      return found > 0;
+      return std::is_gt(found);
     case CompareResult::less:
-      return found < 0;
+      return std::is_lt(found);
     case CompareResult::not_equal:
-      return found != 0;
+      return std::is_neq(found);
   }
   return true;  // as etcd does for an operator it does not know
 }

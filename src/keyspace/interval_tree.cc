@@ -11,7 +11,7 @@ namespace {
 // Any total order that sorts by begin first.
 std::strong_ordering order(const KeyRange& a, const KeyRange& b) {
   const auto begins = a.key <=> b.key;
-  return begins != 0 ? begins : a.end <=> b.end;
+  return std::is_eq(begins) ? a.end <=> b.end : begins;
 }
 
 uint64_t scramble(uint64_t number) {
@@ -57,8 +57,8 @@ IntervalTree::Node* IntervalTree::find(const KeyRange& range) const {
   Node* node = root_.get();
   while (node != nullptr) {
     const std::strong_ordering where = order(range, node->range);
-    if (where == 0) return node;
-    node = where < 0 ? node->left.get() : node->right.get();
+    if (std::is_eq(where)) return node;
+    node = std::is_lt(where) ? node->left.get() : node->right.get();
   }
   return nullptr;
 }
@@ -79,7 +79,7 @@ void IntervalTree::insert(Link* link, Link node) {
     return;
   }
   Node* here = link->get();
-  Link* side = order(node->range, here->range) < 0 ? &here->left : &here->right;
+  Link* side = std::is_lt(order(node->range, here->range)) ? &here->left : &here->right;
   insert(side, std::move(node));
   here->update();
 }
@@ -87,7 +87,7 @@ void IntervalTree::insert(Link* link, Link node) {
 void IntervalTree::split(Link from, const KeyRange& at, Link* before, Link* behind) {
   if (from == nullptr) return;
   Node* node = from.get();
-  if (order(node->range, at) < 0) {
+  if (std::is_lt(order(node->range, at))) {
     Link rest = std::move(node->right);
     split(std::move(rest), at, &node->right, behind);
     *before = std::move(from);
@@ -123,11 +123,11 @@ void IntervalTree::remove(WatcherToken token, const KeyRange& range) {
 void IntervalTree::unlink(Link* link, const KeyRange& range) {
   Node* node = link->get();
   const std::strong_ordering where = order(range, node->range);
-  if (where == 0) {
+  if (std::is_eq(where)) {
     *link = merge(std::move(node->left), std::move(node->right));
     return;
   }
-  unlink(where < 0 ? &node->left : &node->right, range);
+  unlink(std::is_lt(where) ? &node->left : &node->right, range);
   node->update();
 }
 
