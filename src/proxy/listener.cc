@@ -75,6 +75,7 @@ class Listener::Impl final : public ConnectionOwner {
     });
     // By value: draining may close connections, which changes the list.
     std::vector<Connection*> all;
+    all.reserve(connections_.size());
     for (const auto& connection : connections_) all.push_back(connection.get());
     for (Connection* connection : all) connection->begin_drain();
     report_drained();
