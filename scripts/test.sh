@@ -37,7 +37,8 @@ stage() {
 build() {
   variant=$1
   shift
-  cmake --preset "$variant" --log-level=WARNING "$@" && cmake --build --preset "$variant" --parallel "$jobs"
+  # `make run` before the tests' packages were there leaves the tests out of its build folder.
+  cmake --preset "$variant" --log-level=WARNING -DLATTICE_TESTS=ON "$@" && cmake --build --preset "$variant" --parallel "$jobs"
 }
 
 stage "install packages" scripts/install.sh build run test lint
