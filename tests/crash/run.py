@@ -60,10 +60,12 @@ class Run:
         for number in range(count):
             self._await_progress()
             time.sleep(self._random.random() * 0.8)
-            # Sometimes a compaction is under way when the fault strikes, behind what all watches have got.
+            # Sometimes a compaction is under way when the fault strikes, behind what all watches have got and what
+            # was read of the log: the watches go on while it is read.
             if number % 4 == 3:
                 self._read_log()
-                self._compact(min(watcher.position for watcher in self._watchers if watcher.log.events) - 1)
+                positions = [watcher.position for watcher in self._watchers if watcher.log.events]
+                self._compact(min(positions + [self.history.log[-1].revision + 1]) - 1)
             faults = self._stand.faults()
             name = self._random.choices(list(faults), [share for share, _ in faults.values()])[0]
             self.faults[name] += 1
