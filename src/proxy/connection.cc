@@ -98,7 +98,7 @@ void Connection::flush() {
 }
 
 bool Connection::write() {
-  std::array<iovec, 64> parts;
+  std::array<iovec, 256> parts;
   for (int refills = 0; !output_.empty();) {
     const IoResult result = transport_->send(output_.front(parts));
     if (result.kind == IoResult::Kind::would_block) {
