@@ -29,7 +29,7 @@ fi
 clean_up() {
   status=$?
   trap - EXIT INT TERM
-  for mounted in dev/shm dev/pts dev sys proc; do
+  for mounted in dev/shm dev/pts dev sys proc .; do
     umount "$root/$mounted" 2>/dev/null || true
   done
   # A mount that is still busy must not be deleted through.
@@ -61,6 +61,10 @@ debootstrap --variant=minbase bookworm "$root" "$mirror" >"$(dirname "$root")/de
 }
 archives | sed 's/^/deb /; s/$/ main/' >"$root/etc/apt/sources.list"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+# npm has a list of authorities of its own; those that this machine trusts besides are its mirrors'.
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/mirrors.crt"
+# A mount point of its own, so that tests can have their own mounts, as on a whole machine.
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sys "$root/sys"
 mount --bind /dev "$root/dev"
@@ -71,7 +75,7 @@ git clone --quiet --no-hardlinks "$here" "$root/lattice"
 
 inside() {
   chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c "cd /lattice && $1"
+    NODE_EXTRA_CA_CERTS=/etc/mirrors.crt sh -c "cd /lattice && $1"
 }
 
 # All that a newcomer is told to have beforehand, apart from git, which cloned.

@@ -242,7 +242,7 @@ class Lifecycle(unittest.TestCase):
         self.assertTrue(process.alive(), process.log_tail())
         everything = connection.call("KV.Range", rpc.RangeRequest(key=b"full/", range_end=b"full0", keys_only=True))
         self.assertEqual(everything.count, len(acknowledged))
-        subprocess.run(["nsenter", "-t", str(process.pid), "-m", "mount", "-o", "remount,size=64m", data], check=True)
+        subprocess.run(["nsenter", "-t", str(process.pid), "-m", "-r", "mount", "-o", "remount,size=64m", data], check=True)
         deadline = time.monotonic() + 20
         while True:
             try:
