@@ -176,6 +176,7 @@ void KeyInner::erase(size_t at) {
   --count;
   children[count] = nullptr;
   fences[count].clear();
+  choose_prefix();
 }
 
 void KeyInner::move_tail(size_t at, KeyInner* right) {

@@ -56,7 +56,7 @@ class AppendResolver {
   void on_oldest_reply(const AppendReply& reply);
   void look();
   void on_look(const Result<Log::LookReply>& reply);
-  // Runs `then` once a barrier has made durable what was seen; anything else starts over.
+  // Reaches the verdict once a barrier has made durable what was seen; anything else starts over.
   void confirm(Verdict verdict, Status detail);
   void retry(void (AppendResolver::*step)());
   void finish_committed();

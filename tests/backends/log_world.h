@@ -155,6 +155,24 @@ inline std::vector<replica::Log::LoadedBatch> load(LogWorld& world, replica::Log
   return batches;
 }
 
+// A log with two puts of one key in two batches, to be loaded after somebody has edited it.
+class TwoPuts {
+ public:
+  explicit TwoPuts(LogWorld& world) : world_(world), log_(world.open_log("a")) {
+    Chain chain(log_->id());
+    must_append(world_, *log_, chain, {put_record(2, "k", "v")});
+    must_append(world_, *log_, chain, {put_record(3, "k", "v")});
+  }
+  Status load() const {
+    std::vector<replica::Log::LoadedBatch> batches;
+    return try_load(world_, *log_, Seq(0), &batches);
+  }
+
+ private:
+  LogWorld& world_;
+  std::unique_ptr<replica::Log> log_;
+};
+
 inline bool same_header(const replica::BatchHeader& a, const replica::BatchHeader& b) {
   return a.seq == b.seq && a.previous == b.previous && a.digest == b.digest && a.epoch == b.epoch &&
          a.incarnation == b.incarnation && a.id == b.id && a.last_revision == b.last_revision &&

@@ -6,6 +6,8 @@
 
 #include <map>
 #include <random>
+#include <string_view>
+#include <vector>
 
 namespace lattice::keyspace {
 namespace {
@@ -153,6 +155,30 @@ TEST_CASE("keys in ascending order fill leaves to the brim") {
     shuffled.insert(version("key-" + std::to_string(100000 + i * 7919 % 6000), i + 2));
   }
   CHECK(ascending.memory_bytes() * 6 < shuffled.memory_bytes() * 5);
+}
+
+TEST_CASE("many keys are located at once, and where they are") {
+  KeyIndex index;
+  std::vector<std::string> names;
+  for (int i = 0; i < 20'000; ++i) names.push_back("registry/pods/" + std::to_string(i * 7919));
+  for (const std::string& name : names) index.insert(version(name, 2));
+  names.emplace_back("registry/pods/none");
+  names.emplace_back("a");
+  names.emplace_back("z");
+  const std::vector<std::string_view> keys(names.begin(), names.end());
+  std::vector<const KeyHistory*> places(keys.size());
+  index.locate(keys, places);
+  size_t elsewhere = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const KeyHistory* there = index.find(keys[i]);
+    if (there == nullptr) {
+      CHECK((places[i] == nullptr || places[i]->key() != keys[i]));
+    } else if (places[i] != there) {
+      ++elsewhere;
+    }
+  }
+  // Keys that agree in the bytes that a node compares may stand a place or two further on.
+  CHECK(elsewhere < keys.size() / 50);
 }
 
 }  // namespace
