@@ -54,6 +54,8 @@ enum class Error : uint8_t {
   invalid_argument,
   resource_exhausted,
   internal,
+  // A call between nodes that was certainly not delivered; never a client's answer.
+  unsent,
   // Storage, met at start or behind an append; never a client's fault.
   backend_unavailable,
   backend_full,

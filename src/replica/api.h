@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "keyspace/requests.h"
 #include "lease/lease_table.h"
+#include "replica/node_info.h"
 #include "replica/watch.h"
 
 namespace lattice::replica {
@@ -45,10 +46,16 @@ struct Alarm {
   uint64_t member_id = 0;
   int32_t type = 0;  // etcd's AlarmType
 };
+struct Member {
+  NodeInfo node;
+  bool leads = false;
+  bool self = false;
+};
 struct StatusResult {
   Revision header_revision;
   bool leader = false;      // this replica leads
   bool has_leader = false;  // somebody does
+  NodeInfo leader_node;     // who, if that is known
   uint64_t epoch = 0;
   uint64_t seq = 0;  // of the newest applied batch
   int64_t allocated_bytes = 0;
@@ -83,6 +90,11 @@ class Api {
   virtual void lease_leases(Callback<LeaseLeasesResult> done) = 0;
 
   virtual void status(Callback<StatusResult> done) = 0;
+  // The processes that serve this tenant now, this one first.
+  virtual void members(Callback<std::vector<Member>> done) = 0;
+  // Hands the leadership to the member with this address; answered when it has it. Errors:
+  // not_leader, unless this replica leads; timeout, when the other did not take it.
+  virtual void move_leader(std::string address, StatusCallback done) = 0;
   virtual void hash_kv(Revision revision, Callback<keyspace::HashResult> done) = 0;
   virtual void defragment(StatusCallback done) = 0;
 

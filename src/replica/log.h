@@ -48,6 +48,14 @@ struct LogSize {
   int64_t in_use_bytes = 0;
 };
 
+// Which server a backend talks to; a promoted standby has the same system and a higher timeline.
+// Zeroes where the backend has no such thing.
+struct LogServer {
+  uint64_t system = 0;
+  uint64_t timeline = 0;
+  bool operator==(const LogServer&) const = default;
+};
+
 class Log {
  public:
   virtual ~Log() = default;
@@ -88,6 +96,11 @@ class Log {
   // reconnection, and read in a reply's callback it is that of the connection that replied. What
   // one connection showed says nothing about the server behind the next (P6).
   virtual uint64_t connection() const { return 0; }
+  // The server behind connection(), read as that is.
+  virtual LogServer server() const { return {}; }
+  // What this backend acknowledges is on every server that can be promoted (quorum mode), or there
+  // is only one: another server is then no reason to fear for the history (H3).
+  virtual bool survives_failover() const { return true; }
   // Commits a change of one row (P7): when it has answered ok, everything seen before on the same
   // connection is durable.
   virtual void barrier(StatusCallback done) = 0;

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "base/time.h"
+#include "replica/node_info.h"
 #include "replica/watch.h"
 
 namespace lattice::replica {
@@ -15,8 +15,7 @@ namespace lattice::replica {
 enum class AutoCompaction : uint8_t { off, periodic, revision };
 
 struct Options {
-  // Where clients of this process's leader can send their calls; stored in the session row.
-  std::string address;
+  NodeInfo node;  // what others learn of this process
 
   // ---- Requests (etcd-v3.md 4.7) ----
   int txn_ops_max = 128;

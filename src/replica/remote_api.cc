@@ -108,6 +108,18 @@ void RemoteApi::status(Callback<StatusResult> done) {
   });
 }
 
+void RemoteApi::members(Callback<std::vector<Member>> done) {
+  ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.members(std::move(home));
+  });
+}
+
+void RemoteApi::move_leader(std::string address, StatusCallback done) {
+  ask([address = std::move(address), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.move_leader(std::move(address), std::move(home));
+  });
+}
+
 void RemoteApi::hash_kv(Revision revision, Callback<keyspace::HashResult> done) {
   ask([revision, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
     owner.hash_kv(revision, std::move(home));

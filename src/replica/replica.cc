@@ -10,7 +10,7 @@ constexpr Duration stop_interval = std::chrono::milliseconds(5);
 }  // namespace
 
 Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log> log,
-                 Sessions* sessions, Observer* observer)
+                 const Links& links, Observer* observer)
     : options_(std::move(options)),
       log_(std::move(log)),
       state_(options_, environment, *log_, observer != nullptr ? *observer : silent_),
@@ -23,7 +23,7 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
       lease_keeper_(state_, writes_, reads_),
       compactor_(state_, writes_, [this](const Status& status) { on_failed(status); }),
       auto_compactor_(state_, compactor_),
-      leadership_(state_, reader_, resolver_, sessions, *this) {}
+      leadership_(state_, reader_, resolver_, links.sessions, *this) {}
 
 // The log goes first: after that none of its callbacks can run.
 Replica::~Replica() { log_.reset(); }

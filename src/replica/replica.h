@@ -21,15 +21,18 @@
 
 #include <memory>
 
+#include "base/keyring.h"
 #include "replica/api.h"
 #include "replica/append_resolver.h"
 #include "replica/auto_compactor.h"
 #include "replica/compactor.h"
+#include "replica/fanout.h"
 #include "replica/leadership.h"
 #include "replica/lease_keeper.h"
 #include "replica/lifetime.h"
 #include "replica/log_reader.h"
 #include "replica/options.h"
+#include "replica/peers.h"
 #include "replica/point_reads.h"
 #include "replica/read_queue.h"
 #include "replica/state.h"
@@ -38,13 +41,23 @@
 
 namespace lattice::replica {
 
+// What connects a replica with those of other processes; all outlive it. All null for an exclusive
+// log; another one needs sessions at least.
+struct Links {
+  Sessions* sessions = nullptr;
+  Peers* peers = nullptr;
+  Fanout* fanout = nullptr;
+  const Keyring* keyring = nullptr;  // for the fan-out
+};
+
 class Replica final : public Api,
+                      public PeerService,
                       private WriteQueue::Host,
                       private ReadQueue::Host,
                       private Leadership::Host {
  public:
-  // `sessions` is null for an exclusive log, required for another; `observer` may be null.
-  Replica(Options options, Environment& environment, std::unique_ptr<Log> log, Sessions* sessions,
+  // `observer` may be null.
+  Replica(Options options, Environment& environment, std::unique_ptr<Log> log, const Links& links,
           Observer* observer);
   ~Replica() override;
 
@@ -80,7 +93,10 @@ class Replica final : public Api,
   void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
   void lease_leases(Callback<LeaseLeasesResult> done) override;
   void status(Callback<StatusResult> done) override;
+  void members(Callback<std::vector<Member>> done) override;
+  void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;
+  void serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) override;
   void defragment(StatusCallback done) override;
   [[nodiscard]] std::unique_ptr<WatchStream> open_watch_stream(WatchSink& sink) override;
 

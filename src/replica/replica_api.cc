@@ -102,6 +102,18 @@ void Replica::status(Callback<StatusResult> done) {
   }));
 }
 
+void Replica::members(Callback<std::vector<Member>> done) {
+  done(std::vector<Member>{{options_.node, leads(), true}});
+}
+
+void Replica::move_leader(std::string, StatusCallback done) { done(Error::not_leader); }
+
+void Replica::serve(PeerRequest, absl::AnyInvocable<void(PeerReply)> done) {
+  PeerReply reply;
+  reply.answer = Error::not_leader;
+  done(std::move(reply));
+}
+
 void Replica::hash_kv(Revision revision, Callback<keyspace::HashResult> done) {
   reads_.run(ReadQueue::Needs::loaded,
              [this, revision, done = std::move(done)](const Status& status) mutable {

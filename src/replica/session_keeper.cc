@@ -12,7 +12,7 @@ void SessionKeeper::open() {
   incarnation_ = state_.random.incarnation();
   open_ = false;
   const Instant sent = state_.environment.now();
-  sessions_.open(incarnation_, state_.options.address,
+  sessions_.open(incarnation_, state_.options.node,
                  lifetime_.guard([this, sent](const Status& status) {
                    if (released_) return;
                    if (!status.ok()) {
@@ -26,7 +26,7 @@ void SessionKeeper::open() {
 
 void SessionKeeper::renew() {
   const Instant sent = state_.environment.now();
-  sessions_.renew(incarnation_, lifetime_.guard([this, sent](const Status& status) {
+  sessions_.renew(incarnation_, Position{}, lifetime_.guard([this, sent](const Status& status) {
     if (!released_) on_renewed(sent, status);
   }));
 }

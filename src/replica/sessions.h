@@ -6,10 +6,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <vector>
 
 #include "base/callback.h"
 #include "replica/batch.h"
+#include "replica/node_info.h"
 
 namespace lattice::replica {
 
@@ -17,7 +18,9 @@ struct SessionRow {
   Incarnation incarnation{};
   int64_t renewals = 0;
   bool dead = false;
-  std::string address;  // where its clients' calls can be sent
+  NodeInfo node;
+  // What it has announced to be committed (S1), with the newest renewal; seq 0: nothing yet.
+  Position announced;
 };
 
 class Sessions {
@@ -25,16 +28,20 @@ class Sessions {
   virtual ~Sessions() = default;
 
   // Inserts a fresh row for this incarnation.
-  virtual void open(const Incarnation& incarnation, std::string address, StatusCallback done) = 0;
+  virtual void open(const Incarnation& incarnation, const NodeInfo& node, StatusCallback done) = 0;
   // +1 on the renewal count of a row that is not dead; ok only for a commit that is known (L2). The
-  // error not_leader means: declared dead, take a new incarnation.
-  virtual void renew(const Incarnation& incarnation, StatusCallback done) = 0;
+  // error not_leader means: declared dead, take a new incarnation. `announced` is kept in the row
+  // for replicas that hear of it in no other way; seq 0 leaves what is there.
+  virtual void renew(const Incarnation& incarnation, const Position& announced,
+                     StatusCallback done) = 0;
   // nullopt: no such row, which counts as dead.
   virtual void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) = 0;
   // Declares dead by compare-and-set on exactly what was seen standing still (L3); answers whether
   // it took effect.
   virtual void declare_dead(const Incarnation& incarnation, int64_t renewals,
                             Callback<bool> done) = 0;
+  // All rows that are not dead, oldest first. Those of processes that died lately are among them.
+  virtual void list(Callback<std::vector<SessionRow>> done) = 0;
   // Clean shutdown: marks this session dead so that others take over at once.
   virtual void release(const Incarnation& incarnation, StatusCallback done) = 0;
 };

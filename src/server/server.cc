@@ -180,9 +180,9 @@ void Server::on_tenant_log(Result<OpenedLog> opened) {
   fail("cannot open the log", opened.status(), exit_status_of(opened.status(), {}));
 }
 
-replica::Options replica_options(const config::Config& config, const std::string& address) {
+replica::Options replica_options(const config::Config& config) {
   replica::Options options;
-  options.address = address;
+  options.node.name = config.cluster.name;
   options.txn_ops_max = config.server.txn_ops_max;
   options.progress_interval = config.server.watch_progress_interval;
   options.auto_compaction_period = config.compaction.period;
@@ -212,9 +212,9 @@ void Server::start_replica(OpenedLog opened) {
       if (!announced_) fail("the log cannot be served", status, exit_status_of(status, {}));
     });
   });
-  replica_ = std::make_unique<replica::Replica>(replica_options(config_, owner().address()),
-                                                owner().environment(), std::move(opened.log),
-                                                opened.sessions, &observer_);
+  replica_ = std::make_unique<replica::Replica>(
+      replica_options(config_), owner().environment(), std::move(opened.log),
+      replica::Links{.sessions = opened.sessions}, &observer_);
   replica_->start();
   publish_tenant(identity);
 }

@@ -27,8 +27,9 @@ inline bool declare_dead(LogWorld& world, replica::Sessions& sessions,
 
 inline Status renew(LogWorld& world, replica::Sessions& sessions,
                     const replica::Incarnation& incarnation) {
-  return await_status(world,
-                      [&](StatusCallback done) { sessions.renew(incarnation, std::move(done)); });
+  return await_status(world, [&](StatusCallback done) {
+    sessions.renew(incarnation, Position{}, std::move(done));
+  });
 }
 
 inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
@@ -39,7 +40,7 @@ inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
 
   for (const auto& incarnation : {mine, theirs}) {
     CHECK(await_status(world, [&](StatusCallback done) {
-            sessions.open(incarnation, "127.0.0.1:2379", std::move(done));
+            sessions.open(incarnation, {"n", "127.0.0.1:2379", {}}, std::move(done));
           }).ok());
   }
   CHECK(renew(world, sessions, mine).ok());
@@ -49,11 +50,11 @@ inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
   CHECK(row->incarnation == mine);
   CHECK(row->renewals == 2);
   CHECK_FALSE(row->dead);
-  CHECK(row->address == "127.0.0.1:2379");
+  CHECK(row->node.address == "127.0.0.1:2379");
 
   // An incarnation is never reused.
   CHECK_FALSE(await_status(world, [&](StatusCallback done) {
-                sessions.open(mine, "elsewhere", std::move(done));
+                sessions.open(mine, {"n", "elsewhere", {}}, std::move(done));
               }).ok());
 
   // Declaring dead needs exactly what was seen.

@@ -133,7 +133,8 @@ class ServiceWorld final : public Tenants {
   TestTime environment_;
   backends::MemoryStore store_;
   std::unique_ptr<replica::Replica> replica_ = std::make_unique<replica::Replica>(
-      replica::Options(), environment_, store_.open_log("default", environment_), nullptr, nullptr);
+      replica::Options(), environment_, store_.open_log("default", environment_), replica::Links(),
+      nullptr);
   Tenant tenant_{*replica_, Identity({.cluster_id = store_.cluster_id(),
                                       .name = "test",
                                       .client_urls = {"http://127.0.0.1:2379"}})};

@@ -65,7 +65,7 @@ struct Fixture {
   // Another replica of the same log; on a shared one its rival.
   std::unique_ptr<Replica> make(Sessions* sessions = nullptr, Observer* observer = nullptr) {
     return std::make_unique<Replica>(options, environment, store.open_log("default", environment),
-                                     sessions, observer);
+                                     Links{.sessions = sessions}, observer);
   }
   void start() {
     replica = make();

@@ -20,7 +20,7 @@ struct Pair {
     node.sessions = store.open_sessions(environment);
     node.replica =
         std::make_unique<Replica>(Options(), environment, store.open_log("default", environment),
-                                  node.sessions.get(), nullptr);
+                                  Links{.sessions = node.sessions.get()}, nullptr);
     node.replica->start();
   }
   void run_until(const std::function<bool()>& done) {

@@ -37,7 +37,7 @@ void Node::start() {
   replica_ = std::make_unique<replica::Replica>(
       options, *environment_,
       std::make_unique<SimLog>(database_, process_, faults_, probes_, bug_, exclusive_),
-      exclusive_ ? nullptr : sessions_.get(), &observer);
+      replica::Links{.sessions = exclusive_ ? nullptr : sessions_.get()}, &observer);
   replica_->start();
 }
 

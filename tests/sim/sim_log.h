@@ -93,9 +93,11 @@ class SimSessions : public replica::Sessions {
               Bug bug)
       : database_(database), process_(process), faults_(faults), probes_(probes), bug_(bug) {}
 
-  void open(const replica::Incarnation& incarnation, std::string address,
+  void open(const replica::Incarnation& incarnation, const replica::NodeInfo& node,
             StatusCallback done) override;
-  void renew(const replica::Incarnation& incarnation, StatusCallback done) override;
+  void renew(const replica::Incarnation& incarnation, const Position& announced,
+             StatusCallback done) override;
+  void list(Callback<std::vector<replica::SessionRow>> done) override;
   void read(const replica::Incarnation& incarnation,
             Callback<std::optional<replica::SessionRow>> done) override;
   void declare_dead(const replica::Incarnation& incarnation, int64_t renewals,

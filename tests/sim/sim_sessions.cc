@@ -38,23 +38,38 @@ void SimSessions::call(absl::AnyInvocable<Status()> at_server, StatusCallback do
       [done = std::move(done)](const Result<bool>& result) mutable { done(result.status()); });
 }
 
-void SimSessions::open(const replica::Incarnation& incarnation, std::string address,
+void SimSessions::open(const replica::Incarnation& incarnation, const replica::NodeInfo& node,
                        StatusCallback done) {
   call(
-      [database = &database_, incarnation, address = std::move(address)] {
-        database->sessions()[incarnation] = {incarnation, 0, false, address};
+      [database = &database_, incarnation, node] {
+        database->sessions()[incarnation] = {incarnation, 0, false, node, {}};
         return Status();
       },
       std::move(done));
 }
 
-void SimSessions::renew(const replica::Incarnation& incarnation, StatusCallback done) {
+void SimSessions::list(Callback<std::vector<replica::SessionRow>> done) {
+  using Rows = std::vector<replica::SessionRow>;
+  call<Rows>(
+      [database = &database_]() -> Result<Rows> {
+        Rows rows;
+        for (const auto& [incarnation, row] : database->sessions()) {
+          if (!row.dead) rows.push_back(row);
+        }
+        return rows;
+      },
+      std::move(done));
+}
+
+void SimSessions::renew(const replica::Incarnation& incarnation, const Position& announced,
+                        StatusCallback done) {
   if (bug_ == Bug::renewal_without_commit) return call([] { return Status(); }, std::move(done));
   call(
-      [database = &database_, incarnation]() -> Status {
+      [database = &database_, incarnation, announced]() -> Status {
         const auto at = database->sessions().find(incarnation);
         if (at == database->sessions().end() || at->second.dead) return Error::not_leader;
         ++at->second.renewals;
+        if (announced.seq != Seq(0)) at->second.announced = announced;
         return {};
       },
       std::move(done));

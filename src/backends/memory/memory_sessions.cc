@@ -11,24 +11,27 @@ class MemorySessions final : public replica::Sessions {
   MemorySessions(std::shared_ptr<MemoryStore::SessionData> data, replica::Environment& environment)
       : data_(std::move(data)), environment_(environment) {}
 
-  void open(const Incarnation& incarnation, std::string address, StatusCallback done) override {
-    defer([this, incarnation, address = std::move(address), done = std::move(done)]() mutable {
+  void open(const Incarnation& incarnation, const replica::NodeInfo& node,
+            StatusCallback done) override {
+    defer([this, incarnation, node, done = std::move(done)]() mutable {
       SessionRow row;
       row.incarnation = incarnation;
-      row.address = std::move(address);
+      row.node = node;
       const bool fresh = data_->rows.emplace(incarnation, std::move(row)).second;
       done(fresh ? Status() : Status(Error::not_leader, "this incarnation was used before"));
     });
   }
 
-  void renew(const Incarnation& incarnation, StatusCallback done) override {
-    defer([this, incarnation, done = std::move(done)]() mutable {
+  void renew(const Incarnation& incarnation, const Position& announced,
+             StatusCallback done) override {
+    defer([this, incarnation, announced, done = std::move(done)]() mutable {
       auto row = data_->rows.find(incarnation);
       if (row == data_->rows.end() || row->second.dead) {
         done(Status(Error::not_leader, "this session was declared dead"));
         return;
       }
       ++row->second.renewals;
+      if (announced.seq != Seq(0)) row->second.announced = announced;
       done(Status());
     });
   }
@@ -39,6 +42,16 @@ class MemorySessions final : public replica::Sessions {
       std::optional<SessionRow> answer;
       if (row != data_->rows.end()) answer = row->second;
       done(std::move(answer));
+    });
+  }
+
+  void list(Callback<std::vector<SessionRow>> done) override {
+    defer([this, done = std::move(done)]() mutable {
+      std::vector<SessionRow> alive;
+      for (const auto& [incarnation, row] : data_->rows) {
+        if (!row.dead) alive.push_back(row);
+      }
+      done(std::move(alive));
     });
   }
 

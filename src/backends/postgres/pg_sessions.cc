@@ -13,11 +13,12 @@ class PgSessions final : public replica::Sessions {
  public:
   explicit PgSessions(PgConnections& connections) : connections_(connections) {}
 
-  void open(const Incarnation& incarnation, std::string address, StatusCallback done) override {
+  void open(const Incarnation& incarnation, const replica::NodeInfo& node,
+            StatusCallback done) override {
     // Rows of long ago are swept on the way. A row that is not there counts as dead, so that even a
     // process that slept through this is only told to start afresh.
     PgParams params = incarnation_params(incarnation);
-    params.add_text(std::move(address));
+    params.add_text(node.address);
     run("WITH swept AS (DELETE FROM lattice.session WHERE renewed_at < now() - interval '7 days')"
         " INSERT INTO lattice.session (incarnation, address) VALUES ($1::bytea, $2::text)"
         " ON CONFLICT DO NOTHING RETURNING 1",
@@ -30,7 +31,7 @@ class PgSessions final : public replica::Sessions {
         });
   }
 
-  void renew(const Incarnation& incarnation, StatusCallback done) override {
+  void renew(const Incarnation& incarnation, const Position&, StatusCallback done) override {
     // The server's settings come along: a reload can relax them at any time (L6).
     run(std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now()"
                     " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
@@ -60,9 +61,28 @@ class PgSessions final : public replica::Sessions {
             row->incarnation = incarnation;
             row->renewals = reply.result.integer(0, 0);
             row->dead = reply.result.boolean(0, 1);
-            row->address = reply.result.bytes(0, 2);
+            row->node.address = reply.result.bytes(0, 2);
           }
           done(std::move(row));
+        });
+  }
+
+  void list(Callback<std::vector<SessionRow>> done) override {
+    run("SELECT incarnation, renewals, address FROM lattice.session WHERE NOT dead"
+        " ORDER BY renewed_at",
+        PgParams(), [done = std::move(done)](PgReply reply) mutable {
+          if (!reply.done()) {
+            done(std::move(reply.status));
+            return;
+          }
+          std::vector<SessionRow> rows(static_cast<size_t>(reply.result.rows()));
+          for (int i = 0; i < reply.result.rows(); ++i) {
+            SessionRow& row = rows[static_cast<size_t>(i)];
+            copy_exactly(reply.result.bytes(i, 0), &row.incarnation);
+            row.renewals = reply.result.integer(i, 1);
+            row.node.address = reply.result.bytes(i, 2);
+          }
+          done(std::move(rows));
         });
   }
 
