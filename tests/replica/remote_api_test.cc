@@ -29,11 +29,15 @@ struct TwoLoops {
 class FallingSilent final : public Sessions {
  public:
   explicit FallingSilent(std::unique_ptr<Sessions> inner) : inner_(std::move(inner)) {}
-  void open(const Incarnation& incarnation, std::string address, StatusCallback done) override {
-    if (!silent) inner_->open(incarnation, std::move(address), std::move(done));
+  void open(const Incarnation& incarnation, const NodeInfo& node, StatusCallback done) override {
+    if (!silent) inner_->open(incarnation, node, std::move(done));
   }
-  void renew(const Incarnation& incarnation, StatusCallback done) override {
-    if (!silent) inner_->renew(incarnation, std::move(done));
+  void renew(const Incarnation& incarnation, const Position& announced,
+             StatusCallback done) override {
+    if (!silent) inner_->renew(incarnation, announced, std::move(done));
+  }
+  void list(Callback<std::vector<SessionRow>> done) override {
+    if (!silent) inner_->list(std::move(done));
   }
   void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
     if (!silent) inner_->read(incarnation, std::move(done));
