@@ -42,6 +42,8 @@ enum class Error : uint8_t {
   timeout,
   timeout_leader_fail,
   timeout_connection_lost,
+  timeout_leader_transfer,
+  bad_leader_transferee,
   unhealthy,
   corrupt,
   linearizability_unavailable,

@@ -12,7 +12,7 @@ constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Duration step_interval = std::chrono::milliseconds(1);
 }  // namespace
 
-void Compactor::compact(Revision revision, bool physical, Callback<Revision> done) {
+void Compactor::compact(Revision revision, bool physical, Origin origin, Callback<Revision> done) {
   auto committed = [this, revision, physical,
                     done = std::move(done)](Result<Revision> result) mutable {
     if (result.ok() && physical && leading_) {
@@ -21,7 +21,7 @@ void Compactor::compact(Revision revision, bool physical, Callback<Revision> don
     }
     done(std::move(result));
   };
-  writes_.add(CompactOperation{{revision}, std::move(committed), {}});
+  writes_.add(CompactOperation{{revision}, std::move(committed), {}}, origin);
 }
 
 Status Compactor::verify_loaded() {

@@ -36,15 +36,15 @@ void HubStream::ask(Request request) {
   if (hub_ == nullptr) return;
   requests_.push_back(std::move(request));
   if (hub_->busy()) return hub_->call_later(*this);
-  if (!waiting_for_leader_) run_requests();
+  if (!waiting_) run_requests();
 }
 
 bool HubStream::may_run(const Request& request) const {
-  if (!hub_->leading()) return false;
+  if (!hub_->serving()) return false;
   // "From now on" is a claim about the present, and needs the read fence; a known revision does not
   // (S5).
   const WatchCreate* create = std::get_if<WatchCreate>(&request);
-  return create == nullptr || create->start_revision != Revision(0) ||
+  return create == nullptr || create->start_revision != Revision(0) || fenced_ > 0 ||
          hub_->reads_.meets(ReadQueue::Needs::linearizable);
 }
 
@@ -52,20 +52,26 @@ void HubStream::run_requests() {
   const auto alive = lifetime_.watch();
   while (!alive.expired() && hub_ != nullptr && !requests_.empty()) {
     if (hub_->busy()) return hub_->call_later(*this);
-    if (!may_run(requests_.front())) return wait_for_leader();
+    if (!may_run(requests_.front())) return wait();
     Request request = std::move(requests_.front());
     requests_.pop_front();
+    if (fenced_ > 0) --fenced_;
     std::visit([this](auto& asked) { run(std::move(asked)); }, request);
   }
 }
 
-void HubStream::wait_for_leader() {
-  if (waiting_for_leader_) return;
-  waiting_for_leader_ = true;
-  hub_->reads_.add(ReadQueue::Needs::linearizable, lifetime_.guard([this](const Status& status) {
-    waiting_for_leader_ = false;
+void HubStream::wait() {
+  if (waiting_) return;
+  waiting_ = true;
+  // The fence holds for what was asked before it was raised, and not for what comes meanwhile.
+  const size_t fenced = hub_->serving() ? requests_.size() : 0;
+  const auto needs = hub_->serving() ? ReadQueue::Needs::linearizable : ReadQueue::Needs::loaded;
+  hub_->reads_.add(needs, lifetime_.guard([this, fenced](const Status& status) {
+    waiting_ = false;
     if (hub_ == nullptr) return;
-    status.ok() ? run_requests() : close(status);
+    if (!status.ok()) return close(status);
+    fenced_ = fenced;
+    run_requests();
   }));
 }
 

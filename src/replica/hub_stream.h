@@ -44,7 +44,7 @@ class HubStream : public WatchStream {
 
   void ask(Request request);
   bool may_run(const Request& request) const;
-  void wait_for_leader();
+  void wait();
   // Each calls the sink at most twice, and touches nothing afterwards but through `alive`.
   void run(WatchCreate create);
   void run(Cancel cancel);
@@ -59,7 +59,8 @@ class HubStream : public WatchStream {
   Lifetime lifetime_;
   std::map<WatchId, keyspace::WatcherToken> watches_;
   std::deque<Request> requests_;  // in order, while they have to wait
-  bool waiting_for_leader_ = false;
+  bool waiting_ = false;          // to be loaded, or for the read fence
+  size_t fenced_ = 0;             // requests at the front that the fence was raised for
   int64_t next_id_ = 0;
   size_t outstanding_ = 0;  // bytes delivered and not consumed
   bool blocked_ = false;

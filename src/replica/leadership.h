@@ -32,6 +32,10 @@ class Leadership : private SessionKeeper::Host {
     virtual void on_caught_up() = 0;
     // More of the log is applied, or a fence is up again.
     virtual void on_progress() = 0;
+    // Another process leads, and where it is reached is known: both may be new.
+    virtual void on_leader_known() = 0;
+    // The log was read further, whatever came of it.
+    virtual void on_read() = 0;
     // The session was not valid for a while, and is again: nobody took over meanwhile.
     virtual void on_session_regained() = 0;
     virtual void on_failed(const Status& status) = 0;
@@ -46,8 +50,26 @@ class Leadership : private SessionKeeper::Host {
   void start();
   // Hands over at once: no answer is fenced from now on, and the session is released.
   void stop(StatusCallback done);
+  // Stops leading, so that the member at `address` can, which `ask` is called to tell. Answered
+  // when another process leads. Errors: not_leader; timeout_leader_transfer, after which this
+  // replica may take over again.
+  void hand_over(absl::AnyInvocable<void(const Position& tip)> ask, StatusCallback done);
+  // A leader has stepped down behind `tip` and wants this replica to take over.
+  void accept(const Position& tip);
+
+  // Somebody who knows says that the log is committed up to here.
+  void on_announced(const Position& position);
+  // Others may have appended: reads the log soon.
+  void hint();
+  // The leader may be gone: looks at the log and at its session, now.
+  void look();
 
   bool leads() const { return role_ == Role::leading; }
+  bool follows() const { return role_ == Role::following; }
+  // Of the newest takeover that was read.
+  const Incarnation& leader() const { return reader_.tip().incarnation; }
+  // Of the process that leads, as far as is known: empty if nobody does.
+  NodeInfo leader_node() const;
   // Nobody else can have taken over before this moment (L5).
   bool fenced() const;
   // Another process leads, and has renewed its session so lately that it was not dead then: this is
@@ -70,8 +92,18 @@ class Leadership : private SessionKeeper::Host {
   // ---- Following: each step ends in follow_later() or the next step ----
   void follow_later(Duration delay);
   void follow();
-  void on_head(const Result<LogHead>& head);
+  struct Known {  // when the log's head was asked for
+    Position tip;
+    Seq applied;
+    uint64_t restarts = 0;
+  };
+  void on_head(const Known& known, const Result<LogHead>& head);
   void on_followed(const Status& status);
+  void on_hinted(const Status& status);
+  // Whether what was read can be gone on with; otherwise the next step was taken.
+  bool settle_read(const Status& status);
+  void tell_successor(absl::AnyInvocable<void(const Position& tip)> ask);
+  bool is_invited() const;
   void examine_leader();
   void on_leader_row(const Incarnation& leader, Instant asked,
                      const Result<std::optional<SessionRow>>& row);
@@ -92,6 +124,7 @@ class Leadership : private SessionKeeper::Host {
   void later(Duration delay, void (Leadership::*step)());
   bool active() const { return role_ != Role::failed && role_ != Role::stopped; }
 
+  Position announced() const override { return leads() ? state_.applied : Position{}; }
   void on_session_extended(bool lapsed) override;
   void on_session_dead() override;
 
@@ -114,6 +147,13 @@ class Leadership : private SessionKeeper::Host {
   std::optional<Instant> seen_since_;
   Instant unchanged_at_;                  // the last look that showed seen_ was later than this
   std::optional<Instant> renewed_after_;  // the newest renewal that was noticed is younger
+  bool hinted_ = false;                   // while the log was read
+  // Until then another is to take over, not this replica (hand_over).
+  Instant defers_until_;
+  StatusCallback handed_over_;
+  std::optional<Position> invited_;  // to take over, behind this position
+  Instant invited_until_;
+  std::unique_ptr<Timer> hand_over_timer_;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Timer> stop_timer_;
 };

@@ -7,27 +7,28 @@ namespace {
 constexpr size_t checkpoints_per_batch = 1000;
 }  // namespace
 
-void LeaseKeeper::grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) {
+void LeaseKeeper::grant(LeaseId id, int64_t ttl_seconds, Origin origin,
+                        Callback<LeaseGrantResult> done) {
   const Result<int64_t> ttl = lease::LeaseTable::effective_ttl(ttl_seconds);
   if (!ttl.ok()) return done(ttl.status());
   auto counted = [this, done = std::move(done)](Result<LeaseGrantResult> result) mutable {
     if (result.ok()) count(1, 0, 0);
     done(std::move(result));
   };
-  writes_.add(GrantOperation{{id, *ttl}, std::move(counted), {}});
+  writes_.add(GrantOperation{{id, *ttl}, std::move(counted), {}}, origin);
 }
 
-void LeaseKeeper::revoke(LeaseId id, Callback<Revision> done) {
+void LeaseKeeper::revoke(LeaseId id, Origin origin, Callback<Revision> done) {
   auto counted = [this, done = std::move(done)](Result<Revision> result) mutable {
     if (result.ok()) count(0, 1, 0);
     done(std::move(result));
   };
-  writes_.add(RevokeOperation{{id, false}, std::move(counted), {}});
+  writes_.add(RevokeOperation{{id, false}, std::move(counted), {}}, origin);
 }
 
 void LeaseKeeper::keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
   const Instant since = state_.environment.now();
-  reads_.run(ReadQueue::Needs::linearizable,
+  reads_.run(ReadQueue::Needs::leading,
              [this, id, since, done = std::move(done)](const Status& status) mutable {
                if (!status.ok()) return done(status);
                renew(id, since, std::move(done));
@@ -117,7 +118,7 @@ void LeaseKeeper::arm() {
 
 void LeaseKeeper::tick() {
   // Without the fence renewals go unanswered, so no lease may be called expired for want of one.
-  if (reads_.meets(ReadQueue::Needs::linearizable)) {
+  if (reads_.meets(ReadQueue::Needs::leading)) {
     const size_t max = state_.options.lease_revokes_per_check;
     for (const LeaseId id : state_.leases.expired(state_.environment.now(), max)) {
       if (expiring_.size() >= max) break;

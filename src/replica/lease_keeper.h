@@ -24,8 +24,8 @@ class LeaseKeeper {
   LeaseKeeper(State& state, WriteQueue& writes, ReadQueue& reads)
       : state_(state), writes_(writes), reads_(reads) {}
 
-  void grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done);
-  void revoke(LeaseId id, Callback<Revision> done);
+  void grant(LeaseId id, int64_t ttl_seconds, Origin origin, Callback<LeaseGrantResult> done);
+  void revoke(LeaseId id, Origin origin, Callback<Revision> done);
   void keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done);
   void time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done);
   void leases(Callback<LeaseLeasesResult> done);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -36,9 +37,12 @@ void LogReader::read(Done done) {
     progress_ = {};
     progress_.revision = state_.keyspace.visible_revision();
   }
-  state_.log.load(tip_.seq,
-                  lifetime_.guard([this](Log::LoadedBatch batch) { receive(std::move(batch)); }),
-                  lifetime_.guard([this](Status status) { finish(std::move(status)); }));
+  state_.log.load(tip_.seq, lifetime_.guard([this, began = restarts_](Log::LoadedBatch batch) {
+    if (began == restarts_) receive(std::move(batch));
+  }),
+                  lifetime_.guard([this, began = restarts_](Status status) {
+                    if (began == restarts_) finish(std::move(status));
+                  }));
 }
 
 void LogReader::receive(Log::LoadedBatch batch) {
@@ -51,7 +55,11 @@ void LogReader::receive(Log::LoadedBatch batch) {
   if (batch.header) progress_.revision = std::max(progress_.revision, batch.header->last_revision);
   if (!loaded_ && state_.environment.now() - reported_ >= report_interval) report(false);
   status_ = check(batch);
-  if (!status_.ok()) return;
+  if (status_.ok()) take(std::move(batch));
+}
+
+// What is read ahead of what may be shown.
+void LogReader::take(Log::LoadedBatch batch) {
   for (const keyspace::Record& record : batch.records) {
     if (record.kind == keyspace::RecordKind::compact) {
       compact_ = state_.compact_read = batch.seq;
@@ -76,8 +84,42 @@ void LogReader::receive(Log::LoadedBatch batch) {
     tip_ = {};
     tip_.seq = batch.seq;
   }
-  while (status_.ok() && ahead_.size() > held_back) status_ = apply_front();
+  if (ahead_.size() > held_back) {
+    status_ = apply_until(ahead_[ahead_.size() - held_back - 1].seq);
+  }
   ahead_.push_back(std::move(batch));
+  if (status_.ok()) status_ = apply_announced();
+}
+
+bool LogReader::offer(Batch batch) {
+  const BatchHeader& header = batch.header;
+  if (header.seq != tip_.seq + 1 || header.previous != tip_.digest) return false;
+  if (compute_digest(state_.log.id(), header, batch.records) != header.digest) return false;
+  Log::LoadedBatch loaded;
+  loaded.header = header;
+  loaded.seq = header.seq;
+  loaded.indexes.resize(batch.records.size());
+  std::iota(loaded.indexes.begin(), loaded.indexes.end(), 0);
+  loaded.records = std::move(batch.records);
+  take(std::move(loaded));
+  return true;
+}
+
+Status LogReader::release(const Position& announced) {
+  if (!status_.ok()) return status_;
+  if (announced.seq <= state_.applied.seq || announced.seq < announced_.seq) return {};
+  announced_ = announced;
+  return apply_announced();
+}
+
+Status LogReader::apply_announced() {
+  if (announced_.seq <= state_.applied.seq || announced_.seq > tip_.seq) return {};
+  const auto at = std::find_if(ahead_.begin(), ahead_.end(), [this](const auto& batch) {
+    return batch.seq == announced_.seq && batch.header;
+  });
+  // What was read ahead is another history than the announced one. The log will tell.
+  if (at == ahead_.end() || at->header->digest != announced_.digest) return {};
+  return apply_until(announced_.seq);
 }
 
 Status LogReader::check(const Log::LoadedBatch& batch) {
@@ -116,30 +158,34 @@ void LogReader::finish(Status status) {
     report(true);
   }
   auto done = std::exchange(done_, nullptr);
-  done(status_);
+  done(std::exchange(status_, {}));
 }
 
-Status LogReader::apply_front() {
-  const Log::LoadedBatch batch = std::move(ahead_.front());
-  ahead_.pop_front();
-  return state_.replay(batch);
-}
-
-Status LogReader::apply_all() {
-  while (!ahead_.empty()) {
-    if (Status status = apply_front(); !status.ok()) return status;
+Status LogReader::apply_until(Seq last) {
+  if (ahead_.empty() || ahead_.front().seq > last) return {};
+  while (!ahead_.empty() && ahead_.front().seq <= last) {
+    const Log::LoadedBatch batch = std::move(ahead_.front());
+    ahead_.pop_front();
+    if (Status status = state_.replay(batch); !status.ok()) return status;
   }
+  on_applied_();
   return {};
 }
 
+Status LogReader::apply_all() { return apply_until(tip_.seq); }
+
 void LogReader::restart() {
+  ++restarts_;
+  done_ = nullptr;
   state_.reset();
   ahead_.clear();
+  announced_ = {};
   tip_ = {};
   hole_ = {};
   compact_ = {};
   done_seq_ = {};
   loaded_ = false;
+  status_ = {};
 }
 
 void LogReader::report(bool done) {

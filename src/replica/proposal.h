@@ -52,8 +52,16 @@ using RevokeOperation = Operation<RevokeRequest, Revision>;
 using CheckpointOperation = Operation<CheckpointRequest, Revision>;
 using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
 
+// Who proposed it, which decides where it goes when this replica leads no longer.
+enum class Origin : uint8_t {
+  client,    // of this process: to the next leader
+  peer,      // forwarded once, which is enough
+  internal,  // the leader's own upkeep: its successor has its own
+};
+
 struct Proposal {
   Instant since;
+  Origin origin = Origin::client;
   std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
                RevokeOperation, CheckpointOperation, CompactDoneOperation>
       operation;

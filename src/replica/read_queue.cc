@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 namespace lattice::replica {
 namespace {
@@ -11,7 +12,8 @@ constexpr Duration sweep_interval = std::chrono::milliseconds(100);
 
 void ReadQueue::add(Needs needs, Call call) {
   if (!closed_.ok()) return call(closed_);
-  waiting_.push_back({state_.environment.now(), needs, std::move(call)});
+  const auto round = needs == Needs::linearizable ? host_.join_round() : ReadIndex::none;
+  waiting_.push_back({state_.environment.now(), needs, std::move(call), round});
   arm_sweep();
 }
 
@@ -20,12 +22,33 @@ bool ReadQueue::waits_for(Needs needs) const {
                      [needs](const Waiting& entry) { return entry.needs == needs; });
 }
 
+bool ReadQueue::ready(Waiting& entry) {
+  if (host_.meets(entry.needs)) return true;
+  if (entry.needs != Needs::linearizable) return false;
+  if (entry.round == ReadIndex::none) entry.round = host_.join_round();
+  return host_.round_reached(entry.round);
+}
+
+void ReadQueue::refuse_leading(const Status& status) {
+  std::deque<Waiting> kept;
+  std::vector<Call> refused;
+  for (Waiting& entry : std::exchange(waiting_, {})) {
+    if (entry.needs == Needs::leading || entry.needs == Needs::settled) {
+      refused.push_back(std::move(entry.call));
+    } else {
+      kept.push_back(std::move(entry));
+    }
+  }
+  waiting_ = std::move(kept);
+  for (Call& call : refused) call(status);
+}
+
 void ReadQueue::wake() {
   std::deque<Waiting> all = std::exchange(waiting_, {});
   std::deque<Waiting> kept;
   for (Waiting& entry : all) {
     // Asked for each: an earlier call may have changed what is met.
-    if (host_.meets(entry.needs)) {
+    if (ready(entry)) {
       entry.call({});
     } else {
       kept.push_back(std::move(entry));

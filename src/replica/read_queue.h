@@ -1,12 +1,14 @@
-// Calls that cannot be answered yet: linearizable reads in a gap of leadership, anything before the
-// log is loaded. Short gaps are waited out, as etcd does; each call waits for a bounded time.
-// Thread: the replica's loop. Ownership: owns the calls until they are run, each exactly once.
+// Calls that cannot be answered yet: linearizable reads in a gap of leadership or until the leader
+// was asked for its position, anything before the log is loaded. Short gaps are waited out, as etcd
+// does; each call waits for a bounded time. Thread: the replica's loop. Ownership: owns the calls
+// until they are run, each exactly once.
 #pragma once
 
 #include <deque>
 #include <memory>
 
 #include "replica/lifetime.h"
+#include "replica/read_index.h"
 #include "replica/state.h"
 #include "replica/write_queue.h"
 
@@ -17,7 +19,8 @@ class ReadQueue {
   enum class Needs : uint8_t {
     loaded,
     linearizable,
-    settled,  // linearizable, and nothing is staged
+    leading,  // linearizable, and this replica leads
+    settled,  // leading, and nothing is staged
   };
   // Called with ok when the need is met at that moment, otherwise with why it will not be.
   using Call = absl::AnyInvocable<void(Status)>;
@@ -26,6 +29,10 @@ class ReadQueue {
    public:
     virtual ~Host() = default;
     virtual bool meets(Needs needs) const = 0;
+    // For linearizable reads where another leads: the round in which it is asked for its position
+    // (ReadIndex), none where nobody can be asked; and whether that round's answer is applied.
+    virtual ReadIndex::Round join_round() = 0;
+    virtual bool round_reached(ReadIndex::Round round) const = 0;
     virtual Patience read_patience() const = 0;
   };
 
@@ -43,6 +50,8 @@ class ReadQueue {
   bool waits_for(Needs needs) const;
   // Something that calls wait for may have changed: runs those whose need is met, oldest first.
   void wake();
+  // Answers all that wait for leadership itself: it is another's.
+  void refuse_leading(const Status& status);
   // Answers everything with `status`, now and from now on.
   void close(const Status& status);
 
@@ -51,7 +60,9 @@ class ReadQueue {
     Instant since;
     Needs needs;
     Call call;
+    ReadIndex::Round round;
   };
+  bool ready(Waiting& entry);
   void arm_sweep();
   void sweep();
 

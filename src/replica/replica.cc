@@ -12,30 +12,47 @@ constexpr Duration stop_interval = std::chrono::milliseconds(5);
 Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log> log,
                  const Links& links, Observer* observer)
     : options_(std::move(options)),
+      links_(links),
       log_(std::move(log)),
       state_(options_, environment, *log_, observer != nullptr ? *observer : silent_),
       resolver_(state_),
       writes_(state_, resolver_, *this),
       reads_(state_, *this),
       point_reads_(state_, reads_),
-      reader_(state_),
+      reader_(state_,
+              [this] {
+                if (loaded_) apply_effects();
+              }),
+      announcer_(state_, reader_, links.fanout, links.keyring, *this),
       hub_(state_, reads_),
       lease_keeper_(state_, writes_, reads_),
       compactor_(state_, writes_, [this](const Status& status) { on_failed(status); }),
       auto_compactor_(state_, compactor_),
-      leadership_(state_, reader_, resolver_, links.sessions, *this) {}
+      leadership_(state_, reader_, resolver_, links.sessions, *this) {
+  if (links.peers == nullptr) return;
+  ReadIndex::Host& index_host = *this;  // private bases, which make_unique may not convert to
+  Forwarder::Host& forwarder_host = *this;
+  read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, index_host);
+  forwarder_ = std::make_unique<Forwarder>(state_, *links.peers, forwarder_host);
+}
 
 // The log goes first: after that none of its callbacks can run.
 Replica::~Replica() { log_.reset(); }
 
-void Replica::start() { leadership_.start(); }
+void Replica::start() {
+  announcer_.start();
+  leadership_.start();
+}
 
 bool Replica::can_linearize() const { return !failed_ && !stopping_ && leadership_.fenced(); }
 
 // ---- WriteQueue::Host, ReadQueue::Host ----
 
 Patience Replica::patience() const {
-  if (leadership_.other_leads()) return {options_.standby_wait, Error::no_leader};
+  // Where the leader cannot be asked, waiting for it would be in vain.
+  if (forwarder_ == nullptr && leadership_.other_leads()) {
+    return {options_.standby_wait, Error::no_leader};
+  }
   return {options_.request_timeout, Error::no_leader};
 }
 
@@ -48,6 +65,7 @@ bool Replica::meets(ReadQueue::Needs needs) const {
     case ReadQueue::Needs::loaded:
       return loaded();
     case ReadQueue::Needs::linearizable:
+    case ReadQueue::Needs::leading:
       return can_linearize();
     case ReadQueue::Needs::settled:
       return can_linearize() && writes_.quiet();
@@ -55,9 +73,18 @@ bool Replica::meets(ReadQueue::Needs needs) const {
   return false;
 }
 
+ReadIndex::Round Replica::join_round() {
+  return leads() || read_index_ == nullptr ? ReadIndex::none : read_index_->join();
+}
+
+bool Replica::round_reached(ReadIndex::Round round) const {
+  return read_index_ != nullptr && loaded() && !stopping_ && read_index_->reached(round);
+}
+
 void Replica::on_committed(const Batch& batch) {
   reader_.advance(batch.header);
   apply_effects();
+  if (leads()) announcer_.publish(batch);
 }
 
 // Batches were applied: watches and the compaction look at what is new.
@@ -68,22 +95,37 @@ void Replica::apply_effects() {
     hub_.on_compacted();
   }
   compactor_.wake(leads());
+  if (forwarder_ != nullptr) forwarder_->on_applied();
+  if (read_index_ != nullptr && read_index_->on_applied()) reads_.wake();
 }
 
 void Replica::on_settled() {
+  if (away() != nullptr) reroute();
   lease_keeper_.on_settled();
   if (!reads_.empty()) reads_.wake();
+}
+
+void Replica::on_announced(const Position& position) {
+  leadership_.on_announced(position);
+  // Also if that was known before: an answer may have waited for nothing else.
+  if (read_index_ != nullptr && read_index_->on_applied()) reads_.wake();
 }
 
 // ---- Leadership::Host ----
 
 void Replica::on_leading() {
   loaded_ = true;
-  compactor_.wake(true);
-  hub_.on_leading();
+  hub_.serve();
+  apply_effects();
+  announcer_.announce();
   lease_keeper_.on_leading();
   auto_compactor_.on_leading();
   reads_.wake();
+  if (forwarder_ != nullptr) {
+    for (ForwardedCall& call : forwarder_->take_waiting()) {
+      run_here(std::move(call.call), Origin::client, std::move(call.done));
+    }
+  }
   writes_.schedule();
 }
 
@@ -92,10 +134,16 @@ void Replica::on_stepped_down(const Status& status) {
     loaded_ = false;
     compactor_.reset();
   }
+  // Watches need no leader: only what was shown must stay as it was.
+  if (!loaded() || stopping_) hub_.close(status);
   auto_compactor_.on_stepped_down();
   compactor_.on_stepped_down(status);
   lease_keeper_.on_stepped_down(status);
-  hub_.on_stepped_down(status);
+  if (away() != nullptr) {
+    reroute();
+    reads_.refuse_leading(Error::not_leader);
+    reads_.wake();
+  }
   writes_.abandon(status);
 }
 
@@ -108,10 +156,20 @@ void Replica::on_progress() {
   if (!loaded_ && reader_.loaded()) {
     if (Status status = compactor_.verify_loaded(); !status.ok()) return on_failed(status);
     loaded_ = true;
+    hub_.serve();
+    reads_.wake();
   }
-  compactor_.wake(leads());
+  apply_effects();
+  if (!leads()) return;
   reads_.wake();
   writes_.schedule();
+}
+
+void Replica::on_leader_known() {
+  if (read_index_ == nullptr) return;
+  read_index_->on_leader_known();
+  forwarder_->on_leader_known();
+  reads_.wake();
 }
 
 void Replica::on_failed(const Status& status) {
@@ -119,6 +177,7 @@ void Replica::on_failed(const Status& status) {
   state_.observer.on_failed(status);
   on_stepped_down(Error::corrupt);
   reads_.close({Error::corrupt, status.detail()});
+  if (forwarder_ != nullptr) forwarder_->close({Error::corrupt, status.detail()});
   writes_.close({Error::unhealthy, status.detail()});
   // Others, whose state may be sound, can take over.
   leadership_.stop([](const Status&) {});
@@ -129,7 +188,8 @@ void Replica::on_failed(const Status& status) {
 void Replica::stop(StatusCallback done) {
   stopping_ = true;
   reads_.close(Error::stopped);
-  hub_.on_stepped_down(Error::stopped);
+  if (forwarder_ != nullptr) forwarder_->close(Error::stopped);
+  hub_.close(Error::stopped);
   finish_stop(std::move(done), state_.environment.now() + stop_limit);
 }
 
@@ -144,7 +204,11 @@ void Replica::finish_stop(StatusCallback done, Instant give_up) {
   }
   on_stepped_down(Error::stopped);
   writes_.close(Error::stopped);
-  leadership_.stop(std::move(done));
+  leadership_.stop([this, done = std::move(done)](const Status& status) mutable {
+    announcer_.leave();
+    announcer_.stop();
+    done(status);
+  });
 }
 
 }  // namespace lattice::replica

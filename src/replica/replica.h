@@ -5,6 +5,9 @@
 //   WriteQueue      proposals -> batches -> AppendResolver -> Log
 //   PointReads      reads of single keys, one turn's together
 //   ReadQueue       reads that wait for the log to be loaded or for the read fence
+//   ReadIndex       the fence where another replica leads: it is asked for its position
+//   Forwarder       what needs the leader, where another replica leads
+//   Announcer       the fan-out of committed batches
 //   Leadership      LogReader at the start and behind another leader; takeover; the session
 //   LeaseKeeper     deadlines, renewals, expiry
 //   WatchHub        watches, fed by committed batches
@@ -22,11 +25,13 @@
 #include <memory>
 
 #include "base/keyring.h"
+#include "replica/announcer.h"
 #include "replica/api.h"
 #include "replica/append_resolver.h"
 #include "replica/auto_compactor.h"
 #include "replica/compactor.h"
 #include "replica/fanout.h"
+#include "replica/forwarder.h"
 #include "replica/leadership.h"
 #include "replica/lease_keeper.h"
 #include "replica/lifetime.h"
@@ -34,6 +39,7 @@
 #include "replica/options.h"
 #include "replica/peers.h"
 #include "replica/point_reads.h"
+#include "replica/read_index.h"
 #include "replica/read_queue.h"
 #include "replica/state.h"
 #include "replica/watch_hub.h"
@@ -54,6 +60,9 @@ class Replica final : public Api,
                       public PeerService,
                       private WriteQueue::Host,
                       private ReadQueue::Host,
+                      private ReadIndex::Host,
+                      private Forwarder::Host,
+                      private Announcer::Host,
                       private Leadership::Host {
  public:
   // `observer` may be null.
@@ -103,7 +112,7 @@ class Replica final : public Api,
  private:
   // ---- WriteQueue::Host ----
   bool may_append() const override { return leads() && !failed_; }
-  Patience patience() const override;
+  Patience patience() const override;  // also of Forwarder::Host
   bool wants_quiet() const override {
     return compactor_.sweeping() || reads_.waits_for(ReadQueue::Needs::settled);
   }
@@ -115,27 +124,54 @@ class Replica final : public Api,
   // ---- ReadQueue::Host ----
   bool meets(ReadQueue::Needs needs) const override;
   Patience read_patience() const override;
+  ReadIndex::Round join_round() override;
+  bool round_reached(ReadIndex::Round round) const override;
+  // ---- ReadIndex::Host, Forwarder::Host, Announcer::Host ----
+  std::string leader_address() const override { return leadership_.leader_node().address; }
+  void on_announced(const Position& position) override;
+  void on_leader_doubtful() override { leadership_.look(); }
+  bool listens() const override { return !failed_ && !stopping_ && leadership_.follows(); }
+  void on_hint() override { leadership_.hint(); }
+  void on_leaving() override { leadership_.look(); }
   // ---- Leadership::Host ----
   void on_leading() override;
   void on_stepped_down(const Status& status) override;
   void on_caught_up() override;
   void on_progress() override;
+  void on_leader_known() override;
+  void on_read() override { announcer_.on_read(); }
   void on_session_regained() override { lease_keeper_.on_regained(); }
   void on_failed(const Status& status) override;
   bool quiet() const override { return writes_.quiet(); }
 
+  // Where calls that need the leader go; null where they are this replica's.
+  Forwarder* away() const { return leads() ? nullptr : forwarder_.get(); }
+  // Answers a call that needs the leader, at the leader.
+  void run_here(PeerCall call, Origin origin, absl::AnyInvocable<void(Result<PeerAnswer>)> done);
+  // A call without effect is sent after a leadership that has moved on.
+  template <class Answer>
+  Callback<Answer> follow_leader(PeerCall call, Callback<Answer> done);
+  // What waited for this replica's leadership goes to the next leader.
+  void reroute();
+  void forward(Proposal proposal);
+
+  void load_finished();
   void apply_effects();
   void finish_stop(StatusCallback done, Instant give_up);
 
   const Options options_;
+  const Links links_;
   Observer silent_;  // stands in for no observer
   std::unique_ptr<Log> log_;
   State state_;
   AppendResolver resolver_;
   WriteQueue writes_;
   ReadQueue reads_;
+  std::unique_ptr<ReadIndex> read_index_;  // null without peers
+  std::unique_ptr<Forwarder> forwarder_;   // likewise
   PointReads point_reads_;
   LogReader reader_;
+  Announcer announcer_;
   WatchHub hub_;
   LeaseKeeper lease_keeper_;
   Compactor compactor_;

@@ -22,6 +22,19 @@ bool is_serializable(const keyspace::TxnRequest& request) {
 
 }  // namespace
 
+template <class Answer>
+Callback<Answer> Replica::follow_leader(PeerCall call, Callback<Answer> done) {
+  if (forwarder_ == nullptr) return done;
+  return lifetime_.guard(
+      [this, call = std::move(call), done = std::move(done)](Result<Answer> result) mutable {
+        // Asking twice is harmless for what this is used for.
+        const bool moved =
+            result.error() == Error::not_leader || result.error() == Error::leader_changed;
+        if (moved && away() != nullptr) return forwarder_->add(std::move(call), std::move(done));
+        done(std::move(result));
+      });
+}
+
 void Replica::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) {
   if (Status status = validate(request); !status.ok()) return done(status);
   if (request.range.end.empty()) {
@@ -38,18 +51,21 @@ void Replica::range(keyspace::RangeRequest request, Callback<keyspace::RangeResu
 
 void Replica::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) {
   if (Status status = validate(request); !status.ok()) return done(status);
+  if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
   writes_.add(PutOperation{std::move(request), std::move(done), {}});
 }
 
 void Replica::delete_range(keyspace::DeleteRangeRequest request,
                            Callback<keyspace::DeleteRangeResult> done) {
   if (Status status = validate(request); !status.ok()) return done(status);
+  if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
   writes_.add(DeleteOperation{std::move(request), std::move(done), {}});
 }
 
 void Replica::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) {
   if (Status status = validate(request, options_.txn_ops_max); !status.ok()) return done(status);
   if (!is_read_only(request)) {
+    if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
     return writes_.add(TxnOperation{std::move(request), std::move(done), {}});
   }
   const auto needs =
@@ -62,27 +78,40 @@ void Replica::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> do
 }
 
 void Replica::compact(Revision revision, bool physical, Callback<Revision> done) {
-  compactor_.compact(revision, physical, std::move(done));
+  if (Forwarder* leader = away()) {
+    return leader->add(CompactCall{revision, physical}, std::move(done));
+  }
+  compactor_.compact(revision, physical, Origin::client, std::move(done));
 }
 
 void Replica::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) {
-  lease_keeper_.grant(id, ttl_seconds, std::move(done));
+  if (Forwarder* leader = away()) {
+    return leader->add(LeaseGrantCall{id, ttl_seconds}, std::move(done));
+  }
+  lease_keeper_.grant(id, ttl_seconds, Origin::client, std::move(done));
 }
 
 void Replica::lease_revoke(LeaseId id, Callback<Revision> done) {
-  lease_keeper_.revoke(id, std::move(done));
+  if (Forwarder* leader = away()) return leader->add(LeaseRevokeCall{id}, std::move(done));
+  lease_keeper_.revoke(id, Origin::client, std::move(done));
 }
 
 void Replica::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
-  lease_keeper_.keep_alive(id, std::move(done));
+  if (Forwarder* leader = away()) return leader->add(LeaseKeepAliveCall{id}, std::move(done));
+  lease_keeper_.keep_alive(id, follow_leader(LeaseKeepAliveCall{id}, std::move(done)));
 }
 
 void Replica::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) {
-  lease_keeper_.time_to_live(id, keys, std::move(done));
+  if (Forwarder* leader = away()) {
+    return leader->add(LeaseTimeToLiveCall{id, keys}, std::move(done));
+  }
+  lease_keeper_.time_to_live(id, keys,
+                             follow_leader(LeaseTimeToLiveCall{id, keys}, std::move(done)));
 }
 
 void Replica::lease_leases(Callback<LeaseLeasesResult> done) {
-  lease_keeper_.leases(std::move(done));
+  if (Forwarder* leader = away()) return leader->add(LeaseLeasesCall{}, std::move(done));
+  lease_keeper_.leases(follow_leader(LeaseLeasesCall{}, std::move(done)));
 }
 
 void Replica::status(Callback<StatusResult> done) {
@@ -90,6 +119,7 @@ void Replica::status(Callback<StatusResult> done) {
     StatusResult result;
     result.header_revision = applied_revision();
     result.leader = leads();
+    result.leader_node = leadership_.leader_node();
     result.has_leader = leads() ? leadership_.fenced() : leadership_.other_leads();
     result.epoch = epoch();
     result.seq = state_.applied.seq.value;
@@ -103,15 +133,35 @@ void Replica::status(Callback<StatusResult> done) {
 }
 
 void Replica::members(Callback<std::vector<Member>> done) {
-  done(std::vector<Member>{{options_.node, leads(), true}});
+  std::vector<Member> alone{{options_.node, leads(), true}};
+  if (links_.sessions == nullptr) return done(std::move(alone));
+  links_.sessions->list(lifetime_.guard([this, done = std::move(done), members = std::move(alone)](
+                                            const Result<std::vector<SessionRow>>& rows) mutable {
+    if (!rows.ok()) return done(rows.status());
+    for (const SessionRow& row : *rows) {
+      // A process that has come back is there twice until its former session is declared dead.
+      const auto known = std::ranges::find(members, row.node, &Member::node);
+      const bool leading = row.incarnation == leadership_.leader();
+      if (known == members.end()) {
+        members.push_back({row.node, leading, false});
+      } else if (!known->self) {
+        known->leads = known->leads || leading;
+      }
+    }
+    done(std::move(members));
+  }));
 }
 
-void Replica::move_leader(std::string, StatusCallback done) { done(Error::not_leader); }
-
-void Replica::serve(PeerRequest, absl::AnyInvocable<void(PeerReply)> done) {
-  PeerReply reply;
-  reply.answer = Error::not_leader;
-  done(std::move(reply));
+void Replica::move_leader(std::string address, StatusCallback done) {
+  if (!leads() || stopping_) return done(Error::not_leader);
+  if (address == options_.node.address) return done({});
+  if (links_.peers == nullptr) return done(Error::bad_leader_transferee);
+  leadership_.hand_over(
+      [this, address = std::move(address)](const Position& tip) {
+        links_.peers->call(address, {TakeOverCall{tip}, options_.request_timeout},
+                           [](const Result<PeerReply>&) {});
+      },
+      std::move(done));
 }
 
 void Replica::hash_kv(Revision revision, Callback<keyspace::HashResult> done) {

@@ -26,9 +26,10 @@ void SessionKeeper::open() {
 
 void SessionKeeper::renew() {
   const Instant sent = state_.environment.now();
-  sessions_.renew(incarnation_, Position{}, lifetime_.guard([this, sent](const Status& status) {
-    if (!released_) on_renewed(sent, status);
-  }));
+  sessions_.renew(incarnation_, host_.announced(),
+                  lifetime_.guard([this, sent](const Status& status) {
+                    if (!released_) on_renewed(sent, status);
+                  }));
 }
 
 void SessionKeeper::on_renewed(Instant sent, const Status& status) {

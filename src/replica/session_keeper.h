@@ -25,6 +25,8 @@ class SessionKeeper {
     virtual void on_session_extended(bool lapsed) = 0;
     // Somebody declared it dead; a new incarnation is being opened.
     virtual void on_session_dead() = 0;
+    // What the next renewal tells others to be committed; seq 0: nothing.
+    virtual Position announced() const = 0;
   };
 
   // `sessions` outlives this.

@@ -34,7 +34,7 @@ struct WatchHub::Group {
 };
 
 void WatchHub::schedule_catch_up() {
-  if (!leading_ || lagging_.empty() || catch_up_timer_ != nullptr) return;
+  if (!serving_ || lagging_.empty() || catch_up_timer_ != nullptr) return;
   // A timer and not the end of this turn: between two passes the loop serves everybody else.
   catch_up_timer_ = state_.environment.after({}, [this] {
     catch_up_timer_.reset();

@@ -39,13 +39,13 @@ std::unique_ptr<WatchStream> WatchHub::open(WatchSink& sink) {
   return stream;
 }
 
-void WatchHub::on_leading() {
+void WatchHub::serve() {
+  if (std::exchange(serving_, true)) return;
   delivered_ = state_.keyspace.visible_revision();
-  leading_ = true;
 }
 
-void WatchHub::on_stepped_down(const Status& status) {
-  leading_ = false;
+void WatchHub::close(const Status& status) {
+  serving_ = false;
   catch_up_timer_.reset();
   // Closing one takes it out, and may destroy others.
   while (!streams_.empty()) streams_.begin()->second->close(status);
@@ -108,7 +108,7 @@ void WatchHub::count() { state_.observer.on_watches({streams_.size(), watchers_.
 void WatchHub::distribute() {
   const Revision visible = state_.keyspace.visible_revision();
   if (visible <= delivered_) return;
-  if (!leading_ || index_.size() == 0) {
+  if (!serving_ || index_.size() == 0) {
     delivered_ = visible;
     return;
   }

@@ -53,10 +53,10 @@ class WatchHub {
 
   std::unique_ptr<WatchStream> open(WatchSink& sink);
 
-  // This replica leads, and every batch up to now is applied: watches may be created.
-  void on_leading();
-  // Ends every stream; later ones wait for on_leading().
-  void on_stepped_down(const Status& status);
+  // The log was read, and every batch up to now is applied: watches may be created.
+  void serve();
+  // Ends every stream; later ones wait for serve().
+  void close(const Status& status);
   // Batches were applied. Requires: called after each one, before its callers are told.
   void distribute();
   // The compact revision has moved: watches that it has overtaken are told so.
@@ -68,7 +68,7 @@ class WatchHub {
 
   // ---- For HubStream ----
   bool busy() const { return busy_; }
-  bool leading() const { return leading_; }
+  bool serving() const { return serving_; }
   Revision delivered() const { return delivered_; }
   void add(HubStream& stream, WatchId id, WatchCreate spec, Token* token);
   void remove(Token token);
@@ -110,7 +110,7 @@ class WatchHub {
   State& state_;
   ReadQueue& reads_;
   Lifetime lifetime_;
-  bool leading_ = false;
+  bool serving_ = false;
   bool busy_ = false;  // sinks are being called: what streams ask for waits
   Revision delivered_;
   Token last_token_ = 0;

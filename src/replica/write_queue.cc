@@ -199,6 +199,15 @@ void WriteQueue::abandon(const Status& status) {
   settle();
 }
 
+std::vector<Proposal> WriteQueue::take_waiting() {
+  std::vector<Proposal> all = std::exchange(returned_, {});
+  for (; next_ < waiting_.size(); ++next_) all.push_back(std::move(waiting_[next_]));
+  waiting_.clear();
+  next_ = 0;
+  report_pending();
+  return all;
+}
+
 void WriteQueue::close(const Status& status) {
   closed_ = true;
   sweep_timer_.reset();

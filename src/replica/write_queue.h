@@ -61,23 +61,17 @@ class WriteQueue {
       : state_(state), resolver_(resolver), host_(host), evaluator_(state) {}
 
   template <class Operation>
-  void add(Operation operation) {
+  void add(Operation operation, Origin origin = Origin::client) {
     if (waiting() >= state_.options.proposals_max) {
       operation.done(Status(Error::too_many_requests));
       return;
     }
-    add_internal(std::move(operation));
+    push(std::move(operation), origin);
   }
   // Without the bound: for the replica's own proposals, which its timers bound.
   template <class Operation>
   void add_internal(Operation operation) {
-    if (closed_) {
-      if (operation.done) operation.done(Status(Error::stopped));
-      return;
-    }
-    waiting_.push_back({state_.environment.now(), std::move(operation)});
-    schedule();
-    arm_sweep();
+    push(std::move(operation), Origin::internal);
   }
 
   // Something that batches wait for may have changed.
@@ -86,6 +80,8 @@ class WriteQueue {
   void resume();
   // After on_rejected(): they certainly have no effect, and are answered with `status`.
   void abandon(const Status& status);
+  // This replica does not lead: takes out all that is not in flight, which has had no effect.
+  std::vector<Proposal> take_waiting();
   // Nothing more will be appended: answers what can still be answered. The outcome of a batch in
   // flight is not known, so `status` must be of the Unavailable family.
   void close(const Status& status);
@@ -95,6 +91,17 @@ class WriteQueue {
   bool quiet() const { return in_flight_.empty(); }
 
  private:
+  template <class Operation>
+  void push(Operation operation, Origin origin) {
+    if (closed_) {
+      if (operation.done) operation.done(Status(Error::stopped));
+      return;
+    }
+    waiting_.push_back({state_.environment.now(), origin, std::move(operation)});
+    schedule();
+    arm_sweep();
+  }
+
   struct Flight {
     std::vector<Proposal> proposals;
     std::shared_ptr<const Batch> batch;

@@ -131,11 +131,10 @@ TEST_CASE("a leader that stops hands over at once") {
   CHECK(seconds_since(f.world, asked) < 0.5);
 }
 
-TEST_CASE("the streams of a leader whose session was declared dead are closed") {
+TEST_CASE("the streams of a leader whose session was declared dead go on") {
   Pair f;
   RecordingSink sink;
-  Pair::Node* old = f.leader();
-  auto stream = old->replica->open_watch_stream(sink);
+  auto stream = f.leader()->replica->open_watch_stream(sink);
   stream->create(watch_of("a"));
   // As a challenger would, with the count that it has seen.
   auto challenger = f.store.open_sessions(f.environment);
@@ -152,11 +151,13 @@ TEST_CASE("the streams of a leader whose session was declared dead are closed") 
     challenger->declare_dead(leader, renewals, [&](const Result<bool>& done) { declared = *done; });
     f.world.run_for(std::chrono::milliseconds(1));
   }
-  f.run_until([&] { return !sink.lines.empty() && sink.lines.back().starts_with("closed"); });
-  CHECK(sink.lines.size() == 2);
   // Somebody leads again, under a new incarnation.
-  f.run_until([&] { return f.leader() != nullptr; });
-  CHECK(f.leader()->replica->epoch() == 2);
+  f.run_until([&] { return f.leader() != nullptr && f.leader()->replica->epoch() == 2; });
+  REQUIRE(f.put(*f.leader(), "a").ok());
+  f.world.run_for(std::chrono::seconds(3));
+  // Also where it follows now: its leader's session row says how far the log is committed.
+  REQUIRE(sink.lines.size() == 2);
+  CHECK(sink.lines.back().starts_with("event"));
 }
 
 }  // namespace lattice::replica

@@ -8,12 +8,14 @@ namespace lattice::sim {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-Node::Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive)
+Node::Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive,
+           Ties ties)
     : world_(world),
       database_(database),
       probes_(probes),
       bug_(bug),
       exclusive_(exclusive),
+      ties_(std::move(ties)),
       process_(world) {}
 
 Node::~Node() = default;
@@ -24,8 +26,13 @@ void Node::start() {
   environment_ =
       std::make_unique<SimEnvironment>(process_, world_.rng().between(0, 1'000'000'000'000),
                                        static_cast<int>(world_.rng().between(-200, 200)));
+  if (ties_.network != nullptr) {
+    peers_ = std::make_unique<SimPeers>(*ties_.network, process_, ties_.address);
+    if (ties_.fanout) fanout_ = std::make_unique<SimFanout>(*ties_.network, ties_.address);
+  }
   sessions_ = std::make_unique<SimSessions>(database_, process_, faults_, probes_, bug_);
   replica::Options options;
+  options.node = {.name = ties_.address, .address = ties_.address, .client_urls = {}};
   options.standby_wait = milliseconds(300);
   options.request_timeout = seconds(4);
   options.progress_interval = seconds(2);
@@ -37,7 +44,16 @@ void Node::start() {
   replica_ = std::make_unique<replica::Replica>(
       options, *environment_,
       std::make_unique<SimLog>(database_, process_, faults_, probes_, bug_, exclusive_),
-      replica::Links{.sessions = exclusive_ ? nullptr : sessions_.get()}, &observer);
+      replica::Links{.sessions = exclusive_ ? nullptr : sessions_.get(),
+                     .peers = peers_.get(),
+                     .fanout = fanout_.get(),
+                     .keyring = &keyring_},
+      &observer);
+  if (ties_.network != nullptr) {
+    SimNetwork::Host& host = ties_.network->host(ties_.address);
+    host.process = &process_;
+    host.service = replica_.get();
+  }
   replica_->start();
 }
 
@@ -49,7 +65,10 @@ void Node::say(std::string_view what) const {
 
 void Node::crash() {
   process_.crash();
+  if (ties_.network != nullptr) ties_.network->host(ties_.address).service = nullptr;
   replica_.reset();
+  fanout_.reset();
+  peers_.reset();
   stopping_ = false;
   ++life_;
 }

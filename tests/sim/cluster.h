@@ -10,13 +10,19 @@
 #include "sim/history.h"
 #include "sim/probes.h"
 #include "sim/sim_log.h"
+#include "sim/sim_network.h"
 #include "sim/sim_world.h"
 
 namespace lattice::sim {
 
 class Node : private replica::Observer {
  public:
-  Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive);
+  struct Ties {  // to other nodes; none where the network is null
+    SimNetwork* network = nullptr;
+    bool fanout = false;
+    std::string address;
+  };
+  Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive, Ties ties);
   ~Node() override;
 
   // Requires: !running().
@@ -27,6 +33,7 @@ class Node : private replica::Observer {
   bool running() const { return replica_ != nullptr; }
   bool stopping() const { return stopping_; }
   replica::Replica* replica() { return replica_.get(); }
+  const Ties& ties() const { return ties_; }
   uint64_t life() const { return life_; }
   SimProcess& process() { return process_; }
   SimEnvironment& environment() { return *environment_; }
@@ -55,10 +62,14 @@ class Node : private replica::Observer {
   Probes& probes_;
   const Bug bug_;
   const bool exclusive_;
+  const Ties ties_;
+  const Keyring keyring_{{"the nodes' secret"}};
   SimProcess process_;
   std::unique_ptr<SimEnvironment> environment_;
   Faults faults_;
   std::unique_ptr<SimSessions> sessions_;
+  std::unique_ptr<SimPeers> peers_;
+  std::unique_ptr<SimFanout> fanout_;
   std::unique_ptr<replica::Replica> replica_;
   uint64_t life_ = 0;
   bool stopping_ = false;

@@ -32,6 +32,7 @@ enum class Bug : uint8_t {
   barrier_without_commit,     // a barrier answers without making anything durable
   renewal_without_commit,     // a renewal answers although the row was not changed
   progress_is_head,           // a progress answer carries the log's head
+  lost_call_repeated,         // a forwarded call of unknown outcome is sent again
   clock_jumps,                // lease deadlines follow a clock that jumps
 };
 

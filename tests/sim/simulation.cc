@@ -42,6 +42,7 @@ class Simulation {
   SimDatabase database_;
   Probes probes_;
   History history_;
+  SimNetwork network_;
   bool exclusive_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Client>> clients_;
@@ -54,10 +55,16 @@ Simulation::Simulation(const SimOptions& options)
     : options_(options),
       world_(options.seed),
       database_(world_),
+      network_(world_, probes_),
       exclusive_(world_.rng().chance(25)) {
   const size_t nodes = exclusive_ ? 1 : 3;
+  network_.retries_what_was_sent = options.bug == Bug::lost_call_repeated;
+  // Most clusters have all there is; some have no fan-out, some only the database.
+  const uint64_t ties = exclusive_ ? 9 : world_.rng().below(10);
   for (size_t i = 0; i < nodes; ++i) {
-    nodes_.push_back(std::make_unique<Node>(world_, database_, probes_, options.bug, exclusive_));
+    nodes_.push_back(std::make_unique<Node>(
+        world_, database_, probes_, options.bug, exclusive_,
+        Node::Ties{ties < 9 ? &network_ : nullptr, ties < 7, "node " + std::to_string(i)}));
     if (options.verbose) nodes_.back()->be_verbose(i);
     world_.at(world_.rng().between(0, 300 * millisecond), [node = nodes_.back().get()] {
       if (!node->running()) node->start();
@@ -138,7 +145,7 @@ void Simulation::strike() {
   const size_t index = rng.below(nodes_.size());
   Node& node = *nodes_[index];
   ++report_.faults;
-  switch (rng.below(options_.bug == Bug::clock_jumps ? 9 : 8)) {
+  switch (rng.below(options_.bug == Bug::clock_jumps ? 12 : 11)) {
     case 0:
       if (!node.running()) return;
       log("crash", index);
@@ -175,6 +182,24 @@ void Simulation::strike() {
       log("slow", index);
       node.faults().slow = 60;
       return for_a_while(2000 * millisecond, [&node] { node.faults().slow = 2; });
+    case 8:
+      log("bad network");
+      network_.faults() = {20, 20, 30, 30, 40, 20};
+      return for_a_while(2000 * millisecond, [this] { network_.faults() = {}; });
+    case 9:
+      log("cut off", index);
+      network_.host(node.ties().address).cut_off = true;
+      return for_a_while(4000 * millisecond,
+                         [this, &node] { network_.host(node.ties().address).cut_off = false; });
+    case 10: {
+      if (!node.running() || !node.replica()->leads()) return;
+      log("move leader from", index);
+      const std::string to = nodes_[rng.below(nodes_.size())]->ties().address;
+      node.replica()->move_leader(to, [this](const Status& status) {
+        if (status.ok()) probes_.hit("sim: the leadership was moved");
+      });
+      return;
+    }
     default:
       log("clock jump", index);
       if (node.running()) node.environment().jump(std::chrono::hours(1));
@@ -185,7 +210,9 @@ void Simulation::make_peace() {
   log("peace");
   storm_ = false;
   database_.full = false;
+  network_.faults() = {0, 0, 0, 0, 0, 0};
   for (auto& node : nodes_) {
+    network_.host(node->ties().address).cut_off = false;
     node->faults() = {0, 0, 0, 0, 0, 1, false};
     if (node->process().paused()) node->process().resume();
   }
@@ -267,6 +294,11 @@ const std::vector<std::string_view>& expected_probes() {
       "a batch was not committed before the one that it follows",
       "a batch was rejected",
       "a clean error after an unknown outcome",
+      "a fan-out message did not follow the log",
+      "a fan-out message was not believed",
+      "a forwarded call came back untouched",
+      "a leader handed over",
+      "a question for the position failed",
       "a compaction overtook another",
       "a deletion failed",
       "a follower fell behind a compaction",
@@ -281,6 +313,7 @@ const std::vector<std::string_view>& expected_probes() {
       "another batch was there",
       "another took over first",
       "the barrier failed",
+      "the outcome of a forwarded call is not known",
       "the log was read while it was being compacted",
       "two appends overlapped",
       "sim: a failover lost rows that were visible",
@@ -288,6 +321,9 @@ const std::vector<std::string_view>& expected_probes() {
       "sim: a replica loaded a log",
       "sim: a session moved just before it was declared dead",
       "sim: a session was declared dead",
+      "sim: a call was executed after its caller was told that it is lost",
+      "sim: a call was lost on its way",
+      "sim: a call's answer was lost",
       "sim: a watch stream was closed",
       "sim: a watch was compacted",
       "sim: a watch was complete at the end",
@@ -299,6 +335,7 @@ const std::vector<std::string_view>& expected_probes() {
       "sim: append lost before it was executed",
       "sim: append refused with a clean error",
       "sim: progress by itself",
+      "sim: the leadership was moved",
       "sim: progress on request",
       "sim: two replicas were compared",
   };

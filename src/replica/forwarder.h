@@ -1,0 +1,89 @@
+// What needs the leader, at a replica that does not lead: waits here until somebody leads, travels
+// there, and is answered here when its effects are applied here too, so that a client which reads
+// at this node afterwards sees what it wrote.
+//
+// Thread: the replica's loop.
+// Ownership: owns the calls until they are answered, each exactly once.
+// Invariants: a call is sent again only when it was certainly without effect: never delivered, or
+//   refused with not_leader (log-protocol S3). Otherwise its caller is told that nobody knows.
+// Bounds: options.proposals_max calls.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "replica/lifetime.h"
+#include "replica/peers.h"
+#include "replica/state.h"
+#include "replica/write_queue.h"
+
+namespace lattice::replica {
+
+// A call with its caller.
+struct ForwardedCall {
+  Instant since;
+  PeerCall call;
+  absl::AnyInvocable<void(Result<PeerAnswer>)> done;
+};
+
+class Forwarder {
+ public:
+  class Host {
+   public:
+    virtual ~Host() = default;
+    virtual std::string leader_address() const = 0;
+    virtual void on_announced(const Position& position) = 0;
+    virtual void on_leader_doubtful() = 0;
+    virtual Patience patience() const = 0;
+  };
+
+  Forwarder(State& state, Peers& peers, Host& host) : state_(state), peers_(peers), host_(host) {}
+
+  template <class Answer>
+  void add(PeerCall call, Callback<Answer> done) {
+    add({state_.environment.now(), std::move(call),
+         [done = std::move(done)](Result<PeerAnswer> answer) mutable {
+           if (!answer.ok()) return done(answer.status());
+           Answer* mine = std::get_if<Answer>(&*answer);
+           mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
+         }});
+  }
+  void add(ForwardedCall call);
+  // Another leader, or an address for it.
+  void on_leader_known() { send_waiting(); }
+  // More is applied.
+  void on_applied();
+  // What was not sent; this replica leads now and answers it itself.
+  std::vector<ForwardedCall> take_waiting();
+  // Answers what was not sent with `status`, now and from now on; the rest when it comes back.
+  void close(const Status& status);
+
+ private:
+  struct Answered {
+    Seq seq;
+    Instant since;
+    absl::AnyInvocable<void()> tell;
+  };
+  void send_waiting();
+  void send(ForwardedCall call, const std::string& address);
+  void on_reply(ForwardedCall call, Result<PeerReply> reply);
+  void arm_sweep();
+  void sweep();
+
+  State& state_;
+  Peers& peers_;
+  Host& host_;
+  Lifetime lifetime_;
+  std::deque<ForwardedCall> waiting_;
+  std::deque<Answered> answered_;  // their effects are not applied yet
+  size_t sent_ = 0;
+  bool doubtful_ = false;  // the leader has refused; what waits is sent again a little later
+  Status closed_;
+  std::unique_ptr<Timer> sweep_timer_;
+  std::unique_ptr<Timer> retry_timer_;
+};
+
+}  // namespace lattice::replica

@@ -1,0 +1,142 @@
+// Calls that need the leader: on their way to it, and at it.
+#include <utility>
+#include <variant>
+
+#include "replica/replica.h"
+
+namespace lattice::replica {
+namespace {
+
+using Answered = absl::AnyInvocable<void(Result<PeerAnswer>)>;
+
+template <class Answer>
+Callback<Answer> into(Answered done) {
+  return [done = std::move(done)](Result<Answer> result) mutable {
+    if (!result.ok()) return done(result.status());
+    done(PeerAnswer(std::move(*result)));
+  };
+}
+
+template <class Answer>
+Answered out_of(Callback<Answer> done) {
+  return [done = std::move(done)](Result<PeerAnswer> answer) mutable {
+    if (!answer.ok()) return done(answer.status());
+    Answer* mine = std::get_if<Answer>(&*answer);
+    mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
+  };
+}
+
+PeerCall to_call(PutOperation& op) { return std::move(op.request); }
+PeerCall to_call(DeleteOperation& op) { return std::move(op.request); }
+PeerCall to_call(TxnOperation& op) { return std::move(op.request); }
+PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision, false}; }
+PeerCall to_call(GrantOperation& op) {
+  return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
+}
+PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
+
+}  // namespace
+
+void Replica::run_here(PeerCall call, Origin origin, Answered done) {
+  struct Run {
+    Replica& replica;
+    Origin origin;
+    Answered done;
+
+    void operator()(const PositionCall&) {
+      replica.reads_.run(ReadQueue::Needs::leading,
+                         [done = std::move(done)](const Status& status) mutable {
+                           if (!status.ok()) return done(status);
+                           done(PeerAnswer());
+                         });
+    }
+    void operator()(keyspace::PutRequest& request) {
+      if (Status status = validate(request); !status.ok()) return done(status);
+      replica.writes_.add(
+          PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}}, origin);
+    }
+    void operator()(keyspace::DeleteRangeRequest& request) {
+      if (Status status = validate(request); !status.ok()) return done(status);
+      replica.writes_.add(
+          DeleteOperation{
+              std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
+          origin);
+    }
+    void operator()(keyspace::TxnRequest& request) {
+      if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
+        return done(status);
+      }
+      replica.writes_.add(
+          TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}}, origin);
+    }
+    void operator()(const CompactCall& asked) {
+      replica.compactor_.compact(asked.revision, asked.physical, origin,
+                                 into<Revision>(std::move(done)));
+    }
+    void operator()(const LeaseGrantCall& asked) {
+      replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, origin,
+                                  into<LeaseGrantResult>(std::move(done)));
+    }
+    void operator()(const LeaseRevokeCall& asked) {
+      replica.lease_keeper_.revoke(asked.id, origin, into<Revision>(std::move(done)));
+    }
+    void operator()(const LeaseKeepAliveCall& asked) {
+      replica.lease_keeper_.keep_alive(asked.id, into<LeaseKeepAliveResult>(std::move(done)));
+    }
+    void operator()(const LeaseTimeToLiveCall& asked) {
+      replica.lease_keeper_.time_to_live(asked.id, asked.keys,
+                                         into<LeaseTimeToLiveResult>(std::move(done)));
+    }
+    void operator()(const LeaseLeasesCall&) {
+      replica.lease_keeper_.leases(into<LeaseLeasesResult>(std::move(done)));
+    }
+    void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
+  };
+  std::visit(Run{*this, origin, std::move(done)}, call);
+}
+
+void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) {
+  auto reply = [this, done = std::move(done)](Result<PeerAnswer> answer) mutable {
+    done({state_.epoch, state_.leader, state_.applied, std::move(answer)});
+  };
+  if (failed_ || stopping_) return reply(Error::not_leader);
+  if (const auto* asked = std::get_if<TakeOverCall>(&request.call)) {
+    leadership_.accept(asked->tip);
+    return reply(PeerAnswer());
+  }
+  if (!leads()) return reply(Error::not_leader);
+  run_here(std::move(request.call), Origin::peer, std::move(reply));
+}
+
+void Replica::reroute() {
+  for (Proposal& proposal : writes_.take_waiting()) {
+    switch (proposal.origin) {
+      case Origin::client:
+        forward(std::move(proposal));
+        break;
+      case Origin::peer:
+        proposal.refuse(Error::not_leader);
+        break;
+      case Origin::internal:
+        proposal.refuse(Error::leader_changed);
+        break;
+    }
+  }
+}
+
+void Replica::forward(Proposal proposal) {
+  std::visit(
+      [&](auto& op) {
+        using Op = std::remove_reference_t<decltype(op)>;
+        if constexpr (requires { to_call(op); }) {
+          if (!op.done) return;
+          forwarder_->add(ForwardedCall{proposal.since, to_call(op),
+                                        out_of<typename Op::Answer>(std::move(op.done))});
+        } else {
+          op.done(Status(Error::leader_changed));
+        }
+      },
+      proposal.operation);
+}
+
+}  // namespace lattice::replica
