@@ -19,9 +19,12 @@ enum class RecordKind : uint8_t {
   lease_checkpoint = 5,  // lease, number = remaining TTL in seconds
   compact = 6,           // number = compact revision
   compact_done = 7,      // number = compact revision, version = hash of what survived at it
-  takeover = 8,          // number = new epoch, value = incarnation (16 bytes)
+  takeover = 8,          // number = new epoch, value = incarnation (16 bytes), lease and version =
+                         // the server's system identifier and timeline, 0 where it has none
   alarm_on = 9,          // number = alarm type, lease = member id
   alarm_off = 10,        // number = alarm type, lease = member id
+  history_lost = 11,     // what was acknowledged up to revision `number` may be gone; value = the
+                         // position that is no longer in the chain (seq, digest), or empty
 };
 
 constexpr bool changes_key(RecordKind kind) {

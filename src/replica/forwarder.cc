@@ -67,7 +67,7 @@ void Forwarder::add(ForwardedCall call) {
 void Forwarder::send_waiting() {
   if (waiting_.empty()) return;
   const std::string address = host_.leader_address();
-  if (address.empty()) return;
+  if (address.empty()) return retry_later();
   doubtful_ = false;
   for (ForwardedCall& call : std::exchange(waiting_, {})) send(std::move(call), address);
 }
@@ -92,13 +92,7 @@ void Forwarder::on_reply(ForwardedCall call, Result<PeerReply> reply) {
     arm_sweep();
     doubtful_ = true;
     host_.on_leader_doubtful();
-    if (retry_timer_ == nullptr) {
-      retry_timer_ = state_.environment.after(retry_interval, [this] {
-        retry_timer_.reset();
-        send_waiting();
-      });
-    }
-    return;
+    return retry_later();
   }
   if (!reply.ok()) {
     state_.observer.on_rare("the outcome of a forwarded call is not known");
@@ -114,6 +108,14 @@ void Forwarder::on_reply(ForwardedCall call, Result<PeerReply> reply) {
                        }});
   arm_sweep();
   host_.on_announced(position);
+}
+
+void Forwarder::retry_later() {
+  if (retry_timer_ != nullptr) return;
+  retry_timer_ = state_.environment.after(retry_interval, [this] {
+    retry_timer_.reset();
+    send_waiting();
+  });
 }
 
 void Forwarder::on_applied() {

@@ -70,6 +70,7 @@ class Forwarder {
   void send_waiting();
   void send(ForwardedCall call, const std::string& address);
   void on_reply(ForwardedCall call, Result<PeerReply> reply);
+  void retry_later();
   void arm_sweep();
   void sweep();
 

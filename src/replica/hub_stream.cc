@@ -128,6 +128,10 @@ void HubStream::charge(size_t bytes) {
   if (hub_ != nullptr && outstanding_ >= hub_->state_.options.stream_bytes) blocked_ = true;
 }
 
+void HubStream::list_watches(std::vector<keyspace::WatcherToken>* tokens) const {
+  for (const auto& [id, token] : watches_) tokens->push_back(token);
+}
+
 void HubStream::consumed(size_t bytes) {
   outstanding_ -= std::min(bytes, outstanding_);
   if (hub_ == nullptr || !blocked_) return;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <variant>
+#include <vector>
 
 #include "replica/watch_hub.h"
 
@@ -29,6 +30,7 @@ class HubStream : public WatchStream {
   WatchSink& sink() { return sink_; }
   bool has_room() const { return !blocked_; }
   void charge(size_t bytes);
+  void list_watches(std::vector<keyspace::WatcherToken>* tokens) const;
   // Handles requests that had to wait. The stream may be gone after.
   void run_requests();
   void close(const Status& status);

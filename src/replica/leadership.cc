@@ -75,8 +75,11 @@ void Leadership::on_loaded(const Status& status) {
   const bool may_pass = session_ != nullptr && ++loads_ < loads_max;
   if (status.error() == Error::backend_corrupt && !may_pass) return fail(status);
   if (!status.ok()) {
-    reader_.restart();
-    return later(retry_interval, &Leadership::load);
+    // What had been read before is shown already, and only more of it was asked for.
+    if (reader_.loaded() && status.error() != Error::compacted) {
+      return later(retry_interval, &Leadership::load);
+    }
+    return reload(status);
   }
   enter(Role::following);
   if (session_ == nullptr) {
@@ -87,7 +90,10 @@ void Leadership::on_loaded(const Status& status) {
   // Deletions end before their compact_done is appended. Without one that was there when the
   // reading began, it is read again, unless there is no leader to delete anything.
   doubtful_ = session_ != nullptr && !reader_.settled_at(load_began_);
-  if (!doubtful_) host_.on_progress();
+  if (!doubtful_) loads_ = 0;
+  // Whether the history is still the one that was shown before is looked at first.
+  if (presentable()) host_.on_progress();
+  if (witness_) return check_witness();
   session_ == nullptr ? take_over() : follow();
 }
 
@@ -101,8 +107,9 @@ void Leadership::catch_up() {
 
 void Leadership::on_caught_up(const Status& status) {
   if (!leads()) return;  // the session has died meanwhile
-  if (status.error() == Error::backend_corrupt) return fail(status);
-  if (status.error() == Error::compacted) return reload(Error::leader_changed);
+  if (status.error() == Error::backend_corrupt && session_ == nullptr) return fail(status);
+  if (status.error() == Error::backend_corrupt || status.error() == Error::compacted)
+    return reload(Error::leader_changed);
   if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
   enter(Role::leading);
   const BatchHeader& tip = reader_.tip();
@@ -120,6 +127,7 @@ void Leadership::on_caught_up(const Status& status) {
 void Leadership::reload(const Status& status) {
   if (!active()) return;
   if (resolver_.busy()) return fail({Error::backend_corrupt, "the log was lost during an append"});
+  keep_witness();
   reader_.restart();
   enter(Role::loading);
   host_.on_stepped_down(status);

@@ -10,10 +10,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "replica/append_resolver.h"
 #include "replica/lifetime.h"
 #include "replica/log_reader.h"
+#include "replica/peers.h"
 #include "replica/session_keeper.h"
 #include "replica/state.h"
 
@@ -39,6 +41,8 @@ class Leadership : private SessionKeeper::Host {
     // The session was not valid for a while, and is again: nobody took over meanwhile.
     virtual void on_session_regained() = 0;
     virtual void on_failed(const Status& status) = 0;
+    // The leader must hear of this: its log is not what it was.
+    virtual void tell_leader(const WitnessCall& witness) = 0;
     // Nothing is staged, so that the log may be read into the state.
     virtual bool quiet() const = 0;
   };
@@ -56,6 +60,8 @@ class Leadership : private SessionKeeper::Host {
   void hand_over(absl::AnyInvocable<void(const Position& tip)> ask, StatusCallback done);
   // A leader has stepped down behind `tip` and wants this replica to take over.
   void accept(const Position& tip);
+  // Another replica has applied what it no longer finds in the log (H3).
+  void on_witness(const WitnessCall& witness);
 
   // Somebody who knows says that the log is committed up to here.
   void on_announced(const Position& position);
@@ -108,6 +114,17 @@ class Leadership : private SessionKeeper::Host {
   void on_leader_row(const Incarnation& leader, Instant asked,
                      const Result<std::optional<SessionRow>>& row);
   void declare_dead(const SessionRow& row);
+  // ---- A history that was lost (leadership_history.cc) ----
+  void keep_witness();
+  void check_witness();
+  void on_witness_look(const Result<Log::LookReply>& reply);
+  // What was acknowledged is gone, and the log has not said so yet: nothing may be shown.
+  bool history_lost() const { return lost_ && state_.history_base <= lost_->revision; }
+  // Nothing in memory proves that history was kept when the database moved to another server.
+  bool server_changed() const;
+  void append_jump(Batch* batch) const;
+  // What was read may be shown.
+  bool presentable() const { return !doubtful_ && !witness_ && !history_lost(); }
   // ---- Taking over ----
   void take_over();
   void on_takeover(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
@@ -147,7 +164,11 @@ class Leadership : private SessionKeeper::Host {
   std::optional<Instant> seen_since_;
   Instant unchanged_at_;                  // the last look that showed seen_ was later than this
   std::optional<Instant> renewed_after_;  // the newest renewal that was noticed is younger
-  bool hinted_ = false;                   // while the log was read
+  // The newest position that this replica had applied before it read the log anew, until it was
+  // seen to be in the chain; and once it was seen not to be.
+  std::optional<WitnessCall> witness_;
+  std::optional<WitnessCall> lost_;
+  bool hinted_ = false;  // while the log was read
   // Until then another is to take over, not this replica (hand_over).
   Instant defers_until_;
   StatusCallback handed_over_;

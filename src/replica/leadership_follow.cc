@@ -39,7 +39,8 @@ void Leadership::on_head(const Known& known, const Result<LogHead>& head) {
       state_.observer.on_rare("a batch that was read ahead has vanished");
       return reload(Error::leader_changed);
     }
-    return fail({Error::backend_corrupt, "the log has lost acknowledged batches"});
+    state_.observer.on_rare("the log has lost acknowledged batches");
+    return reload(Error::leader_changed);
   }
   if (newest.seq <= reader_.tip().seq) return examine_leader();
   // A hint has begun to read meanwhile.
@@ -57,12 +58,11 @@ void Leadership::on_followed(const Status& status) {
 bool Leadership::settle_read(const Status& status) {
   if (status.error() == Error::backend_corrupt) {
     // What was only read ahead may have vanished in a failover and others stand in its place.
-    if (state_.applied.seq == reader_.tip().seq) {
-      fail(status);
-    } else {
-      state_.observer.on_rare("batches that were read ahead were replaced");
-      reload(Error::leader_changed);
-    }
+    state_.observer.on_rare(state_.applied.seq == reader_.tip().seq
+                                ? "acknowledged batches were replaced"
+                                : "batches that were read ahead were replaced");
+    // A log that is broken says so again when it is read from its beginning.
+    reload(Error::leader_changed);
     return false;
   }
   if (status.error() == Error::compacted) {
@@ -70,7 +70,7 @@ bool Leadership::settle_read(const Status& status) {
     reload(Error::leader_changed);
     return false;
   }
-  if (status.ok() && !doubtful_) host_.on_progress();
+  if (status.ok() && presentable()) host_.on_progress();
   host_.on_read();
   return role_ == Role::following;
 }
@@ -130,6 +130,7 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
     return declare_dead(seen_);
   }
   follow_later(state_.options.poll_interval);
+  if (history_lost()) host_.tell_leader(*lost_);
   // Where nothing else reaches this replica, the row still tells how far its leader has come.
   if (session.announced.seq > state_.applied.seq) on_announced(session.announced);
 }
@@ -161,7 +162,8 @@ void Leadership::hint() {
 void Leadership::on_hinted(const Status& status) {
   if (role_ != Role::following || !settle_read(status) || !status.ok()) return;
   if (leader() != seen_.incarnation) return look();
-  if (hinted_ || reader_.lacks_announced()) hint();
+  // Not because something announced is missing: it may be lost for good.
+  if (hinted_) hint();
 }
 
 void Leadership::on_announced(const Position& position) {
@@ -172,7 +174,7 @@ void Leadership::on_announced(const Position& position) {
     settle_read(status);
     return;
   }
-  if (state_.applied.seq != before && !doubtful_) host_.on_progress();
+  if (state_.applied.seq != before && presentable()) host_.on_progress();
   if (role_ != Role::following) return;
   if (leader() != leader_before || leader() != seen_.incarnation) return look();
   if (reader_.lacks_announced()) hint();

@@ -1,5 +1,6 @@
 // How a replica begins to lead, and how it lets another one.
 #include <chrono>
+#include <numeric>
 #include <utility>
 
 #include "replica/leadership.h"
@@ -41,7 +42,10 @@ void Leadership::take_over() {
   record.number = static_cast<int64_t>(header.epoch.value);
   record.value = Bytes::copy(
       {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
+  record.lease = LeaseId(static_cast<int64_t>(state_.log.server().system));
+  record.version = static_cast<int64_t>(state_.log.server().timeline);
   batch->records.push_back(std::move(record));
+  if (history_lost() || server_changed()) append_jump(batch.get());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
   const Batch& content = *batch;  // kept alive by the callback
   resolver_.append(batch,
@@ -76,7 +80,8 @@ void Leadership::become_leader(const Batch& batch) {
     Log::LoadedBatch own;
     own.header = batch.header;
     own.seq = batch.header.seq;
-    own.indexes = {0};
+    own.indexes.resize(batch.records.size());
+    std::iota(own.indexes.begin(), own.indexes.end(), 0);
     own.records = batch.records;
     status = state_.replay(own);
   }

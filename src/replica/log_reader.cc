@@ -65,6 +65,9 @@ void LogReader::take(Log::LoadedBatch batch) {
       compact_ = state_.compact_read = batch.seq;
     }
     if (record.kind == keyspace::RecordKind::compact_done) done_seq_ = batch.seq;
+    if (record.kind == keyspace::RecordKind::takeover) {
+      server_ = {static_cast<uint64_t>(record.lease.value), static_cast<uint64_t>(record.version)};
+    }
   }
   // What this batch's leader knew to be committed is applied (docs/decisions/0004). A trimmed
   // header lies behind a finished compaction: durable and announced long ago.
@@ -179,6 +182,7 @@ void LogReader::restart() {
   done_ = nullptr;
   state_.reset();
   ahead_.clear();
+  server_ = {};
   announced_ = {};
   tip_ = {};
   hole_ = {};

@@ -48,6 +48,8 @@ class LogReader {
   // Begins again with an empty state.
   void restart();
 
+  // Where the newest takeover that was read was appended.
+  const LogServer& server() const { return server_; }
   // How often it has begun again.
   uint64_t restarts() const { return restarts_; }
   // The newest batch read, applied or not; seq 0: none. Its epoch and incarnation name the leader.
@@ -75,6 +77,7 @@ class LogReader {
   Lifetime lifetime_;
   std::deque<Log::LoadedBatch> ahead_;
   BatchHeader tip_;
+  LogServer server_;
   Position announced_;  // the newest
   bool loaded_ = false;
   Done done_;

@@ -57,6 +57,10 @@ class Observer {
   // The log is not the one that this replica has read: nothing is served any more.
   virtual void on_failed(const Status&) {}
 
+  // The database has lost what was acknowledged, or may have: the revision jumps to `base`, and all
+  // below counts as compacted (H3).
+  virtual void on_history_lost(Revision /*acknowledged*/, Revision /*base*/) {}
+
   // A branch that is seldom taken was taken; the simulator checks that each one is, some time.
   virtual void on_rare(std::string_view /*branch*/) {}
 

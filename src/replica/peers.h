@@ -46,13 +46,19 @@ struct LeaseLeasesCall {};
 struct TakeOverCall {
   Position tip;
 };
+// From a replica that has applied what the log no longer contains: up to `revision` it was
+// acknowledged. The leader looks for itself, and ends the history (H3).
+struct WitnessCall {
+  Position position;
+  Revision revision;
+};
 
-using PeerCall =
-    std::variant<PositionCall, keyspace::PutRequest, keyspace::DeleteRangeRequest,
-                 keyspace::TxnRequest, CompactCall, LeaseGrantCall, LeaseRevokeCall,
-                 LeaseKeepAliveCall, LeaseTimeToLiveCall, LeaseLeasesCall, TakeOverCall>;
+using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::DeleteRangeRequest,
+                              keyspace::TxnRequest, CompactCall, LeaseGrantCall, LeaseRevokeCall,
+                              LeaseKeepAliveCall, LeaseTimeToLiveCall, LeaseLeasesCall,
+                              TakeOverCall, WitnessCall>;
 
-// The answer to the call of the same index: nothing for a PositionCall and a TakeOverCall.
+// The answer to the call of the same index: nothing for those that have no result here.
 using PeerAnswer = std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
                                 keyspace::TxnResult, Revision, LeaseGrantResult,
                                 LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult>;

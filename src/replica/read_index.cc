@@ -30,7 +30,7 @@ void ReadIndex::ask_later() {
 void ReadIndex::ask() {
   if (!joined_ || asking_ >= asking_max) return;
   const std::string address = host_.leader_address();
-  if (address.empty()) return;  // on_leader_known() goes on
+  if (address.empty()) return retry_later();
   joined_ = false;
   const Round round = joining_++;
   ++asking_;
@@ -48,12 +48,19 @@ void ReadIndex::on_reply(Round round, uint64_t leaders, const Result<PeerReply>&
     joined_ = true;
     state_.observer.on_rare("a question for the position failed");
     host_.on_leader_doubtful();
-    retry_timer_ = state_.environment.after(retry_interval, [this] { ask(); });
-    return;
+    return retry_later();
   }
   answers_.push_back({round, reply->position.seq});
   host_.on_announced(reply->position);
   if (joined_) ask_later();
+}
+
+void ReadIndex::retry_later() {
+  if (retry_timer_ != nullptr) return;
+  retry_timer_ = state_.environment.after(retry_interval, [this] {
+    retry_timer_.reset();
+    ask();
+  });
 }
 
 bool ReadIndex::on_applied() {

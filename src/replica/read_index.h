@@ -57,6 +57,7 @@ class ReadIndex {
   };
   void ask_later();
   void ask();
+  void retry_later();
   void on_reply(Round round, uint64_t leaders, const Result<PeerReply>& reply);
 
   State& state_;

@@ -100,6 +100,9 @@ Status validate_record(const Record& record) {
     case RecordKind::alarm_on:
     case RecordKind::alarm_off:
       return {};
+    case RecordKind::history_lost:
+      if (record.number < 0) return corrupt("history lost below revision 0");
+      return {};
   }
   return corrupt("unknown kind; a newer Lattice may have written it");
 }

@@ -90,6 +90,10 @@ void Replica::on_committed(const Batch& batch) {
 // Batches were applied: watches and the compaction look at what is new.
 void Replica::apply_effects() {
   hub_.distribute();
+  if (told_base_ != state_.history_base) {
+    told_base_ = state_.history_base;
+    hub_.on_history_lost();
+  }
   if (told_compacted_ != state_.keyspace.compact_revision()) {
     told_compacted_ = state_.keyspace.compact_revision();
     hub_.on_compacted();
@@ -114,8 +118,7 @@ void Replica::on_announced(const Position& position) {
 // ---- Leadership::Host ----
 
 void Replica::on_leading() {
-  loaded_ = true;
-  hub_.serve();
+  if (!finish_load()) return;
   apply_effects();
   announcer_.announce();
   lease_keeper_.on_leading();
@@ -152,13 +155,21 @@ void Replica::on_caught_up() {
   writes_.resume();
 }
 
-void Replica::on_progress() {
-  if (!loaded_ && reader_.loaded()) {
-    if (Status status = compactor_.verify_loaded(); !status.ok()) return on_failed(status);
-    loaded_ = true;
-    hub_.serve();
-    reads_.wake();
+bool Replica::finish_load() {
+  if (loaded_ || !reader_.loaded()) return true;
+  if (Status status = compactor_.verify_loaded(); !status.ok()) {
+    on_failed(status);
+    return false;
   }
+  loaded_ = true;
+  told_base_ = state_.history_base;
+  hub_.serve();
+  reads_.wake();
+  return true;
+}
+
+void Replica::on_progress() {
+  if (!finish_load()) return;
   apply_effects();
   if (!leads()) return;
   reads_.wake();

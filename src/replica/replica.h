@@ -140,6 +140,7 @@ class Replica final : public Api,
   void on_progress() override;
   void on_leader_known() override;
   void on_read() override { announcer_.on_read(); }
+  void tell_leader(const WitnessCall& witness) override;
   void on_session_regained() override { lease_keeper_.on_regained(); }
   void on_failed(const Status& status) override;
   bool quiet() const override { return writes_.quiet(); }
@@ -155,7 +156,8 @@ class Replica final : public Api,
   void reroute();
   void forward(Proposal proposal);
 
-  void load_finished();
+  // The log was read once and may be shown. Answers false when it turns out to be broken.
+  bool finish_load();
   void apply_effects();
   void finish_stop(StatusCallback done, Instant give_up);
 
@@ -182,6 +184,7 @@ class Replica final : public Api,
   bool failed_ = false;
   bool stopping_ = false;
   Revision told_compacted_{-1};  // the compact revision that watches know of
+  Revision told_base_{0};        // likewise State::history_base
   std::unique_ptr<Timer> stop_timer_;
 };
 

@@ -91,6 +91,10 @@ void Replica::run_here(PeerCall call, Origin origin, Answered done) {
       replica.lease_keeper_.leases(into<LeaseLeasesResult>(std::move(done)));
     }
     void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
+    void operator()(const WitnessCall& witness) {
+      replica.leadership_.on_witness(witness);
+      done(PeerAnswer());
+    }
   };
   std::visit(Run{*this, origin, std::move(done)}, call);
 }
@@ -106,6 +110,12 @@ void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> don
   }
   if (!leads()) return reply(Error::not_leader);
   run_here(std::move(request.call), Origin::peer, std::move(reply));
+}
+
+void Replica::tell_leader(const WitnessCall& witness) {
+  const std::string address = leader_address();
+  if (links_.peers == nullptr || address.empty()) return;
+  links_.peers->call(address, {witness, options_.request_timeout}, [](const Result<PeerReply>&) {});
 }
 
 void Replica::reroute() {

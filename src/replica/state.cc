@@ -19,6 +19,9 @@ void State::note(RecordId id, const Record& record) {
         std::memcpy(leader.data(), record.value.data(), leader.size());
       }
       break;
+    case RecordKind::history_lost:
+      history_base = record.revision;
+      break;
     case RecordKind::compact:
       compaction = {Revision(record.number), id.seq, false, 0};
       keyspace.set_compact_revision(compaction.revision, log_whole);
@@ -117,6 +120,7 @@ void State::reset() {
   applied = {};
   epoch = {};
   leader = {};
+  history_base = {};
   compaction = {};
   compact_read = {};
   log_whole = true;

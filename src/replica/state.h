@@ -59,6 +59,8 @@ struct State {
   Position applied;
   Epoch epoch;  // of the newest takeover, and who appended it
   Incarnation leader{};
+  // The newest jump: everything below this revision is another history (log-protocol H3).
+  Revision history_base{0};
   CompactionState compaction;
   // Of the newest batch with a `compact` record that was read, applied or not. While it is newer
   // than compaction.seq, the log may lack what only the older compaction kept.

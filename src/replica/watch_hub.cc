@@ -235,6 +235,17 @@ void WatchHub::on_compacted() {
   end_busy();
 }
 
+void WatchHub::on_history_lost() {
+  std::vector<Token> tokens;
+  for (const auto& [number, stream] : streams_) stream->list_watches(&tokens);
+  busy_ = true;
+  for (const Token token : tokens) {
+    Watcher* watcher = find(token);
+    if (watcher != nullptr && !watcher->compacted) tell_compacted(*watcher);
+  }
+  end_busy();
+}
+
 void WatchHub::tell_compacted(Watcher& watcher) {
   unindex(watcher);
   state_.observer.on_rare("a watch was overtaken by a compaction");

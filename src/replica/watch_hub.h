@@ -59,6 +59,9 @@ class WatchHub {
   void close(const Status& status);
   // Batches were applied. Requires: called after each one, before its callers are told.
   void distribute();
+  // What watches were given may be no part of the history any more: all are told that it is
+  // compacted, so that their clients list again.
+  void on_history_lost();
   // The compact revision has moved: watches that it has overtaken are told so.
   void on_compacted();
 

@@ -52,7 +52,11 @@ class Node : private replica::Observer {
     say(leads ? "leads" : somebody ? "follows" : "knows no leader");
   }
   void say(std::string_view what) const;
-  void on_failed(const Status& status) override { failure_ = "failed: " + status.detail(); }
+  void on_failed(const Status& status) override {
+    failure_ = "failed: " + status.detail();
+    say(failure_);
+  }
+  void on_session_trouble(const Status& status) override { say(status.detail()); }
   void on_load(const LoadProgress& progress) override {
     if (progress.done && progress.batches > 0) probes_.hit("sim: a replica loaded a log");
   }

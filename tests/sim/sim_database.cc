@@ -29,6 +29,14 @@ size_t SimDatabase::fail_over() {
   return lost;
 }
 
+void SimDatabase::fail_over_losing(size_t rows) {
+  ++server_;
+  for (; rows > 0 && !rows_.empty(); --rows) {
+    truth_.erase(rows_.rbegin()->first);
+    rows_.erase(std::prev(rows_.end()));
+  }
+}
+
 void SimDatabase::remove(const std::vector<keyspace::RecordId>& records) {
   for (const keyspace::RecordId& record : records) {
     const auto at = rows_.find(record.seq.value);

@@ -46,6 +46,8 @@ class SimDatabase {
   }
   // A standby is promoted: rows that were not durable are gone. Answers how many.
   size_t fail_over();
+  // An asynchronous standby is promoted: so many of the newest rows are gone, acknowledged or not.
+  void fail_over_losing(size_t rows);
 
   void remove(const std::vector<keyspace::RecordId>& records);
   void trim(Seq below);
@@ -54,7 +56,8 @@ class SimDatabase {
   std::map<replica::Incarnation, replica::SessionRow>& sessions() { return sessions_; }
   const std::map<uint64_t, Committed>& truth() const { return truth_; }
 
-  bool full = false;  // every append is refused for lack of space
+  bool asynchronous = false;  // what is durable here need not survive a failover
+  bool full = false;          // every append is refused for lack of space
 
  private:
   SimWorld& world_;

@@ -50,6 +50,8 @@ class SimLog : public replica::Log {
   const replica::LogId& id() const override { return database_.id(); }
   bool exclusive() const override { return exclusive_; }
   uint64_t connection() const override { return connection_; }
+  replica::LogServer server() const override { return {1, connection_}; }
+  bool survives_failover() const override { return !database_.asynchronous; }
   void load(Seq after, OnBatch on_batch, StatusCallback done) override;
   void append(std::shared_ptr<const replica::Batch> batch,
               absl::AnyInvocable<void(replica::AppendReply)> done) override;

@@ -1,0 +1,101 @@
+// What a replica does when the log no longer contains what was acknowledged: an asynchronous
+// standby was promoted, an old backup restored (log-protocol H3). One appended batch jumps: the
+// revision goes beyond anything ever acknowledged, everything below counts as compacted, all
+// watches end. The leader appends it; a replica that alone knows of the loss tells the leader, and
+// shows nothing meanwhile.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "replica/leadership.h"
+
+namespace lattice::replica {
+namespace {
+
+constexpr int64_t jump = 1'000'000'000;
+
+Bytes position_bytes(const Position& position) {
+  std::string bytes;
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    bytes += static_cast<char>(position.seq.value >> shift);
+  }
+  bytes.append(reinterpret_cast<const char*>(position.digest.data()), position.digest.size());
+  return Bytes::copy(bytes);
+}
+
+}  // namespace
+
+// The state is about to be thrown away, and with it the memory of what was acknowledged.
+void Leadership::keep_witness() {
+  if (session_ == nullptr || witness_ || state_.applied.seq == Seq(0)) return;
+  witness_ = WitnessCall{state_.applied, state_.keyspace.visible_revision()};
+}
+
+void Leadership::on_witness(const WitnessCall& witness) {
+  if (!leads() || session_ == nullptr || witness_) return;
+  if (witness.revision < state_.history_base || witness.position.seq == Seq(0)) return;
+  witness_ = witness;
+  check_witness();
+}
+
+void Leadership::check_witness() {
+  if (!active() || !witness_) return;
+  state_.log.look(witness_->position.seq,
+                  lifetime_.guard([this](const Result<Log::LookReply>& reply) {
+                    if (active() && witness_) on_witness_look(reply);
+                  }));
+}
+
+void Leadership::on_witness_look(const Result<Log::LookReply>& reply) {
+  if (!reply.ok()) return later(state_.options.poll_interval, &Leadership::check_witness);
+  const WitnessCall witness = *std::exchange(witness_, std::nullopt);
+  // A header that was trimmed lies behind a compaction of this very history.
+  const bool lost = reply->header ? reply->header->digest != witness.position.digest
+                                  : reply->newest < witness.position.seq;
+  if (lost && witness.revision >= state_.history_base) {
+    state_.observer.on_rare("acknowledged history was lost");
+    if (!lost_ || lost_->revision < witness.revision) lost_ = witness;
+  }
+  if (role_ == Role::following) {
+    if (presentable()) host_.on_progress();
+    follow();
+  } else if (leads() && history_lost()) {
+    // It takes over from itself, by a batch that jumps; nothing is answered in between.
+    step_down(Error::leader_changed);
+  }
+}
+
+bool Leadership::server_changed() const {
+  if (state_.log.survives_failover() || session_ == nullptr) return false;
+  const LogServer now = state_.log.server();
+  const LogServer& before = reader_.server();
+  if (now.system == 0 || before.system == 0 || now == before) return false;
+  // Who led until now knows what it has acknowledged, and would have missed it.
+  return reader_.tip().incarnation != session_->incarnation();
+}
+
+// Requires: the batch holds its takeover record; its digest is not computed yet.
+void Leadership::append_jump(Batch* batch) const {
+  BatchHeader& header = batch->header;
+  const Revision acknowledged =
+      lost_ ? std::max(lost_->revision, header.last_revision) : header.last_revision;
+  const Revision base = acknowledged + jump;
+  header.last_revision = base;
+  batch->records.front().revision = base;
+  keyspace::Record lost;
+  lost.kind = keyspace::RecordKind::history_lost;
+  lost.revision = base;
+  lost.number = acknowledged.value;
+  if (lost_) lost.value = position_bytes(lost_->position);
+  batch->records.push_back(std::move(lost));
+  keyspace::Record compact;
+  compact.kind = keyspace::RecordKind::compact;
+  compact.revision = base;
+  compact.number = base.value;
+  batch->records.push_back(std::move(compact));
+  header.record_count = static_cast<uint32_t>(batch->records.size());
+  state_.observer.on_history_lost(acknowledged, base);
+}
+
+}  // namespace lattice::replica

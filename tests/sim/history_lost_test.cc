@@ -1,0 +1,205 @@
+// What happens when the database loses what was acknowledged (log-protocol H3, reliability.md 52).
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "sim/cluster.h"
+
+namespace lattice::sim {
+namespace {
+
+using keyspace::PutRequest;
+using keyspace::RangeRequest;
+using keyspace::RangeResult;
+
+constexpr int64_t jump = 1'000'000'000;
+
+class Sink : public replica::WatchSink {
+ public:
+  void on_created(WatchId, Revision, replica::WatchRefusal) override {}
+  void on_events(WatchId, Revision, bool, replica::WatchEvents events) override {
+    count += events->size();
+  }
+  void on_progress(WatchId, Revision) override {}
+  void on_compacted(WatchId, Revision revision) override { compacted = revision.value; }
+  void on_canceled(WatchId, Revision) override {}
+  void on_closed(Status) override { closed = true; }
+  bool ended() const { return closed || compacted > 0; }
+
+  size_t count = 0;
+  int64_t compacted = 0;
+  bool closed = false;
+};
+
+struct Trio {
+  explicit Trio(bool with_fanout = true) {
+    database.asynchronous = true;
+    for (int i = 0; i < 3; ++i) {
+      nodes.push_back(
+          std::make_unique<Node>(world, database, probes, Bug::none, false,
+                                 Node::Ties{&network, with_fanout, "node " + std::to_string(i)}));
+      nodes.back()->faults() = {0, 0, 0, 0, 0, 0, false};
+    }
+    network.faults() = {0, 0, 0, 0, 0, 0};
+    for (auto& node : nodes) node->start();
+    world.run_for(std::chrono::seconds(3));
+    REQUIRE(leader() != nullptr);
+  }
+
+  Node* leader() {
+    for (auto& node : nodes) {
+      if (node->running() && node->replica()->can_linearize()) return node.get();
+    }
+    return nullptr;
+  }
+  Node* follower() {
+    for (auto& node : nodes) {
+      if (node.get() != leader()) return node.get();
+    }
+    return nullptr;
+  }
+  // Answers the revision of the put, which is tried until it is answered.
+  int64_t put(Node& node, const std::string& key) {
+    int64_t revision = 0;
+    for (int attempt = 0; attempt < 5 && revision == 0; ++attempt) {
+      PutRequest request;
+      request.key = key;
+      request.value = "v";
+      bool answered = false;
+      node.replica()->put(std::move(request), [&](const Result<keyspace::PutResult>& result) {
+        answered = true;
+        if (result.ok()) revision = result->header_revision.value;
+      });
+      for (int i = 0; i < 1000 && !answered; ++i) world.run_for(std::chrono::milliseconds(10));
+    }
+    return revision;
+  }
+  Result<RangeResult> get(Node& node, std::string key, int64_t revision = 0) {
+    RangeRequest request;
+    request.range.key = std::move(key);
+    request.revision = Revision(revision);
+    Result<RangeResult> answer = Error::timeout;
+    node.replica()->range(std::move(request),
+                          [&](Result<RangeResult> result) { answer = std::move(result); });
+    world.run_for(std::chrono::seconds(1));
+    return answer;
+  }
+  // Every node shows the same, and nothing of what was lost.
+  void check_agreement(int64_t above) {
+    std::map<uint32_t, int> hashes;
+    for (auto& node : nodes) {
+      CHECK(node->failure().empty());
+      CHECK(node->replica()->applied_revision().value > above);
+      const auto there = get(*node, "kept");
+      REQUIRE(there.ok());
+      CHECK(there->count == 1);
+      CHECK(there->header_revision.value > above);
+      const auto gone = get(*node, "lost");
+      REQUIRE(gone.ok());
+      CHECK(gone->count == 0);
+      CHECK(get(*node, "kept", 2).error() == Error::compacted);
+      node->replica()->hash_kv(Revision(0), [&](const Result<keyspace::HashResult>& hash) {
+        if (hash.ok()) ++hashes[hash->hash];
+      });
+    }
+    world.run_for(std::chrono::seconds(1));
+    CHECK(hashes.size() == 1);
+  }
+
+  SimWorld world{7};
+  SimDatabase database{world};
+  Probes probes;
+  SimNetwork network{world, probes};
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+replica::WatchCreate watch_all() {
+  replica::WatchCreate create;
+  create.range = {std::string(1, '\0'), std::string(1, '\0')};
+  return create;
+}
+
+}  // namespace
+
+TEST_CASE("a tail that was lost ends the history at every node") {
+  for (const bool with_fanout : {true, false}) {
+    CAPTURE(with_fanout);
+    Trio f(with_fanout);
+    REQUIRE(f.put(*f.leader(), "kept") == 2);
+    std::vector<std::unique_ptr<Sink>> sinks;
+    std::vector<std::unique_ptr<replica::WatchStream>> streams;
+    for (auto& node : f.nodes) {
+      sinks.push_back(std::make_unique<Sink>());
+      streams.push_back(node->replica()->open_watch_stream(*sinks.back()));
+      streams.back()->create(watch_all());
+    }
+    f.world.run_for(std::chrono::seconds(1));
+    int64_t acknowledged = 0;
+    for (int i = 0; i < 3; ++i) acknowledged = f.put(*f.follower(), "lost");
+    REQUIRE(acknowledged == 5);
+    f.world.run_for(std::chrono::seconds(1));
+    const uint64_t epoch = f.leader()->replica()->epoch();
+
+    f.database.fail_over_losing(3);
+    const int64_t next = f.put(*f.nodes.front(), "new");
+    CHECK(next > acknowledged + jump);
+    f.world.run_for(std::chrono::seconds(4));
+    f.check_agreement(acknowledged + jump - 1);
+    for (auto& node : f.nodes) CHECK(node->replica()->epoch() > epoch);
+    for (const auto& sink : sinks) CHECK(sink->ended());
+  }
+}
+
+TEST_CASE("a loss that only a follower knows of is told to the leader") {
+  Trio f;
+  REQUIRE(f.put(*f.leader(), "kept") == 2);
+  f.world.run_for(std::chrono::seconds(1));
+  Node* witness = f.follower();
+  REQUIRE(f.put(*f.leader(), "lost") == 3);
+  f.world.run_for(std::chrono::seconds(1));
+  // Only the witness survives the failover with its memory.
+  for (auto& node : f.nodes) {
+    if (node.get() != witness) node->crash();
+  }
+  witness->process().pause();
+  f.database.asynchronous = false;  // nor does the server's timeline tell
+  f.database.fail_over_losing(1);
+  for (auto& node : f.nodes) {
+    if (node.get() != witness) node->start();
+  }
+  f.world.run_for(std::chrono::seconds(4));
+  REQUIRE(f.leader() != nullptr);
+  CHECK(f.leader() != witness);
+  CHECK(f.put(*f.leader(), "other") == 3);  // nobody knows yet
+  witness->process().resume();
+  f.world.run_for(std::chrono::seconds(4));
+  f.check_agreement(3 + jump - 1);
+}
+
+TEST_CASE("another server than before is reason enough where commits need not be there") {
+  Trio f;
+  REQUIRE(f.put(*f.leader(), "kept") == 2);
+  REQUIRE(f.put(*f.leader(), "lost") == 3);
+  for (auto& node : f.nodes) node->crash();
+  f.database.fail_over_losing(1);
+  for (auto& node : f.nodes) node->start();
+  f.world.run_for(std::chrono::seconds(4));
+  f.check_agreement(2 + jump - 1);
+
+  // The same server once more: no further jump.
+  const int64_t before = f.nodes.front()->replica()->applied_revision().value;
+  for (auto& node : f.nodes) node->crash();
+  for (auto& node : f.nodes) node->start();
+  f.world.run_for(std::chrono::seconds(4));
+  CHECK(f.nodes.front()->replica()->applied_revision().value == before);
+}
+
+TEST_CASE("a failover that lost nothing changes nothing for a leader that lived through it") {
+  Trio f;
+  REQUIRE(f.put(*f.leader(), "kept") == 2);
+  f.database.fail_over_losing(0);
+  f.world.run_for(std::chrono::seconds(3));
+  CHECK(f.put(*f.follower(), "more") == 3);
+}
+
+}  // namespace lattice::sim
