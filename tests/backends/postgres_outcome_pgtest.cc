@@ -239,7 +239,7 @@ TEST_CASE("postgres outcomes: renewals and declarations under terminated backend
   auto sessions = world.store().open_sessions();
   const auto mine = incarnation_of(1);
   REQUIRE(await_status(world, [&](StatusCallback done) {
-            sessions->open(mine, "here", std::move(done));
+            sessions->open(mine, {"n", "here", {}}, std::move(done));
           }).ok());
   Intruder intruder(shared_server().url(database));
   int known = 0;

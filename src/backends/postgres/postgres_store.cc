@@ -57,16 +57,19 @@ struct PostgresStore::Impl {
     while (fresh == 0) fill_random(&fresh, sizeof(fresh));
     migration = std::make_unique<PgSchemaMigration>(*connections.bulk,
                                                     connections.conninfo.describe(), fresh);
-    migration->run([this](Result<SchemaState> state) { opened(std::move(state)); });
+    migration->run([this](Result<PgSchemaState> state) { opened(std::move(state)); });
   }
 
-  void opened(Result<SchemaState> state) {
+  void opened(Result<PgSchemaState> state) {
     last_error = state.status();
     if (!state.ok() && !final_refusal(state.error())) {
       retry = connections.loop.after(open_retry, [this] { try_open(); });
       return;
     }
-    if (state.ok()) start(state->cluster_id);
+    if (state.ok()) {
+      cluster_secret = state->secret;
+      start(state->cluster_id);
+    }
     std::vector<StatusCallback> waiting;
     waiting.swap(opening);
     const std::weak_ptr<bool> weak = alive;
@@ -91,6 +94,7 @@ struct PostgresStore::Impl {
 
   PgConnections connections;
   uint64_t cluster_id = 0;
+  std::string cluster_secret;
   Status last_error = Status(Error::backend_unavailable, "not opened yet");
   std::vector<StatusCallback> opening;  // waiting for the attempts that are going on
   std::unique_ptr<PgSchemaMigration> migration;
@@ -137,6 +141,8 @@ Status PostgresStore::health() const {
 }
 
 uint64_t PostgresStore::cluster_id() const { return impl_->cluster_id; }
+
+const std::string& PostgresStore::cluster_secret() const { return impl_->cluster_secret; }
 
 void PostgresStore::Impl::find_log(std::string tenant, int attempts,
                                    Callback<std::unique_ptr<replica::Log>> done) {

@@ -48,6 +48,9 @@ class PostgresStore {
 
   // Random at creation of the schema, never 0.
   uint64_t cluster_id() const;
+  // 32 random bytes, made with the schema: by these, processes that share the database know each
+  // other. Whoever may read lattice.meta has them.
+  const std::string& cluster_secret() const;
   // Opens the tenant's log, creating it the first time.
   void open_log(std::string_view tenant, Callback<std::unique_ptr<replica::Log>> done);
   void tenants(Callback<std::vector<std::string>> done);
