@@ -59,21 +59,21 @@ class PgSessions final : public replica::Sessions {
     params.add_int8(static_cast<int64_t>(announced.seq.value));
     params.add_bytes(bytes_of(announced.digest));
     // The server's settings come along: a reload can relax them at any time (L6).
-    run(std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now(),"
+    run(
+        std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now(),"
                     " announced_seq = CASE $2::int8 WHEN 0 THEN announced_seq ELSE $2::int8 END,"
                     " announced_digest = CASE $2::int8 WHEN 0 THEN announced_digest"
                     " ELSE $3::bytea END"
                     " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
             settings_sql,
-        std::move(params), [this, done = std::move(done)](PgReply reply) mutable {
-          if (!reply.done()) {
-            done(std::move(reply.status));
-          } else if (reply.result.rows() != 1) {
-            done(Status(Error::not_leader, "this session was declared dead"));
-          } else {
-            done(judge(reply.result));
-          }
-        });
+        std::move(params),
+        [this, done = std::move(done)](PgReply reply) mutable {
+          Status status = std::move(reply.status);
+          if (reply.done()) status = judge(reply.result);
+          if (status.error() == Error::unhealthy) close_writes(status);
+          done(std::move(status));
+        },
+        /*promises=*/true);
   }
 
   void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
@@ -135,8 +135,10 @@ class PgSessions final : public replica::Sessions {
     return params;
   }
 
-  void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done) {
+  void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done,
+           bool promises = false) {
     PgCommand command;
+    command.promises = promises;
     command.text = std::move(text);
     command.params = std::move(params);
     command.patience = std::chrono::seconds(2);
@@ -147,15 +149,18 @@ class PgSessions final : public replica::Sessions {
     connections_.sessions->execute(std::move(command));
   }
 
-  Status judge(const PgResult& row) {
+  Status judge(const PgResult& row) const {
+    if (row.rows() != 1) return Status(Error::not_leader, "this session was declared dead");
     PgDurability durability = connections_.options.durability;
     if (durability.mode == PgDurabilityMode::async) durability.mode = PgDurabilityMode::sync;
-    Status status = check_settings(row, 0, durability);
-    if (!status.ok()) {
-      // Appends have to find out before the next one is acknowledged: they look when they connect.
-      for (auto& connection : connections_.appends) connection->reset(status);
+    return check_settings(row, 0, durability);
+  }
+
+  // Appends have to find out before the next one is acknowledged: they look when they connect.
+  void close_writes(const Status& why) {
+    for (auto& connection : connections_.appends) {
+      if (connection->ready()) connection->reset(why);
     }
-    return status;
   }
 
   PgConnections& connections_;

@@ -34,7 +34,8 @@ bool final_refusal(Error error) {
 
 struct PostgresStore::Impl {
   Impl(loop::Loop& loop, const PostgresOptions& options, PgConninfo conninfo)
-      : connections(loop, options, std::move(conninfo)) {
+      : timelines(options.timelines), connections(loop, options, std::move(conninfo)) {
+    if (timelines == nullptr) timelines = std::make_shared<PgTimelines>();
     // Planned each time, with the parameters' values: an array is hashed only if it is known then.
     connections.bulk =
         connect("bulk", "SET plan_cache_mode = force_custom_plan;", options.durability);
@@ -45,11 +46,27 @@ struct PostgresStore::Impl {
                                         const PgDurability& durability) {
     PgConnection::Options options;
     options.application_name = std::string("lattice ") + purpose;
-    options.setup = session_setup(durability) + setup;
+    options.setup = setup;
     options.durability = durability;
+    return connect(std::move(options));
+  }
+
+  // Adds what all have in common.
+  std::unique_ptr<PgConnection> connect(PgConnection::Options options) {
+    options.setup = session_setup(options.durability) + options.setup;
     if (cluster_id != 0) options.cluster_id = cluster_id_to_text(cluster_id);
-    return std::make_unique<PgConnection>(connections.loop, connections.resolver,
-                                          connections.conninfo, std::move(options));
+    options.timelines = timelines;
+    options.warn = connections.options.warn;
+    // One that finds a promoted standby makes the others leave the server that was there before,
+    // which may be silent for long.
+    options.on_ready = [this, next = std::move(options.on_ready)]() mutable {
+      for (PgConnection* each : all) each->leave_if_stale();
+      if (next) next();
+    };
+    auto connection = std::make_unique<PgConnection>(connections.loop, connections.resolver,
+                                                     connections.conninfo, std::move(options));
+    all.push_back(connection.get());
+    return connection;
   }
 
   void try_open() {
@@ -92,6 +109,8 @@ struct PostgresStore::Impl {
     connections.sessions = connect("session", "SET statement_timeout = '5s';", always);
   }
 
+  std::shared_ptr<PgTimelines> timelines;
+  std::vector<PgConnection*> all;
   PgConnections connections;
   uint64_t cluster_id = 0;
   std::string cluster_secret;

@@ -3,18 +3,22 @@
 //
 // Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on
 // the same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one
-// for loads and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
+// for loads and removals; one for VACUUM and other rare work. All reconnect by themselves, to the
+// one of several hosts that takes writes, and never to one that a promotion has left behind
+// (log-protocol H3).
 //
 // Thread: the loop's.
 // Ownership: logs and sessions must be destroyed before their store, the store before its loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "backends/postgres/pg_durability.h"
+#include "backends/postgres/pg_timelines.h"
 #include "base/callback.h"
 #include "loop/loop.h"
 #include "replica/log.h"
@@ -27,6 +31,11 @@ struct PostgresOptions {
   PgDurability durability;
   int append_connections = 1;
   Duration statement_patience = std::chrono::seconds(10);
+  // One for all stores of a process, so that what one has learnt of a promotion counts for all.
+  // Null: the store has its own.
+  std::shared_ptr<PgTimelines> timelines;
+  // What an operator should know; on the loop. May be empty.
+  std::function<void(const std::string&)> warn;
 };
 
 class PostgresStore {
