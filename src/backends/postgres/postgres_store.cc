@@ -5,6 +5,7 @@
 #include "backends/common/random.h"
 #include "backends/common/stored_row.h"
 #include "backends/postgres/pg_append.h"
+#include "backends/postgres/pg_notifier.h"
 #include "backends/postgres/pg_store.h"
 
 namespace lattice::backends {
@@ -107,11 +108,15 @@ struct PostgresStore::Impl {
     PgDurability always = durability;
     if (always.mode == PgDurabilityMode::async) always.mode = PgDurabilityMode::sync;
     connections.sessions = connect("session", "SET statement_timeout = '5s';", always);
+    notifier = std::make_unique<PgNotifier>(
+        connections.loop,
+        [this](PgConnection::Options options) { return connect(std::move(options)); });
   }
 
   std::shared_ptr<PgTimelines> timelines;
   std::vector<PgConnection*> all;
   PgConnections connections;
+  std::unique_ptr<PgNotifier> notifier;
   uint64_t cluster_id = 0;
   std::string cluster_secret;
   Status last_error = Status(Error::backend_unavailable, "not opened yet");
@@ -231,6 +236,14 @@ void PostgresStore::tenants(Callback<std::vector<std::string>> done) {
     done(std::move(names));
   };
   impl_->connections.bulk->execute(std::move(command));
+}
+
+std::unique_ptr<replica::Fanout> PostgresStore::open_fanout(const replica::LogId& log) {
+  return impl_->notifier->open(log);
+}
+
+uint64_t PostgresStore::lost_notifications() const {
+  return impl_->notifier == nullptr ? 0 : impl_->notifier->lost();
 }
 
 std::unique_ptr<replica::Sessions> PostgresStore::open_sessions() {

@@ -3,12 +3,13 @@
 //
 // Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on
 // the same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one
-// for loads and removals; one for VACUUM and other rare work. All reconnect by themselves, to the
-// one of several hosts that takes writes, and never to one that a promotion has left behind
-// (log-protocol H3).
+// for loads and removals; one for VACUUM and other rare work; one that listens and one that
+// notifies, when they are asked for. All reconnect by themselves, to the one of several hosts that
+// takes writes, and never to one that a promotion has left behind (log-protocol H3).
 //
 // Thread: the loop's.
-// Ownership: logs and sessions must be destroyed before their store, the store before its loop.
+// Ownership: logs, sessions and fan-outs must be destroyed before their store, the store before its
+// loop.
 #pragma once
 
 #include <functional>
@@ -21,6 +22,7 @@
 #include "backends/postgres/pg_timelines.h"
 #include "base/callback.h"
 #include "loop/loop.h"
+#include "replica/fanout.h"
 #include "replica/log.h"
 #include "replica/sessions.h"
 
@@ -64,6 +66,11 @@ class PostgresStore {
   void open_log(std::string_view tenant, Callback<std::unique_ptr<replica::Log>> done);
   void tenants(Callback<std::vector<std::string>> done);
   std::unique_ptr<replica::Sessions> open_sessions();
+  // NOTIFY: publish() drops what it is given and wakes those that have subscribed, at most 50 times
+  // a second; a subscriber gets hints only.
+  std::unique_ptr<replica::Fanout> open_fanout(const replica::LogId& log);
+  // How many NOTIFYs the server has refused or never got. They are not repeated.
+  uint64_t lost_notifications() const;
 
  private:
   struct Impl;
