@@ -33,16 +33,18 @@ class PostgresServer {
  public:
   // `settings`: lines for postgresql.conf.
   explicit PostgresServer(std::string settings = {}) : settings_(std::move(settings)) {
-    if (geteuid() == 0) {
-      owner_ = getpwnam("postgres");
-      REQUIRE_MESSAGE(owner_ != nullptr, "running as root needs the user postgres");
-      REQUIRE(chown(folder_.path().c_str(), owner_->pw_uid, owner_->pw_gid) == 0);
-    }
-    const int initialised =
-        wait_for(spawn({binary("initdb"), "--pgdata=" + data(), "--username=lattice",
-                        "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"}));
-    REQUIRE_MESSAGE(initialised == 0, log());
-    start();
+    initialise({binary("initdb"), "--pgdata=" + data(), "--username=lattice", "--auth=trust",
+                "--encoding=UTF8", "--locale=C", "--no-sync"});
+  }
+  // A hot standby that streams from `primary`.
+  struct StandbyOf {
+    const PostgresServer& primary;
+  };
+  explicit PostgresServer(StandbyOf of)
+      : settings_("primary_conninfo = '" + of.primary.socket_url("postgres") + "'") {
+    initialise({binary("pg_basebackup"), "--pgdata=" + data(), "--checkpoint=fast", "--no-sync",
+                "--dbname=" + of.primary.socket_url("postgres")},
+               "/standby.signal");
   }
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
@@ -76,6 +78,7 @@ class PostgresServer {
     kill(server_, SIGHUP);
   }
 
+  int port() const { return port_; }
   std::string url(const std::string& database) const {
     return "postgresql://lattice@127.0.0.1:" + std::to_string(port_) + "/" + database;
   }
@@ -138,6 +141,18 @@ class PostgresServer {
     return ntohs(address.sin_port);
   }
   std::string data() const { return folder_.path() + "/data"; }
+  // Runs the program that makes the data folder, adds an empty file to it, and starts the server.
+  void initialise(const std::vector<std::string>& command, const char* mark = nullptr) {
+    if (geteuid() == 0) {
+      owner_ = getpwnam("postgres");
+      REQUIRE_MESSAGE(owner_ != nullptr, "running as root needs the user postgres");
+      REQUIRE(chown(folder_.path().c_str(), owner_->pw_uid, owner_->pw_gid) == 0);
+    }
+    const int initialised = wait_for(spawn(command));
+    REQUIRE_MESSAGE(initialised == 0, log());
+    if (mark != nullptr) std::ofstream(data() + mark).flush();
+    start();
+  }
 
   pid_t spawn(const std::vector<std::string>& command) const {
     std::vector<char*> arguments;

@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "backends/postgres_intruder.h"
 #include "backends/postgres_world.h"
 #include "backends/resolve.h"
 #include "backends/session_suite.h"
@@ -13,34 +14,6 @@ namespace {
 
 using replica::AppendOutcome;
 using replica::AppendReply;
-
-// A second connection, for what a person or a failing process would do to the first.
-class Intruder {
- public:
-  explicit Intruder(const std::string& url) : connection_(PQconnectdb(url.c_str())) {
-    REQUIRE_MESSAGE(PQstatus(connection_) == CONNECTION_OK, PQerrorMessage(connection_));
-  }
-  Intruder(const Intruder&) = delete;
-  Intruder& operator=(const Intruder&) = delete;
-  ~Intruder() { PQfinish(connection_); }
-  std::string run(const std::string& sql) {
-    PGresult* result = PQexec(connection_, sql.c_str());
-    const std::string value = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
-    PQclear(result);
-    return value;
-  }
-  // Waits until the query answers `wanted`.
-  bool wait_for(const std::string& sql, const std::string& wanted) {
-    for (int i = 0; i < 3000; ++i) {
-      if (run(sql) == wanted) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
-  }
-
- private:
-  PGconn* connection_;
-};
 
 std::string sessions_of(const std::string& database) {
   return " FROM pg_stat_activity WHERE datname = '" + database +
@@ -167,6 +140,46 @@ TEST_CASE("postgres outcomes: a zombie that commits late loses nothing and doubl
   check_whole_log(second, *log, chain);
 }
 
+// Its server process stands still with the row that the resubmission needs: a signal to end it
+// waits with it.
+TEST_CASE(
+    "postgres outcomes: a zombie that cannot even be ended holds the append up, not for ever") {
+  const std::string database = shared_server().create_database();
+  Intruder intruder(shared_server().url(database));
+  PostgresWorld second(shared_server().url(database));
+  auto log = second.open_log("a");
+  Chain chain(log->id());
+  must_append(second, *log, chain, {put_record(2, "k", "v")});
+  auto batch = chain.next({put_record(3, "k", "v")});
+  pid_t zombie = 0;
+  {
+    PostgresWorld first(shared_server().url(database));
+    auto doomed = first.open_log("a");
+    (void)head(first, *doomed);
+    intruder.run("BEGIN; INSERT INTO lattice.record SELECT 1, 2, 0, 1, 3, 0, '', '', 1, 1, 0, 0");
+    doomed->append(batch, [](AppendReply) {});
+    const std::string waiting = sessions_of(database) + " AND wait_event_type = 'Lock'";
+    for (int i = 0; i < 2000 && zombie == 0; ++i) {
+      first.turn();
+      zombie = std::atoi(intruder.run("SELECT pid" + waiting).c_str());
+    }
+    REQUIRE(zombie > 0);
+    kill(zombie, SIGSTOP);
+  }
+  intruder.run("ROLLBACK");
+  const auto from = std::chrono::steady_clock::now();
+  const AppendReply reply = append(second, *log, batch);
+  CHECK(std::chrono::steady_clock::now() - from < std::chrono::seconds(8));
+  CHECK(reply.outcome == AppendOutcome::unknown);
+  CHECK(reply.definite_error);  // of this submission; the zombie's may still commit
+  kill(zombie, SIGCONT);
+  ResolveCounts counts;
+  CHECK(resolve_append(second, *log, batch, &counts));
+  CHECK(intruder.wait_for("SELECT count(*)" + sessions_of(database), "1"));
+  chain.advance(*batch);
+  check_whole_log(second, *log, chain);
+}
+
 TEST_CASE("postgres outcomes: a wait for the standby that was cut short is not a commit") {
   PostgresServer server;
   const std::string database = server.create_database();
@@ -239,7 +252,7 @@ TEST_CASE("postgres outcomes: renewals and declarations under terminated backend
   auto sessions = world.store().open_sessions();
   const auto mine = incarnation_of(1);
   REQUIRE(await_status(world, [&](StatusCallback done) {
-            sessions->open(mine, "here", std::move(done));
+            sessions->open(mine, {"n", "here", {}}, std::move(done));
           }).ok());
   Intruder intruder(shared_server().url(database));
   int known = 0;

@@ -17,5 +17,24 @@ TEST_CASE("postgres: the session suite") {
   run_session_suite(world, *sessions);
 }
 
+TEST_CASE("postgres: a process that died long ago is not listed") {
+  const std::string database = shared_server().create_database();
+  PostgresWorld world(shared_server().url(database));
+  auto sessions = world.store().open_sessions();
+  for (const uint8_t fill : {1, 2}) {
+    CHECK(await_status(world, [&](StatusCallback done) {
+            sessions->open(incarnation_of(fill), {"n", "", {}}, std::move(done));
+          }).ok());
+  }
+  shared_server().sql(database,
+                      "UPDATE lattice.session SET renewed_at = now() - interval '11 seconds'"
+                      " WHERE incarnation = '\\x01010101010101010101010101010101'");
+  const auto rows = list_sessions(world, *sessions);
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].incarnation == incarnation_of(2));
+  // For everything that decides, it still lives.
+  CHECK(read_session(world, *sessions, incarnation_of(1))->dead == false);
+}
+
 }  // namespace
 }  // namespace lattice::backends

@@ -67,6 +67,7 @@ TEST_CASE("postgres schema: stores that open together make one schema") {
   for (size_t i = 1; i < 4; ++i) {
     CHECK(ids[i] == ids[0]);
     CHECK(stores[i]->cluster_id() == stores[0]->cluster_id());
+    CHECK(stores[i]->cluster_secret() == stores[0]->cluster_secret());
   }
   CHECK(stores[0]->cluster_id() != 0);
   logs.clear();
@@ -83,6 +84,8 @@ TEST_CASE("postgres schema: opening twice answers twice") {
 TEST_CASE("postgres schema: version 1 is brought up to date") {
   const std::string database = shared_server().create_database();
   shared_server().sql(database, read_fixture("postgres_v1.sql"));
+  shared_server().sql(database,
+                      "INSERT INTO lattice.session (incarnation, address) VALUES ('\\x01', 'x')");
   PostgresWorld world(shared_server().url(database));
   CHECK(world.store().cluster_id() == 0x0123456789abcdef);
   auto log = world.open_log("default");
@@ -92,7 +95,11 @@ TEST_CASE("postgres schema: version 1 is brought up to date") {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
   CHECK(shared_server().sql(
-            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "2\n");
+            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "3\n");
+  CHECK(world.store().cluster_secret().size() == 32);
+  CHECK(shared_server().sql(database,
+                            "SELECT address, name, client_urls, announced_seq, announced_digest "
+                            "FROM lattice.session") == "x||{}|0|\\x\n");
   CHECK(shared_server().sql(database, "SELECT key, value FROM lattice.keys") == "k|v\n");
 }
 
@@ -114,6 +121,13 @@ TEST_CASE("postgres schema: what is not ours, or not yet ours, is refused for go
   SUBCASE("somebody's table meta") {
     shared_server().sql(database, "CREATE SCHEMA lattice; CREATE TABLE lattice.meta (name text)");
     CHECK(open_status(url).error() == Error::backend_foreign_data);
+  }
+  SUBCASE("a secret that is gone") {
+    REQUIRE(open_status(url).ok());
+    shared_server().sql(database, "DELETE FROM lattice.meta WHERE key = 'cluster_secret'");
+    const Status status = open_status(url);
+    CHECK(status.error() == Error::backend_foreign_data);
+    CHECK(status.detail().find("cluster_secret") != std::string::npos);
   }
   SUBCASE("an empty schema made by the administrator is fine") {
     shared_server().sql(database, "CREATE SCHEMA lattice");
@@ -148,11 +162,20 @@ TEST_CASE("postgres schema: a role with rights on the tables only") {
       database,
       "GRANT USAGE ON SCHEMA lattice TO app; GRANT SELECT, INSERT, UPDATE, DELETE ON "
       "ALL TABLES IN SCHEMA lattice TO app");
+  bool may_ask_system = true;
+  SUBCASE("as documented") {}
+  SUBCASE("where even pg_control_system() is withheld") {
+    shared_server().sql(database, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    may_ask_system = false;
+  }
   std::string url = shared_server().url(database);
   url.replace(url.find("lattice@"), 7, "app");
   {
     PostgresWorld world(url);
     auto log = world.open_log("a");
+    (void)head(world, *log);
+    CHECK((log->server().system != 0) == may_ask_system);
+    CHECK(log->server().timeline == 1);
     Chain chain(log->id());
     must_append(world, *log, chain, {put_record(2, "k", "v")});
     CHECK(await_status(world, [&](StatusCallback done) { log->barrier(std::move(done)); }).ok());

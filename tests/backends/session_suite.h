@@ -26,10 +26,57 @@ inline bool declare_dead(LogWorld& world, replica::Sessions& sessions,
 }
 
 inline Status renew(LogWorld& world, replica::Sessions& sessions,
-                    const replica::Incarnation& incarnation) {
-  return await_status(world, [&](StatusCallback done) {
-    sessions.renew(incarnation, Position{}, std::move(done));
-  });
+                    const replica::Incarnation& incarnation, const Position& announced = {}) {
+  return await_status(
+      world, [&](StatusCallback done) { sessions.renew(incarnation, announced, std::move(done)); });
+}
+
+inline std::vector<replica::SessionRow> list_sessions(LogWorld& world,
+                                                      replica::Sessions& sessions) {
+  std::optional<Result<std::vector<replica::SessionRow>>> reply;
+  sessions.list([&](Result<std::vector<replica::SessionRow>> r) { reply = std::move(r); });
+  auto result = await(world, reply);
+  REQUIRE_MESSAGE(result.ok(), result.status().detail());
+  return *result;
+}
+
+// What a row says of its process, and what the process announces with a renewal.
+inline void check_node_and_position(LogWorld& world, replica::Sessions& sessions) {
+  const auto first = incarnation_of(11);
+  const auto second = incarnation_of(12);
+  const replica::NodeInfo plain{"a", "127.0.0.1:2380", {}};
+  const replica::NodeInfo rich{
+      "b \"quoted\", {braced}", "[::1]:2380", {"http://a:2379", "", "https://b,c:2379"}};
+  CHECK(await_status(world, [&](StatusCallback done) {
+          sessions.open(first, plain, std::move(done));
+        }).ok());
+  CHECK(await_status(world, [&](StatusCallback done) {
+          sessions.open(second, rich, std::move(done));
+        }).ok());
+  CHECK(read_session(world, sessions, second)->node == rich);
+  CHECK(read_session(world, sessions, first)->announced == Position{});
+
+  Position announced;
+  announced.seq = Seq(7);
+  announced.digest.fill(0xab);
+  CHECK(renew(world, sessions, second, announced).ok());
+  CHECK(read_session(world, sessions, second)->announced == announced);
+  CHECK(renew(world, sessions, second).ok());  // nothing new
+  CHECK(read_session(world, sessions, second)->announced == announced);
+
+  auto rows = list_sessions(world, sessions);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].node == plain);
+  CHECK(rows[1].node == rich);
+  CHECK(rows[1].incarnation == second);
+  CHECK(rows[1].renewals == 2);
+  CHECK(rows[1].announced == announced);
+  for (const auto& incarnation : {first, second}) {
+    CHECK(await_status(world, [&](StatusCallback done) {
+            sessions.release(incarnation, std::move(done));
+          }).ok());
+  }
+  CHECK(list_sessions(world, sessions).empty());
 }
 
 inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
@@ -71,6 +118,7 @@ inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
         }).ok());
   CHECK(read_session(world, sessions, theirs)->dead);
   CHECK(renew(world, sessions, theirs).error() == Error::not_leader);
+  check_node_and_position(world, sessions);
 }
 
 }  // namespace lattice::backends

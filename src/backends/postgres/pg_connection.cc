@@ -9,6 +9,10 @@ namespace {
 
 // The protocol's messages end at 1 GiB, and so do the server's values.
 constexpr size_t command_bytes_max = size_t{768} << 20;
+// A commit that took longer may have waited for a standby when the settings were changed.
+constexpr Duration promise_doubtful_after = std::chrono::milliseconds(50);
+// read_only_sql_transaction: the server was demoted under this connection.
+constexpr const char* read_only_sqlstate = "25006";
 
 }  // namespace
 
@@ -36,7 +40,23 @@ void PgConnection::reset(Status why) {
   fail(std::move(why));
 }
 
+void PgConnection::leave_if_stale() {
+  if (state_ == State::ready && stale()) leave();
+}
+
+void PgConnection::leave() {
+  if (leave_.ok()) leave_ = staleness();
+  // Off this stack: the command in flight is told of it.
+  loop_.defer([this, alive = std::weak_ptr<bool>(alive_), generation = generation_] {
+    if (!alive.expired() && state_ == State::ready && generation == generation_) fail(leave_);
+  });
+}
+
 void PgConnection::pump() {
+  if (state_ == State::ready && (!leave_.ok() || stale())) {
+    leave();
+    return;
+  }
   while (state_ == State::ready && in_flight_ == nullptr && !queue_.empty()) {
     PgCommand next = std::move(queue_.front());
     queue_.pop_front();
@@ -47,6 +67,7 @@ void PgConnection::pump() {
 bool PgConnection::send(PgCommand command) {
   progress_ = Progress();
   in_flight_ = std::make_unique<PgCommand>(std::move(command));
+  sent_ = loop_.now();
   if (in_flight_->params.bytes() > command_bytes_max) {
     // Off this stack: a callback does not run inside its call.
     loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
@@ -104,7 +125,22 @@ void PgConnection::on_socket() {
     return;
   }
   flush();
+  const std::weak_ptr<bool> alive = alive_;
+  const uint64_t generation = generation_;
   read_results();
+  if (!alive.expired() && state_ == State::ready && generation == generation_) read_notifications();
+}
+
+void PgConnection::read_notifications() {
+  struct Free {
+    void operator()(PGnotify* notify) const { PQfreemem(notify); }
+  };
+  const std::weak_ptr<bool> alive = alive_;
+  PGconn* const connection = connection_.get();
+  while (const std::unique_ptr<PGnotify, Free> notify{PQnotifies(connection)}) {
+    if (options_.on_notification) options_.on_notification(notify->relname);
+    if (alive.expired() || connection_.get() != connection) return;
+  }
 }
 
 void PgConnection::read_results() {
@@ -165,15 +201,49 @@ void PgConnection::finish_command() {
   if (!progress.doubt.empty()) {
     reply.outcome = PgReply::Outcome::unclear;
     reply.status = Status(Error::backend_unavailable, "PostgreSQL warns: " + progress.doubt);
+  } else if (reply.status.ok() && state_ == State::ready && stale()) {
+    // It has answered, but what it says counts no longer.
+    reply.outcome = PgReply::Outcome::unclear;
+    reply.status = staleness();
   } else if (reply.status.ok()) {
     reply.outcome = PgReply::Outcome::done;
     reply.result = std::move(progress.result);
   } else {
     reply.outcome = progress.clean ? PgReply::Outcome::refused : PgReply::Outcome::unclear;
   }
+  if (reply.sqlstate == read_only_sqlstate && state_ == State::ready) leave_ = reply.status;
+  if (command->promises && reply.done() && options_.durability.mode == PgDurabilityMode::quorum &&
+      loop_.now() - sent_ >= promise_doubtful_after) {
+    check_promise(std::move(reply), std::move(command->done));
+    return;
+  }
   // The server gets its next command before anyone is told, which may take long.
   pump();
   command->done(std::move(reply));
+}
+
+void PgConnection::check_promise(PgReply reply, absl::AnyInvocable<void(PgReply)> done) {
+  PgCommand check;
+  check.text = std::string("SELECT ") + settings_sql;
+  check.done = [this, generation = generation_, reply = std::move(reply),
+                done = std::move(done)](PgReply settings) mutable {
+    Status status = std::move(settings.status);
+    if (settings.done()) status = check_settings(settings.result, 0, options_.durability);
+    if (status.ok() && generation != generation_) {
+      status = Status(Error::backend_unavailable, "the connection was lost behind the commit");
+    }
+    if (!status.ok()) {
+      if (settings.done() && state_ == State::ready) {
+        leave_ = status;
+        leave();
+      }
+      reply.outcome = PgReply::Outcome::unclear;
+      reply.status = std::move(status);
+    }
+    done(std::move(reply));
+  };
+  queue_.push_front(std::move(check));
+  pump();
 }
 
 void PgConnection::on_notice(void* self, const PGresult* notice) {

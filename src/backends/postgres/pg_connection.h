@@ -2,6 +2,11 @@
 // a time in the order given, each with a Sync of its own (log-protocol P3), and connects again when
 // it was lost, with a jittered back-off.
 //
+// Of several hosts it takes the first that accepts writes, beginning with the one that it had last
+// (or, when that fell silent, the one behind it), each with a patience of its own. A server that no
+// longer takes writes, or that is on an older timeline than one that this process has seen, is left
+// and not gone back to (H3).
+//
 // How a command can end decides whether an append was committed, so it is told exactly (P4): a
 // transaction is over only when ReadyForQuery has arrived, because PostgreSQL commits after it has
 // reported the command's success. Nothing is ever cancelled (reliability.md 0.4).
@@ -13,12 +18,16 @@
 #include <libpq-fe.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "backends/postgres/pg_conninfo.h"
 #include "backends/postgres/pg_durability.h"
 #include "backends/postgres/pg_resolver.h"
+#include "backends/postgres/pg_timelines.h"
 #include "backends/postgres/pg_values.h"
 #include "base/callback.h"
 #include "loop/loop.h"
@@ -53,6 +62,10 @@ struct PgCommand {
   absl::AnyInvocable<void(const PgResult& row)> on_row;
   // Without a byte from the server for so long the connection is given up. Zero: never.
   Duration patience = std::chrono::seconds(10);
+  // Its success is a promise that others may rely on. In quorum mode, one that took long is
+  // believed only if the server's settings still are what they were when it has ended: a reload
+  // that relaxes them lets go of all commits that wait for a standby, as if they were done (L6).
+  bool promises = false;
   absl::AnyInvocable<void(PgReply)> done;
 };
 
@@ -62,8 +75,12 @@ class PgConnection {
     std::string application_name;
     std::string setup;  // a script that each new connection runs first
     PgDurability durability;
-    std::string cluster_id;  // as lattice.meta must have it; empty: not checked
-    Duration connect_patience = std::chrono::seconds(10);
+    std::string cluster_id;                  // as lattice.meta must have it; empty: not checked
+    std::shared_ptr<PgTimelines> timelines;  // never null
+    std::function<void(const std::string&)> warn;  // for a log; may be empty
+    // Each time that it has become ready, behind what waited for that.
+    absl::AnyInvocable<void()> on_ready;
+    absl::AnyInvocable<void(std::string_view channel)> on_notification;  // NOTIFY
   };
 
   PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo, Options options);
@@ -79,6 +96,7 @@ class PgConnection {
     if (state_ == State::idle) connect();
   }
   bool ready() const { return state_ == State::ready; }
+  bool busy() const { return in_flight_ != nullptr || !queue_.empty(); }
   // How often it has become ready: tells one connection from the next.
   uint64_t generation() const { return generation_; }
   // Which server this is; meaningful while ready.
@@ -87,6 +105,8 @@ class PgConnection {
   const Status& last_error() const { return last_error_; }
   // Ends the connection as if it had been lost.
   void reset(Status why);
+  // Ends it, soon, if its server was left behind by one that another connection has found.
+  void leave_if_stale();
 
  private:
   enum class State : uint8_t { idle, resolving, connecting, preparing, ready, waiting };
@@ -97,13 +117,21 @@ class PgConnection {
   // An attempt to connect has failed since the connection was last there.
   bool unreachable() const { return state_ == State::waiting && failures_ > 1; }
   void connect();
-  void start_connecting(Result<std::vector<PgHost>> hosts);
+  void start_round(Result<std::vector<PgHost>> hosts);
+  void try_host();
+  bool try_next_host(Status* why);
+  Duration patience_to_enter() const;
   void poll_connecting();
   void watch_socket();
   void on_socket();
   void prepare();
   void check_server();
+  Status judge_server(const PgResult& row);
   void become_ready();
+  bool stale() const { return newest_ != nullptr && newest_->load() > server_.timeline; }
+  Status left_behind(int64_t timeline, int64_t newest) const;
+  Status staleness() const { return left_behind(server_.timeline, newest_->load()); }
+  void leave();
   void fail(Status why);
   void retry_later();
   void fail_queued();
@@ -112,8 +140,10 @@ class PgConnection {
   bool dispatch(const PgCommand& command);
   void flush();
   void read_results();
+  void read_notifications();
   void take_result(PgResult result);
   void finish_command();
+  void check_promise(PgReply reply, absl::AnyInvocable<void(PgReply)> done);
   void rearm_patience(Duration patience, const char* what);
   static void on_notice(void* self, const PGresult* notice);
 
@@ -127,6 +157,7 @@ class PgConnection {
   std::unique_ptr<loop::TimerHandle> timer_;  // patience, or the back-off
   std::deque<PgCommand> queue_;
   std::unique_ptr<PgCommand> in_flight_;
+  Instant sent_;  // the command in flight
   // What is known of the command in flight.
   struct Progress {
     PgResult result;
@@ -137,7 +168,18 @@ class PgConnection {
   };
   Progress progress_;
   PgServer server_;
+  PgTimelines::Newest newest_;  // of the server's cluster; null before the first one
+  Status leave_;                // why this server is to be left, once it is known
+  // The round of attempts that is going on: every host once.
+  std::vector<PgHost> hosts_;
+  size_t host_ = 0;     // the one that is, or was, connected
+  size_t tried_ = 0;    // how many have failed in this round
+  std::string failed_;  // what they said
+  Error failure_ = Error::backend_unavailable;
+  bool reached_ = false;
+  bool may_ask_system_ = true;
   Status last_error_;
+  std::string warned_;
   int failures_ = 0;
   uint64_t generation_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

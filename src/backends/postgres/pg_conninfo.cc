@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 namespace lattice::backends {
@@ -26,15 +27,6 @@ bool is_numeric(const std::string& host) {
   // A scope ("fe80::1%eth0") is numeric too: inet_pton does not know it, getaddrinfo needs no DNS.
   return host.find('%') != std::string::npos || inet_pton(AF_INET, host.c_str(), address) == 1 ||
          inet_pton(AF_INET6, host.c_str(), address) == 1;
-}
-
-std::string join(const std::vector<PgHost>& hosts, std::string PgHost::*field) {
-  std::string list;
-  for (size_t i = 0; i < hosts.size(); ++i) {
-    if (i > 0) list += ',';
-    list += hosts[i].*field;
-  }
-  return list;
 }
 
 std::string element(const std::vector<std::string>& list, size_t i) {
@@ -67,7 +59,7 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
       addresses = option->val;
     } else if (keyword == "port") {
       ports = option->val;
-    } else {
+    } else if (keyword != "target_session_attrs") {
       info.given_.emplace_back(option->keyword, option->val);
     }
   }
@@ -94,7 +86,7 @@ bool PgConninfo::needs_resolution(const PgHost& host) {
 }
 
 std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
-    const std::vector<PgHost>& resolved, std::string_view application_name) const {
+    const PgHost& resolved, std::string_view application_name) const {
   auto keywords = given_;
   const auto set_default = [&](const char* keyword, std::string value) {
     for (const auto& [given, ignored] : given_) {
@@ -102,31 +94,39 @@ std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
     }
     keywords.emplace_back(keyword, std::move(value));
   };
-  keywords.emplace_back("host", join(resolved, &PgHost::host));
-  if (std::any_of(resolved.begin(), resolved.end(),
-                  [](const PgHost& host) { return !host.address.empty(); })) {
-    keywords.emplace_back("hostaddr", join(resolved, &PgHost::address));
-  }
-  keywords.emplace_back("port", join(resolved, &PgHost::port));
+  keywords.emplace_back("host", resolved.host);
+  if (!resolved.address.empty()) keywords.emplace_back("hostaddr", resolved.address);
+  keywords.emplace_back("port", resolved.port);
   set_default("application_name", std::string(application_name));
   // A peer that is gone is noticed within about ten seconds, whether we wait or send (P3).
   set_default("keepalives_idle", "5");
   set_default("keepalives_interval", "2");
   set_default("keepalives_count", "3");
   set_default("tcp_user_timeout", "10000");
-  // With several hosts, the one that takes writes; with one, a standby is refused later, with a
-  // reason.
-  if (resolved.size() > 1) set_default("target_session_attrs", "read-write");
   keywords.emplace_back("client_encoding", "UTF8");
   return keywords;
+}
+
+std::string PgConninfo::describe(const PgHost& host) {
+  std::string text = !host.host.empty() ? host.host : host.address;
+  if (!host.port.empty()) text += ':' + host.port;
+  return text;
+}
+
+std::optional<Duration> PgConninfo::connect_timeout() const {
+  for (const auto& [keyword, value] : given_) {
+    // As libpq has it: less than two seconds cannot be told apart, and nothing means for ever.
+    const int seconds = keyword == "connect_timeout" ? std::atoi(value.c_str()) : 0;
+    if (seconds > 0) return std::chrono::seconds(std::max(2, seconds));
+  }
+  return std::nullopt;
 }
 
 std::string PgConninfo::describe() const {
   std::string text;
   for (const PgHost& host : hosts_) {
     if (!text.empty()) text += ',';
-    text += !host.host.empty() ? host.host : host.address;
-    if (!host.port.empty()) text += ':' + host.port;
+    text += describe(host);
   }
   for (const auto& [keyword, value] : given_) {
     if (keyword == "dbname") text += '/' + value;

@@ -12,7 +12,11 @@ const char* const settings_sql =
 const char* const server_sql =
     "pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',"
     " (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8,"
-    " current_setting('server_version_num')::int4, pg_backend_pid()";
+    " current_setting('server_version_num')::int4, pg_backend_pid(),"
+    " CASE WHEN NOT pg_is_in_recovery() THEN"
+    "  ('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::int8 END";
+
+const char* const system_sql = "(SELECT system_identifier FROM pg_control_system())";
 
 int synchronous_standbys(const std::string& names) {
   size_t at = 0;

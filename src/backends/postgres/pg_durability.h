@@ -24,7 +24,7 @@ struct PgDurability {
 // A server as a connection found it. Two connections that differ here talk to two servers, or to
 // one that was restarted in between (P6).
 struct PgServer {
-  int64_t system_identifier = 0;  // 0: this role may not ask
+  int64_t system_identifier = 0;  // 0: this role may not call pg_control_system()
   int64_t timeline = 0;
   int64_t started_microseconds = 0;
   int64_t version = 0;  // 150020 is 15.20
@@ -43,8 +43,11 @@ int synchronous_standbys(const std::string& synchronous_standby_names);
 // synchronous_commit, synchronous_standby_names.
 extern const char* const settings_sql;
 // The rest of the first look at a server: recovery, read-only, start, version, pid, and its
-// identity.
+// timeline. That of the control file may be minutes old after a promotion; the name of the WAL file
+// that is written now is not.
 extern const char* const server_sql;
+// What tells one PostgreSQL cluster from another, for a role that may ask.
+extern const char* const system_sql;
 
 // `first_column`: where the four settings start in the first row.
 // Errors: unhealthy, naming the setting to change.

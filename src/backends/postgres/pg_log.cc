@@ -31,6 +31,15 @@ class PgLog final : public replica::Log {
   const replica::LogId& id() const override { return id_; }
   bool exclusive() const override { return false; }
   uint64_t connection() const override { return append_.generation(); }
+  replica::LogServer server() const override {
+    return {static_cast<uint64_t>(append_.server().system_identifier),
+            static_cast<uint64_t>(append_.server().timeline)};
+  }
+  bool survives_failover() const override {
+    // Not where only one server is named, either: a standby can take over its name.
+    const PgDurability& durability = connections_.options.durability;
+    return durability.mode == PgDurabilityMode::quorum && durability.quorum_size >= 2;
+  }
 
   void append(std::shared_ptr<const replica::Batch> batch,
               absl::AnyInvocable<void(AppendReply)> done) override {
@@ -39,6 +48,7 @@ class PgLog final : public replica::Log {
     command.text = "lattice_append";
     command.params = append_params(log_no_, *batch);
     command.patience = connections_.options.statement_patience;
+    command.promises = true;
     command.done = [this, alive = std::weak_ptr<bool>(alive_),
                     done = std::move(done)](PgReply reply) mutable {
       if (alive.expired()) return;
@@ -119,15 +129,18 @@ class PgLog final : public replica::Log {
   }
 
   void barrier(StatusCallback done) override {
-    run(append_,
+    run(
+        append_,
         "UPDATE lattice.logs SET barriers = barriers + 1 WHERE log_no = $1::int4 RETURNING 1",
-        log_params(), [done = std::move(done)](PgReply reply) mutable {
+        log_params(),
+        [done = std::move(done)](PgReply reply) mutable {
           if (reply.done() && reply.result.rows() != 1) {
             done(Status(Error::backend_foreign_data, "lattice.logs has lost this tenant's row"));
           } else {
             done(std::move(reply.status));
           }
-        });
+        },
+        /*promises=*/true);
   }
 
   void remove(std::vector<keyspace::RecordId> records, StatusCallback done) override {
@@ -148,11 +161,17 @@ class PgLog final : public replica::Log {
 
   // Runs one statement; `done` is not called once this log is gone.
   void run(PgConnection& connection, std::string text, PgParams params,
-           absl::AnyInvocable<void(PgReply)> done, Duration patience = std::chrono::seconds(10)) {
+           absl::AnyInvocable<void(PgReply)> done, bool promises = false) {
+    run(connection, std::move(text), std::move(params), std::move(done),
+        connections_.options.statement_patience, promises);
+  }
+  void run(PgConnection& connection, std::string text, PgParams params,
+           absl::AnyInvocable<void(PgReply)> done, Duration patience, bool promises = false) {
     PgCommand command;
     command.text = std::move(text);
     command.params = std::move(params);
     command.patience = patience;
+    command.promises = promises;
     command.done = [alive = std::weak_ptr<bool>(alive_),
                     done = std::move(done)](PgReply reply) mutable {
       if (!alive.expired()) done(std::move(reply));
@@ -279,7 +298,10 @@ void PgLog::end_blocker() {
   // that has locked the table is not ours to end.
   PgParams params;
   params.add_int4(append_.server().backend_pid);
-  run(*connections_.bulk,
+  // While a VACUUM goes on, the other one.
+  PgConnection& free =
+      connections_.maintenance->busy() ? *connections_.bulk : *connections_.maintenance;
+  run(free,
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
       " WHERE pid = ANY (pg_blocking_pids($1::int4)) AND usename = current_user"
       " AND application_name LIKE 'lattice %'",

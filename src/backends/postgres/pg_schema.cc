@@ -2,6 +2,8 @@
 
 #include <iterator>
 
+#include "backends/common/random.h"
+
 namespace lattice::backends {
 namespace {
 
@@ -111,7 +113,17 @@ JOIN lattice.batch b ON b.log_no = r.log_no AND b.seq = r.seq
 WHERE r.kind IN (1, 2);
 )sql";
 
-constexpr const char* steps[] = {tables_sql, views_sql};
+// Version 3. With it comes the cluster's secret, a row of `meta`.
+constexpr const char* nodes_sql = R"sql(
+ALTER TABLE lattice.session
+  ADD COLUMN name text NOT NULL DEFAULT '',
+  ADD COLUMN client_urls text[] NOT NULL DEFAULT '{}',
+  ADD COLUMN announced_seq bigint NOT NULL DEFAULT 0,
+  ADD COLUMN announced_digest bytea NOT NULL DEFAULT '';
+)sql";
+constexpr int secret_version = 3;
+
+constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {
@@ -121,13 +133,45 @@ std::optional<std::string> meta_value(const PgResult& rows, std::string_view key
   return std::nullopt;
 }
 
+std::string to_hex(std::string_view bytes) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += digits[static_cast<uint8_t>(byte) >> 4];
+    text += digits[static_cast<uint8_t>(byte) & 15];
+  }
+  return text;
+}
+
+// Empty for anything but lower-case hexadecimal digits.
+std::string from_hex(std::string_view text) {
+  const auto value = [](char digit) {
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+  };
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    const int high = value(text[i]);
+    const int low = value(text[i + 1]);
+    if (high < 0 || low < 0) return {};
+    bytes += static_cast<char>(high << 4 | low);
+  }
+  return bytes.size() * 2 == text.size() ? bytes : std::string();
+}
+
+std::string fresh_secret() {
+  std::string secret(cluster_secret_bytes, '\0');
+  fill_random(secret.data(), secret.size());
+  return secret;
+}
+
 }  // namespace
 
 PgSchemaMigration::PgSchemaMigration(PgConnection& connection, std::string where,
                                      uint64_t fresh_cluster_id)
     : connection_(connection), where_(std::move(where)), fresh_cluster_id_(fresh_cluster_id) {}
 
-void PgSchemaMigration::run(Callback<SchemaState> done) {
+void PgSchemaMigration::run(Callback<PgSchemaState> done) {
   done_ = std::move(done);
   execute(PgCommand::Form::script, std::string("SELECT pg_advisory_lock(") + lock_key + ")",
           [this](PgResult) { inspect(); });
@@ -159,12 +203,12 @@ void PgSchemaMigration::inspect() {
             if (row.boolean(0, 1)) {
               read_meta();
             } else if (row.integer(0, 2) > 0) {
-              finish(read_schema_state(where_, std::nullopt, std::nullopt, std::nullopt));
+              finish(read_schema_state(where_, std::nullopt, std::nullopt, std::nullopt).status());
             } else if (row.boolean(0, 0)) {
-              migrate(SchemaState{0, fresh_cluster_id_});
+              migrate({{0, fresh_cluster_id_}, {}});
             } else {
               execute(PgCommand::Form::script, "CREATE SCHEMA lattice", [this](PgResult) {
-                migrate(SchemaState{0, fresh_cluster_id_});
+                migrate({{0, fresh_cluster_id_}, {}});
               });
             }
           });
@@ -178,15 +222,20 @@ void PgSchemaMigration::read_meta() {
             auto state = read_schema_state(where_, meta_value(rows, "format"),
                                            meta_value(rows, "schema_version"),
                                            meta_value(rows, "cluster_id"));
-            if (!state.ok() || state->version == schema_version) {
-              finish(std::move(state));
-            } else {
-              migrate(*state);
+            if (!state.ok()) return finish(state.status());
+            PgSchemaState found{*state, from_hex(meta_value(rows, "cluster_secret").value_or(""))};
+            if (state->version < secret_version) found.secret.clear();
+            if (state->version >= secret_version && found.secret.size() != cluster_secret_bytes) {
+              return finish(
+                  Status(Error::backend_foreign_data,
+                         where_ + ": lattice.meta has lost its cluster_secret; restore the row"));
             }
+            if (state->version == schema_version) return finish(std::move(found));
+            migrate(std::move(found));
           });
 }
 
-void PgSchemaMigration::migrate(SchemaState state) {
+void PgSchemaMigration::migrate(PgSchemaState state) {
   // A script is one transaction.
   std::string script = steps[state.version];
   if (state.version == 0) {
@@ -198,16 +247,21 @@ void PgSchemaMigration::migrate(SchemaState state) {
               "' WHERE key = 'schema_version';";
   }
   ++state.version;
-  execute(PgCommand::Form::script, std::move(script), [this, state](PgResult) {
-    if (state.version < schema_version) {
-      migrate(state);
-    } else {
-      finish(state);
-    }
-  });
+  if (state.version == secret_version) {
+    state.secret = fresh_secret();
+    script += "INSERT INTO lattice.meta VALUES ('cluster_secret', '" + to_hex(state.secret) + "');";
+  }
+  execute(PgCommand::Form::script, std::move(script),
+          [this, state = std::move(state)](PgResult) mutable {
+            if (state.version < schema_version) {
+              migrate(std::move(state));
+            } else {
+              finish(std::move(state));
+            }
+          });
 }
 
-void PgSchemaMigration::finish(Result<SchemaState> outcome) {
+void PgSchemaMigration::finish(Result<PgSchemaState> outcome) {
   // Losing the connection gives the lock back as well, so that nobody waits for this.
   PgCommand unlock;
   unlock.form = PgCommand::Form::script;

@@ -9,6 +9,23 @@ namespace {
 using replica::Incarnation;
 using replica::SessionRow;
 
+constexpr const char* row_columns =
+    "incarnation, renewals, dead, address, name, client_urls, announced_seq, announced_digest";
+
+SessionRow row_of(const PgResult& result, int i) {
+  SessionRow row;
+  copy_exactly(result.bytes(i, 0), &row.incarnation);
+  row.renewals = result.integer(i, 1);
+  row.dead = result.boolean(i, 2);
+  row.node.address = result.bytes(i, 3);
+  row.node.name = result.bytes(i, 4);
+  row.node.client_urls = result.strings(i, 5);
+  if (copy_exactly(result.bytes(i, 7), &row.announced.digest)) {
+    row.announced.seq = Seq(static_cast<uint64_t>(result.integer(i, 6)));
+  }
+  return row;
+}
+
 class PgSessions final : public replica::Sessions {
  public:
   explicit PgSessions(PgConnections& connections) : connections_(connections) {}
@@ -19,8 +36,13 @@ class PgSessions final : public replica::Sessions {
     // process that slept through this is only told to start afresh.
     PgParams params = incarnation_params(incarnation);
     params.add_text(node.address);
+    params.add_text(node.name);
+    PgArray urls = PgArray::text(node.client_urls.size(), 0);
+    for (const std::string& url : node.client_urls) urls.add(std::string_view(url));
+    params.add_array(std::move(urls));
     run("WITH swept AS (DELETE FROM lattice.session WHERE renewed_at < now() - interval '7 days')"
-        " INSERT INTO lattice.session (incarnation, address) VALUES ($1::bytea, $2::text)"
+        " INSERT INTO lattice.session (incarnation, address, name, client_urls)"
+        " VALUES ($1::bytea, $2::text, $3::text, $4::text[])"
         " ON CONFLICT DO NOTHING RETURNING 1",
         std::move(params), [done = std::move(done)](PgReply reply) mutable {
           if (reply.done() && reply.result.rows() != 1) {
@@ -31,57 +53,56 @@ class PgSessions final : public replica::Sessions {
         });
   }
 
-  void renew(const Incarnation& incarnation, const Position&, StatusCallback done) override {
+  void renew(const Incarnation& incarnation, const Position& announced,
+             StatusCallback done) override {
+    PgParams params = incarnation_params(incarnation);
+    params.add_int8(static_cast<int64_t>(announced.seq.value));
+    params.add_bytes(bytes_of(announced.digest));
     // The server's settings come along: a reload can relax them at any time (L6).
-    run(std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now()"
+    run(
+        std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now(),"
+                    " announced_seq = CASE $2::int8 WHEN 0 THEN announced_seq ELSE $2::int8 END,"
+                    " announced_digest = CASE $2::int8 WHEN 0 THEN announced_digest"
+                    " ELSE $3::bytea END"
                     " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
             settings_sql,
-        incarnation_params(incarnation), [this, done = std::move(done)](PgReply reply) mutable {
-          if (!reply.done()) {
-            done(std::move(reply.status));
-          } else if (reply.result.rows() != 1) {
-            done(Status(Error::not_leader, "this session was declared dead"));
-          } else {
-            done(judge(reply.result));
-          }
-        });
+        std::move(params),
+        [this, done = std::move(done)](PgReply reply) mutable {
+          Status status = std::move(reply.status);
+          if (reply.done()) status = judge(reply.result);
+          if (status.error() == Error::unhealthy) close_writes(status);
+          done(std::move(status));
+        },
+        /*promises=*/true);
   }
 
   void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
-    run("SELECT renewals, dead, address FROM lattice.session WHERE incarnation = $1::bytea",
-        incarnation_params(incarnation),
-        [incarnation, done = std::move(done)](PgReply reply) mutable {
+    run(std::string("SELECT ") + row_columns +
+            " FROM lattice.session WHERE incarnation = $1::bytea",
+        incarnation_params(incarnation), [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) {
             done(std::move(reply.status));
             return;
           }
           std::optional<SessionRow> row;
-          if (reply.result.rows() > 0) {
-            row.emplace();
-            row->incarnation = incarnation;
-            row->renewals = reply.result.integer(0, 0);
-            row->dead = reply.result.boolean(0, 1);
-            row->node.address = reply.result.bytes(0, 2);
-          }
+          if (reply.result.rows() > 0) row = row_of(reply.result, 0);
           done(std::move(row));
         });
   }
 
   void list(Callback<std::vector<SessionRow>> done) override {
-    run("SELECT incarnation, renewals, address FROM lattice.session WHERE NOT dead"
-        " ORDER BY renewed_at",
+    // A process that was killed leaves a row that nobody may ever declare dead: only a challenger
+    // does. The server's clock says here which rows are worth showing, and nothing else.
+    run(std::string("SELECT ") + row_columns +
+            " FROM lattice.session WHERE NOT dead AND renewed_at > now() - interval '10 seconds'"
+            " ORDER BY opened_at, incarnation",
         PgParams(), [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) {
             done(std::move(reply.status));
             return;
           }
-          std::vector<SessionRow> rows(static_cast<size_t>(reply.result.rows()));
-          for (int i = 0; i < reply.result.rows(); ++i) {
-            SessionRow& row = rows[static_cast<size_t>(i)];
-            copy_exactly(reply.result.bytes(i, 0), &row.incarnation);
-            row.renewals = reply.result.integer(i, 1);
-            row.node.address = reply.result.bytes(i, 2);
-          }
+          std::vector<SessionRow> rows;
+          for (int i = 0; i < reply.result.rows(); ++i) rows.push_back(row_of(reply.result, i));
           done(std::move(rows));
         });
   }
@@ -114,8 +135,10 @@ class PgSessions final : public replica::Sessions {
     return params;
   }
 
-  void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done) {
+  void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done,
+           bool promises = false) {
     PgCommand command;
+    command.promises = promises;
     command.text = std::move(text);
     command.params = std::move(params);
     command.patience = std::chrono::seconds(2);
@@ -126,15 +149,18 @@ class PgSessions final : public replica::Sessions {
     connections_.sessions->execute(std::move(command));
   }
 
-  Status judge(const PgResult& row) {
+  Status judge(const PgResult& row) const {
+    if (row.rows() != 1) return Status(Error::not_leader, "this session was declared dead");
     PgDurability durability = connections_.options.durability;
     if (durability.mode == PgDurabilityMode::async) durability.mode = PgDurabilityMode::sync;
-    Status status = check_settings(row, 0, durability);
-    if (!status.ok()) {
-      // Appends have to find out before the next one is acknowledged: they look when they connect.
-      for (auto& connection : connections_.appends) connection->reset(status);
+    return check_settings(row, 0, durability);
+  }
+
+  // Appends have to find out before the next one is acknowledged: they look when they connect.
+  void close_writes(const Status& why) {
+    for (auto& connection : connections_.appends) {
+      if (connection->ready()) connection->reset(why);
     }
-    return status;
   }
 
   PgConnections& connections_;

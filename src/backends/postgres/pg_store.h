@@ -21,7 +21,7 @@ struct PgConnections {
   std::vector<std::unique_ptr<PgConnection>> appends;  // once the schema is there
   std::unique_ptr<PgConnection> sessions;
   std::unique_ptr<PgConnection> bulk;         // loads, removals; brings the schema up to date
-  std::unique_ptr<PgConnection> maintenance;  // VACUUM
+  std::unique_ptr<PgConnection> maintenance;  // VACUUM, ending a blocker
 
   PgConnections(loop::Loop& owner, PostgresOptions chosen, PgConninfo where)
       : loop(owner), options(std::move(chosen)), conninfo(std::move(where)), resolver(owner) {}

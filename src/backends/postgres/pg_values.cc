@@ -1,6 +1,20 @@
 #include "backends/postgres/pg_values.h"
 
+#include <algorithm>
+
 namespace lattice::backends {
+namespace {
+
+// Takes four bytes off the front; a number out of range when they are not there.
+int64_t take_int4(std::string_view* encoded) {
+  if (encoded->size() < 4) return INT64_MAX;
+  uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>((*encoded)[i]);
+  encoded->remove_prefix(4);
+  return static_cast<int32_t>(value);
+}
+
+}  // namespace
 
 PgArray::PgArray(uint32_t element_oid, size_t count, size_t width, size_t bytes) {
   encoded_.reserve(20 + count * (4 + width) + bytes);
@@ -35,6 +49,24 @@ int64_t PgResult::integer(int row, int column) const {
   uint64_t value = static_cast<signed char>(encoded[0]) < 0 ? ~uint64_t{0} : 0;
   for (const char byte : encoded) value = value << 8 | static_cast<uint8_t>(byte);
   return static_cast<int64_t>(value);
+}
+
+std::vector<std::string> PgResult::strings(int row, int column) const {
+  std::string_view encoded = bytes(row, column);
+  const int64_t dimensions = take_int4(&encoded);
+  (void)take_int4(&encoded);  // whether there are nulls
+  (void)take_int4(&encoded);  // the elements' type
+  if (dimensions != 1) return {};
+  const int64_t count = take_int4(&encoded);
+  (void)take_int4(&encoded);  // the first subscript
+  std::vector<std::string> strings;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t size = std::max<int64_t>(0, take_int4(&encoded));  // -1: null
+    if (static_cast<uint64_t>(size) > encoded.size()) return {};
+    strings.emplace_back(encoded.substr(0, static_cast<size_t>(size)));
+    encoded.remove_prefix(static_cast<size_t>(size));
+  }
+  return strings;
 }
 
 std::string_view PgResult::bytes(int row, int column) const {

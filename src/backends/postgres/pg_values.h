@@ -30,6 +30,9 @@ class PgArray {
   // `bytes`: of all elements together.
   static PgArray bytea(size_t count, size_t bytes) { return PgArray(17, count, 0, bytes); }
 
+  // `bytes`: of all elements together.
+  static PgArray text(size_t count, size_t bytes) { return PgArray(25, count, 0, bytes); }
+
   // Requires: T has the array's width.
   template <class T>
   void add(T value) {
@@ -90,6 +93,8 @@ class PgResult {
   bool boolean(int row, int column) const {
     return bytes(row, column) == std::string_view("\1", 1);
   }
+  // A one-dimensional array of text or bytea; nothing for anything else.
+  std::vector<std::string> strings(int row, int column) const;
   // Valid as long as the result.
   std::string_view bytes(int row, int column) const;
   const PGresult* get() const { return result_.get(); }

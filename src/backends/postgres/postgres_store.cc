@@ -5,6 +5,7 @@
 #include "backends/common/random.h"
 #include "backends/common/stored_row.h"
 #include "backends/postgres/pg_append.h"
+#include "backends/postgres/pg_notifier.h"
 #include "backends/postgres/pg_store.h"
 
 namespace lattice::backends {
@@ -34,7 +35,8 @@ bool final_refusal(Error error) {
 
 struct PostgresStore::Impl {
   Impl(loop::Loop& loop, const PostgresOptions& options, PgConninfo conninfo)
-      : connections(loop, options, std::move(conninfo)) {
+      : timelines(options.timelines), connections(loop, options, std::move(conninfo)) {
+    if (timelines == nullptr) timelines = std::make_shared<PgTimelines>();
     // Planned each time, with the parameters' values: an array is hashed only if it is known then.
     connections.bulk =
         connect("bulk", "SET plan_cache_mode = force_custom_plan;", options.durability);
@@ -45,11 +47,27 @@ struct PostgresStore::Impl {
                                         const PgDurability& durability) {
     PgConnection::Options options;
     options.application_name = std::string("lattice ") + purpose;
-    options.setup = session_setup(durability) + setup;
+    options.setup = setup;
     options.durability = durability;
+    return connect(std::move(options));
+  }
+
+  // Adds what all have in common.
+  std::unique_ptr<PgConnection> connect(PgConnection::Options options) {
+    options.setup = session_setup(options.durability) + options.setup;
     if (cluster_id != 0) options.cluster_id = cluster_id_to_text(cluster_id);
-    return std::make_unique<PgConnection>(connections.loop, connections.resolver,
-                                          connections.conninfo, std::move(options));
+    options.timelines = timelines;
+    options.warn = connections.options.warn;
+    // One that finds a promoted standby makes the others leave the server that was there before,
+    // which may be silent for long.
+    options.on_ready = [this, next = std::move(options.on_ready)]() mutable {
+      for (PgConnection* each : all) each->leave_if_stale();
+      if (next) next();
+    };
+    auto connection = std::make_unique<PgConnection>(connections.loop, connections.resolver,
+                                                     connections.conninfo, std::move(options));
+    all.push_back(connection.get());
+    return connection;
   }
 
   void try_open() {
@@ -57,16 +75,19 @@ struct PostgresStore::Impl {
     while (fresh == 0) fill_random(&fresh, sizeof(fresh));
     migration = std::make_unique<PgSchemaMigration>(*connections.bulk,
                                                     connections.conninfo.describe(), fresh);
-    migration->run([this](Result<SchemaState> state) { opened(std::move(state)); });
+    migration->run([this](Result<PgSchemaState> state) { opened(std::move(state)); });
   }
 
-  void opened(Result<SchemaState> state) {
+  void opened(Result<PgSchemaState> state) {
     last_error = state.status();
     if (!state.ok() && !final_refusal(state.error())) {
       retry = connections.loop.after(open_retry, [this] { try_open(); });
       return;
     }
-    if (state.ok()) start(state->cluster_id);
+    if (state.ok()) {
+      cluster_secret = state->secret;
+      start(state->cluster_id);
+    }
     std::vector<StatusCallback> waiting;
     waiting.swap(opening);
     const std::weak_ptr<bool> weak = alive;
@@ -87,10 +108,17 @@ struct PostgresStore::Impl {
     PgDurability always = durability;
     if (always.mode == PgDurabilityMode::async) always.mode = PgDurabilityMode::sync;
     connections.sessions = connect("session", "SET statement_timeout = '5s';", always);
+    notifier = std::make_unique<PgNotifier>(
+        connections.loop,
+        [this](PgConnection::Options options) { return connect(std::move(options)); });
   }
 
+  std::shared_ptr<PgTimelines> timelines;
+  std::vector<PgConnection*> all;
   PgConnections connections;
+  std::unique_ptr<PgNotifier> notifier;
   uint64_t cluster_id = 0;
+  std::string cluster_secret;
   Status last_error = Status(Error::backend_unavailable, "not opened yet");
   std::vector<StatusCallback> opening;  // waiting for the attempts that are going on
   std::unique_ptr<PgSchemaMigration> migration;
@@ -137,6 +165,8 @@ Status PostgresStore::health() const {
 }
 
 uint64_t PostgresStore::cluster_id() const { return impl_->cluster_id; }
+
+const std::string& PostgresStore::cluster_secret() const { return impl_->cluster_secret; }
 
 void PostgresStore::Impl::find_log(std::string tenant, int attempts,
                                    Callback<std::unique_ptr<replica::Log>> done) {
@@ -206,6 +236,14 @@ void PostgresStore::tenants(Callback<std::vector<std::string>> done) {
     done(std::move(names));
   };
   impl_->connections.bulk->execute(std::move(command));
+}
+
+std::unique_ptr<replica::Fanout> PostgresStore::open_fanout(const replica::LogId& log) {
+  return impl_->notifier->open(log);
+}
+
+uint64_t PostgresStore::lost_notifications() const {
+  return impl_->notifier == nullptr ? 0 : impl_->notifier->lost();
 }
 
 std::unique_ptr<replica::Sessions> PostgresStore::open_sessions() {

@@ -3,20 +3,26 @@
 //
 // Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on
 // the same one (log-protocol P3, P6); one for sessions, which never wait behind appends (L1); one
-// for loads and removals; one for VACUUM, when it is asked for. All reconnect by themselves.
+// for loads and removals; one for VACUUM and other rare work; one that listens and one that
+// notifies, when they are asked for. All reconnect by themselves, to the one of several hosts that
+// takes writes, and never to one that a promotion has left behind (log-protocol H3).
 //
 // Thread: the loop's.
-// Ownership: logs and sessions must be destroyed before their store, the store before its loop.
+// Ownership: logs, sessions and fan-outs must be destroyed before their store, the store before its
+// loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "backends/postgres/pg_durability.h"
+#include "backends/postgres/pg_timelines.h"
 #include "base/callback.h"
 #include "loop/loop.h"
+#include "replica/fanout.h"
 #include "replica/log.h"
 #include "replica/sessions.h"
 
@@ -27,6 +33,11 @@ struct PostgresOptions {
   PgDurability durability;
   int append_connections = 1;
   Duration statement_patience = std::chrono::seconds(10);
+  // One for all stores of a process, so that what one has learnt of a promotion counts for all.
+  // Null: the store has its own.
+  std::shared_ptr<PgTimelines> timelines;
+  // What an operator should know; on the loop. May be empty.
+  std::function<void(const std::string&)> warn;
 };
 
 class PostgresStore {
@@ -48,10 +59,18 @@ class PostgresStore {
 
   // Random at creation of the schema, never 0.
   uint64_t cluster_id() const;
+  // 32 random bytes, made with the schema: by these, processes that share the database know each
+  // other. Whoever may read lattice.meta has them.
+  const std::string& cluster_secret() const;
   // Opens the tenant's log, creating it the first time.
   void open_log(std::string_view tenant, Callback<std::unique_ptr<replica::Log>> done);
   void tenants(Callback<std::vector<std::string>> done);
   std::unique_ptr<replica::Sessions> open_sessions();
+  // NOTIFY: publish() drops what it is given and wakes those that have subscribed, at most 50 times
+  // a second; a subscriber gets hints only.
+  std::unique_ptr<replica::Fanout> open_fanout(const replica::LogId& log);
+  // How many NOTIFYs the server has refused or never got. They are not repeated.
+  uint64_t lost_notifications() const;
 
  private:
   struct Impl;

@@ -99,7 +99,8 @@ JOIN batch b ON b.log_no = r.log_no AND b.seq = r.seq
 WHERE r.kind IN (1, 2);
 )sql";
 
-constexpr const char* steps[] = {tables_sql, views_sql};
+// Version 3 is PostgreSQL's alone.
+constexpr const char* steps[] = {tables_sql, views_sql, ""};
 static_assert(std::size(steps) == schema_version);
 
 Result<std::optional<std::string>> meta_value(Database& database, std::string_view key) {
