@@ -35,6 +35,12 @@ Digest hmac_sha256(std::string_view key, std::string_view data) {
   return hash.finish();
 }
 
+bool equal_digests(const Digest& a, const Digest& b) {
+  uint8_t difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<uint8_t>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
 Keyring::Keyring(const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
     const Digest id = hmac_sha256(secret, "lattice key id");
@@ -59,12 +65,23 @@ Keyring::Mac Keyring::sign(std::string_view purpose, std::string_view data) cons
 bool Keyring::verify(std::string_view purpose, std::string_view data, const Mac& mac) const {
   for (const Key& key : keys_) {
     if (key.id != mac.key_id) continue;
-    const Digest expected = digest_of(key, purpose, data);
-    uint8_t difference = 0;
-    for (size_t i = 0; i < expected.size(); ++i) difference |= expected[i] ^ mac.digest[i];
-    if (difference == 0) return true;
+    if (equal_digests(digest_of(key, purpose, data), mac.digest)) return true;
   }
   return false;
+}
+
+std::vector<uint32_t> Keyring::key_ids() const {
+  std::vector<uint32_t> ids;
+  for (const Key& key : keys_) ids.push_back(key.id);
+  return ids;
+}
+
+std::optional<Digest> Keyring::derive(uint32_t key_id, std::string_view purpose,
+                                      std::string_view data) const {
+  for (const Key& key : keys_) {
+    if (key.id == key_id) return digest_of(key, purpose, data);
+  }
+  return std::nullopt;
 }
 
 }  // namespace lattice

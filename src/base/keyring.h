@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@
 namespace lattice {
 
 Digest hmac_sha256(std::string_view key, std::string_view data);
+// In constant time.
+bool equal_digests(const Digest& a, const Digest& b);
 
 class Keyring {
  public:
@@ -30,6 +33,13 @@ class Keyring {
   Mac sign(std::string_view purpose, std::string_view data) const;
   // In constant time for a known key id.
   bool verify(std::string_view purpose, std::string_view data, const Mac& mac) const;
+
+  // The ids of the secrets, the one that signs first.
+  std::vector<uint32_t> key_ids() const;
+  // What sign() would answer if the secret with this id signed; also a key for a purpose. nullopt:
+  // no such secret.
+  std::optional<Digest> derive(uint32_t key_id, std::string_view purpose,
+                               std::string_view data) const;
 
  private:
   struct Key {

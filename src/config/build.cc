@@ -59,6 +59,7 @@ class Builder {
     build_tenants_and_telemetry();
     build_compaction();
     build_server();
+    build_cluster();
     check_addresses();
   }
 
@@ -228,13 +229,57 @@ class Builder {
     server.watch_progress_interval = settings_.milliseconds("server.watch_progress_interval_ms");
     server.startup_timeout = settings_.milliseconds("server.startup_timeout_ms");
     server.shutdown_timeout = settings_.milliseconds("server.shutdown_timeout_ms");
-    config_.cluster.name = settings_.text("cluster.name");
+  }
+
+  void build_cluster() {
+    Cluster& cluster = config_.cluster;
+    cluster.name = settings_.text("cluster.name");
+    cluster.node_name =
+        is_default("cluster.name") ? settings_.text("cluster.node_id") : cluster.name;
+    build_node_port();
+    for (const auto* key : {"cluster.secret", "cluster.previous_secret"}) {
+      if (const std::string secret = settings_.text(key); !secret.empty()) {
+        cluster.secrets.push_back(secret);
+      }
+    }
+    if (cluster.secrets.size() == 1 && settings_.text("cluster.secret").empty()) {
+      problem("cluster.previous_secret", "needs cluster.secret, which replaces it");
+    }
+    config_.fanout.url = settings_.text("fanout.url");
     config_.cluster.advertise_client_urls = settings_.texts("cluster.advertise_client_urls");
     for (const std::string& url : config_.cluster.advertise_client_urls) {
       if (!url.starts_with("http://") && !url.starts_with("https://")) {
         problem("cluster.advertise_client_urls",
                 "expected http:// or https:// URLs, got \"" + url + "\"");
       }
+    }
+  }
+
+  void build_node_port() {
+    Cluster& cluster = config_.cluster;
+    const bool shared = config_.backend.kind == BackendKind::postgresql;
+    cluster.bind = settings_.text("cluster.bind");
+    cluster.advertise = settings_.text("cluster.advertise");
+    if (!cluster.bind.empty() && !parse_address(cluster.bind)) {
+      problem("cluster.bind",
+              "expected an address such as \"10.0.0.1:2380\", got \"" + cluster.bind + "\"");
+    }
+    if (!cluster.advertise.empty() && !parse_address(cluster.advertise)) {
+      problem("cluster.advertise", "expected an address such as \"node1.example:2380\", got \"" +
+                                       cluster.advertise + "\"");
+    }
+    if (!shared && !cluster.bind.empty()) {
+      loaded_.warnings.push_back(
+          "cluster.bind is unused: only nodes on PostgreSQL share a database");
+    }
+    if (!shared) {
+      cluster.bind.clear();
+    } else if (cluster.bind.empty()) {
+      cluster.bind = config_.grpc.bind.substr(0, config_.grpc.bind.rfind(':')) + ":0";
+    }
+    if (!cluster.bind.empty() && config_.environment == Environment::production &&
+        !is_loopback(cluster.bind)) {
+      loaded_.warnings.push_back("calls between nodes (cluster.bind) are not encrypted");
     }
   }
 

@@ -84,6 +84,16 @@ struct Server {
 struct Cluster {
   std::string name;                                // of this member, in MemberList
   std::vector<std::string> advertise_client_urls;  // empty: the bound address
+  // What the other nodes call this one: cluster.name if that is set, else node_id. Empty: host name
+  // and client port.
+  std::string node_name;
+  std::string bind;       // of the port between nodes; empty: there is none
+  std::string advertise;  // "host:port", port 0 for the bound one; empty: the bound address
+  std::vector<std::string> secrets;  // the one that signs first; empty: the database keeps one
+};
+
+struct Fanout {
+  std::string url;  // empty: none. A secret: it may hold a password
 };
 
 struct Config {
@@ -97,6 +107,7 @@ struct Config {
   Compaction compaction;
   Server server;
   Cluster cluster;
+  Fanout fanout;
 };
 
 }  // namespace lattice::config

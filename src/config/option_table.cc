@@ -9,7 +9,6 @@ constexpr int64_t count_max = 4'294'967'295;
 constexpr std::string_view tls = "TLS";
 constexpr std::string_view limits = "per-tenant limits";
 constexpr std::string_view clustor = "the clustor control plane";
-constexpr std::string_view replicas = "forwarding and fan-out between replicas";
 
 constexpr Option table[] = {
     {.key = "env",
@@ -291,31 +290,39 @@ constexpr Option table[] = {
     {.key = "cluster.node_id",
      .kind = Kind::text,
      .fallback = "",
-     .help = "Name of this node in the control plane.",
-     .lacking = replicas},
+     .help = "Name of this node among those that share the database; also its member name there "
+             "unless cluster.name is set. Empty: host name and client port."},
     {.key = "cluster.bind",
      .kind = Kind::text,
      .fallback = "",
-     .help = "Address of the port between nodes.",
-     .lacking = replicas},
+     .help = "Address of the port between nodes, which share a PostgreSQL database. Port 0 picks a "
+             "free one. Empty: a free port at the host of listeners.grpc.bind. Calls between nodes "
+             "are authenticated, not encrypted. Unused on other backends."},
     {.key = "cluster.advertise",
      .kind = Kind::text,
      .fallback = "",
-     .help = "Address at which other nodes reach this one.",
-     .lacking = replicas},
+     .help = "Address at which other nodes reach this one; port 0 stands for the bound one. Empty: "
+             "the bound address, with the host name where that is every interface."},
     {.key = "cluster.secret",
      .kind = Kind::text,
      .fallback = "",
-     .help = "Shared secret of the nodes.",
-     .secret = true,
-     .lacking = replicas},
+     .help = "Secret that the nodes prove to each other that they know. Empty: one that the "
+             "database keeps.",
+     .secret = true},
+    {.key = "cluster.previous_secret",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "Also accepted, so that the secret can be replaced one node at a time: first every "
+             "node gets both, then the old one is taken away.",
+     .secret = true},
 
     {.key = "fanout.url",
      .kind = Kind::text,
      .fallback = "",
-     .help = "redis:// URL that carries watch events between replicas.",
+     .help = "redis:// URL that carries watch events between replicas. Empty: the database wakes "
+             "them.",
      .secret = true,
-     .lacking = replicas},
+     .example = "redis://127.0.0.1:6379"},
 
     {.key = "control_plane.mode",
      .kind = Kind::choice,

@@ -1,4 +1,7 @@
-// Cluster: one member, this process. Headers of this family carry revision 0 (etcd-v3.md 4.1).
+// Cluster: the processes that serve the tenant. Headers of this family carry revision 0 (etcd-v3.md
+// 4.1).
+#include <algorithm>
+
 #include "etcd/methods.h"
 #include "etcd/unary.h"
 #include "proto/rpc.pb.h"
@@ -14,27 +17,39 @@ class MemberListCall final : public UnaryCall {
   void handle(Tenant& tenant, std::string_view message) override {
     etcdserverpb::MemberListRequest request;
     if (!decode_into(message, &request)) return;
-    if (!request.linearizable()) return respond();
+    if (!request.linearizable()) return ask_members();
     // A linearizable list must not come from a process that has lost its place: any linearizable
     // read proves that it has not.
     keyspace::RangeRequest probe;
     probe.range.key.assign(1, '\0');
     probe.keys_only = true;
     tenant.api.range(std::move(probe), answer<MemberListCall, keyspace::RangeResult>(
-                                           [](auto& call, auto&) { call.respond(); }));
+                                           [](auto& call, auto&) { call.ask_members(); }));
   }
 
-  void respond() {
+  void ask_members() {
+    tenant().api.members(answer<MemberListCall, std::vector<replica::Member>>(
+        [](auto& call, auto& members) { call.respond(members); }));
+  }
+
+  void respond(const std::vector<replica::Member>& members) {
     etcdserverpb::MemberListResponse response;
     fill_header(tenant(), Revision(0), response.mutable_header());
-    etcdserverpb::Member* member = response.add_members();
-    member->set_id(tenant().identity.member_id());
-    member->set_name(tenant().identity.name());
-    for (const std::string& url : tenant().identity.client_urls()) {
+    for (const replica::Member& member : members) {
+      etcdserverpb::Member* listed = response.add_members();
+      listed->set_id(member_id_of(tenant().identity, member));
+      const Identity& self = tenant().identity;
+      const auto& urls = member.self ? self.client_urls() : member.node.client_urls;
+      listed->set_name(member.self ? self.name() : member.node.name);
+      for (const std::string& url : urls) listed->add_clienturls(url);
+      if (!member.node.address.empty()) listed->add_peerurls("http://" + member.node.address);
+      if (listed->peerurls_size() > 0) continue;
       // Without peers the client URL stands in, so that tables which print both have something.
-      member->add_peerurls(url);
-      member->add_clienturls(url);
+      for (const std::string& url : urls) listed->add_peerurls(url);
     }
+    std::sort(response.mutable_members()->pointer_begin(),
+              response.mutable_members()->pointer_end(),
+              [](const auto* a, const auto* b) { return a->id() < b->id(); });
     reply_message(response);
   }
 };

@@ -30,10 +30,15 @@ uint64_t derive_member_id(std::vector<std::string> urls, std::string_view token)
   return big_endian(digest);
 }
 
-Identity::Identity(Parts parts) : parts_(std::move(parts)) {
+uint64_t Identity::member_id_of(const std::string& name,
+                                const std::vector<std::string>& client_urls) const {
+  const uint64_t id = derive_member_id(client_urls, name + std::to_string(parts_.cluster_id));
   // Zero would read as "not set" to clients.
-  member_id_ = std::max<uint64_t>(
-      derive_member_id(parts_.client_urls, std::to_string(parts_.cluster_id)), 1);
+  return std::max<uint64_t>(id, 1);
+}
+
+Identity::Identity(Parts parts) : parts_(std::move(parts)) {
+  member_id_ = member_id_of(parts_.name, parts_.client_urls);
   std::array<char, 32> buffer{};
   char* at = put_number_field(buffer.data(), 1, parts_.cluster_id);
   at = put_number_field(at, 2, member_id_);

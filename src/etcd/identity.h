@@ -2,8 +2,9 @@
 //
 // etcd derives its ids from peer URLs. Lattice has no peers: the cluster is the database, which
 // keeps the cluster id, so it is the same at every process that serves it and after any restart.
-// The member id is derived as etcd does it, from the advertised URLs and a token, here the cluster
-// id. Thread: immutable.
+// The member id is derived as etcd does it, from the advertised URLs and a token, here the member's
+// name and the cluster id: members beside their clients all advertise the same loopback URL.
+// Thread: immutable.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,8 @@ class Identity {
     std::vector<std::string> client_urls;  // advertised; etcd clients that sync use them
   };
   explicit Identity(Parts parts);
+  // Of another member of the same cluster.
+  uint64_t member_id_of(const std::string& name, const std::vector<std::string>& client_urls) const;
 
   uint64_t cluster_id() const { return parts_.cluster_id; }
   uint64_t member_id() const { return member_id_; }

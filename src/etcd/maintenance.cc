@@ -1,4 +1,6 @@
-// Maintenance: Status, Alarm (listing), Defragment. (Hash and HashKV: hash.cc.)
+// Maintenance: Status, Alarm (listing), Defragment, MoveLeader. (Hash and HashKV: hash.cc.)
+#include <algorithm>
+
 #include "etcd/error_table.h"
 #include "etcd/methods.h"
 #include "etcd/unary.h"
@@ -32,8 +34,12 @@ class StatusCall final : public UnaryCall {
     response.set_dbsizeinuse(result.in_use_bytes);
     response.set_dbsizequota(services().limits.quota_bytes);
     response.set_storageversion(std::string(etcd_storage_version));
-    // Only the leader's own id is known here; a standing-by process names no other.
-    if (result.leader) response.set_leader(tenant().identity.member_id());
+    if (result.leader) {
+      response.set_leader(tenant().identity.member_id());
+    } else if (result.has_leader && result.leader_node != replica::NodeInfo()) {
+      response.set_leader(
+          tenant().identity.member_id_of(result.leader_node.name, result.leader_node.client_urls));
+    }
     response.set_raftterm(result.epoch + 1);
     response.set_raftindex(result.seq);
     response.set_raftappliedindex(result.seq);
@@ -92,15 +98,47 @@ class DefragmentCall final : public UnaryCall {
   }
 };
 
+class MoveLeaderCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  void handle(Tenant& tenant, std::string_view message) override {
+    etcdserverpb::MoveLeaderRequest request;
+    if (!decode_into(message, &request)) return;
+    target_ = request.targetid();
+    tenant.api.members(answer<MoveLeaderCall, std::vector<replica::Member>>(
+        [](auto& call, auto& members) { call.move(members); }));
+  }
+
+  void move(const std::vector<replica::Member>& members) {
+    const auto self = std::ranges::find_if(members, &replica::Member::self);
+    if (self == members.end() || !self->leads) return reject(Error::not_leader);
+    const auto target = std::ranges::find_if(members, [&](const replica::Member& member) {
+      return member_id_of(tenant().identity, member) == target_;
+    });
+    if (target == members.end()) return finish(bad_leader_transferee());
+    // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
+    if (target->self) return reply(ByteChain());
+    if (target->node.address.empty()) return finish(bad_leader_transferee());
+    auto done = answer<MoveLeaderCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
+    tenant().api.move_leader(target->node.address, [done = std::move(done)](Status status) mutable {
+      status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
+    });
+  }
+
+  uint64_t target_ = 0;
+};
+
 }  // namespace
 
 void register_maintenance(Services& services, proxy::Router& router) {
   router.add_grpc("/etcdserverpb.Maintenance/Status", factory_of<StatusCall>(services));
   router.add_grpc("/etcdserverpb.Maintenance/Alarm", factory_of<AlarmCall>(services));
   router.add_grpc("/etcdserverpb.Maintenance/Defragment", factory_of<DefragmentCall>(services));
+  router.add_grpc("/etcdserverpb.Maintenance/MoveLeader", factory_of<MoveLeaderCall>(services));
   for (std::string_view path :
-       {"/etcdserverpb.Maintenance/Snapshot", "/etcdserverpb.Maintenance/MoveLeader",
-        "/etcdserverpb.Maintenance/Downgrade"}) {
+       {"/etcdserverpb.Maintenance/Snapshot", "/etcdserverpb.Maintenance/Downgrade"}) {
     register_unimplemented(router, path);
   }
 }

@@ -43,6 +43,12 @@ struct Tenant {
   uint64_t raft_term() const { return api.epoch() + 1; }
 };
 
+// The id under which clients see a member.
+inline uint64_t member_id_of(const Identity& identity, const replica::Member& member) {
+  if (member.self) return identity.member_id();
+  return identity.member_id_of(member.node.name, member.node.client_urls);
+}
+
 class Tenants {
  public:
   virtual ~Tenants() = default;

@@ -75,6 +75,8 @@ class ServerStream {
   }
   // Queued message bytes that HTTP/2 flow control and the socket have not taken yet.
   virtual size_t pending_bytes() const = 0;
+  // Larger request messages end the call from here on; never more than the listener allows.
+  virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };
 
 class Call {

@@ -1,5 +1,6 @@
 #include "proxy/grpc_exchange.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/context.h"
@@ -23,7 +24,9 @@ struct GrpcExchange::Refusal {
 };
 
 GrpcExchange::GrpcExchange(Http2Stream& stream, const Limits& limits)
-    : stream_(stream), assembler_(limits.receive_message_bytes_max) {}
+    : stream_(stream),
+      message_bytes_max_(limits.receive_message_bytes_max),
+      assembler_(limits.receive_message_bytes_max) {}
 
 GrpcExchange::~GrpcExchange() = default;
 
@@ -197,6 +200,7 @@ void GrpcExchange::on_closed() {
 
 void GrpcExchange::recycle() {
   call_.reset();
+  assembler_.limit(message_bytes_max_);
   deadline_.reset();
   metadata_.reset();
   status_ = {};
@@ -264,6 +268,10 @@ void GrpcExchange::complete(GrpcStatus status) {
 }
 
 size_t GrpcExchange::pending_bytes() const { return stream_.body.message_bytes(); }
+
+void GrpcExchange::limit_messages(size_t bytes_max) {
+  assembler_.limit(std::min(bytes_max, message_bytes_max_));
+}
 
 void GrpcExchange::report_end(GrpcCode code) {
   Context& context = stream_.session().context();

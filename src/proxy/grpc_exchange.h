@@ -48,6 +48,7 @@ class GrpcExchange final : public ServerStream {
   void send(ByteChain message) override;
   void finish(GrpcStatus status) override;
   size_t pending_bytes() const override;
+  void limit_messages(size_t bytes_max) override;
 
  private:
   struct Refusal;
@@ -65,6 +66,7 @@ class GrpcExchange final : public ServerStream {
   void report_end(GrpcCode code);
 
   Http2Stream& stream_;
+  const size_t message_bytes_max_;
   MessageAssembler assembler_;
   std::unique_ptr<Call> call_;
   std::unique_ptr<loop::TimerHandle> deadline_timer_;

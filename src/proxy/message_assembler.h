@@ -30,6 +30,9 @@ class MessageAssembler {
 
   explicit MessageAssembler(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
 
+  // For the messages that have not begun yet.
+  void limit(size_t message_bytes_max) { message_bytes_max_ = message_bytes_max; }
+
   // Anything but `ok` is final: the rest of the body means nothing.
   Outcome feed(std::string_view bytes, Receiver receiver);
   // Whether the body may end here.

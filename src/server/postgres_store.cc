@@ -18,7 +18,10 @@ class PostgresKind final : public Store {
                                        Result<std::unique_ptr<replica::Log>> log) mutable {
             if (!log.ok()) return done(log.status());
             if (sessions_ == nullptr) sessions_ = store_->open_sessions();
-            done(OpenedLog{std::move(*log), sessions_.get(), store_->cluster_id()});
+            done(OpenedLog{.log = std::move(*log),
+                           .sessions = sessions_.get(),
+                           .cluster_id = store_->cluster_id(),
+                           .cluster_secret = {}});
           });
         });
   }

@@ -10,6 +10,7 @@
 #include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
+#include "server/node.h"
 #include "server/replica_observer.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
@@ -53,6 +54,9 @@ class Server {
   void open_tenant();
   void wait_for_database();
   void on_tenant_log(Result<OpenedLog> opened);
+  // The port between nodes, where others share the log.
+  Status open_node(const OpenedLog& opened);
+  replica::NodeInfo node_info() const;
   void start_replica(OpenedLog opened);
   void publish_tenant(const etcd::Identity& identity);
   void on_role(bool leads);
@@ -77,6 +81,9 @@ class Server {
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
   ReplicaObserver observer_;
+  std::unique_ptr<Node> node_;  // null where nobody shares the log
+  std::unique_ptr<replica::Peers> peers_;
+  replica::LogId log_id_{};
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
   std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
@@ -115,7 +122,10 @@ int Server::run() {
   signals_.stop_watching();
   owner().close();
   remote_apis_.clear();
+  if (node_ != nullptr) node_->detach(log_id_);
   replica_.reset();
+  peers_.reset();
+  node_.reset();
   store_.reset();
   if (exit_status_ == 0) log_.info("stopped");
   return exit_status_;
@@ -182,7 +192,6 @@ void Server::on_tenant_log(Result<OpenedLog> opened) {
 
 replica::Options replica_options(const config::Config& config) {
   replica::Options options;
-  options.node.name = config.cluster.name;
   options.txn_ops_max = config.server.txn_ops_max;
   options.progress_interval = config.server.watch_progress_interval;
   options.auto_compaction_period = config.compaction.period;
@@ -200,11 +209,47 @@ replica::Options replica_options(const config::Config& config) {
   return options;
 }
 
+Status Server::open_node(const OpenedLog& opened) {
+  log_id_ = opened.log->id();
+  std::vector<std::string> secrets = config_.cluster.secrets;
+  if (secrets.empty() && !opened.cluster_secret.empty()) secrets = {opened.cluster_secret};
+  if (opened.sessions == nullptr || config_.cluster.bind.empty() || secrets.empty()) return {};
+  Result<std::unique_ptr<Node>> node = Node::open(config_, {.loop = owner().loop(),
+                                                            .environment = owner().environment(),
+                                                            .log = log_,
+                                                            .cluster_id = opened.cluster_id,
+                                                            .secrets = std::move(secrets)});
+  if (!node.ok()) return node.status();
+  node_ = std::move(*node);
+  peers_ = node_->peers(log_id_);
+  log_.info("listening to other nodes", {{"address", node_->address()}});
+  return {};
+}
+
+// How clients and other nodes know this process.
+replica::NodeInfo Server::node_info() const {
+  replica::NodeInfo node;
+  const std::string client_address = workers_.front()->address();
+  node.name = config_.cluster.name;
+  if (node_ != nullptr) {
+    node.address = node_->address();
+    node.name = config_.cluster.node_name;
+    if (node.name.empty()) {
+      node.name = host_name() + client_address.substr(client_address.rfind(':'));
+    }
+  }
+  node.client_urls = config_.cluster.advertise_client_urls;
+  if (node.client_urls.empty()) node.client_urls.push_back("http://" + client_address);
+  return node;
+}
+
 void Server::start_replica(OpenedLog opened) {
-  std::vector<std::string> urls = config_.cluster.advertise_client_urls;
-  if (urls.empty()) urls.push_back("http://" + owner().address());
+  if (Status status = open_node(opened); !status.ok()) {
+    return fail("cannot listen to other nodes", status, exit_os);
+  }
+  const replica::NodeInfo node = node_info();
   etcd::Identity identity(
-      {.cluster_id = opened.cluster_id, .name = config_.cluster.name, .client_urls = urls});
+      {.cluster_id = opened.cluster_id, .name = node.name, .client_urls = node.client_urls});
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   observer_.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
   observer_.on_unusable([this, deferred](Status status) {
@@ -212,9 +257,12 @@ void Server::start_replica(OpenedLog opened) {
       if (!announced_) fail("the log cannot be served", status, exit_status_of(status, {}));
     });
   });
+  replica::Options options = replica_options(config_);
+  options.node = node;
   replica_ = std::make_unique<replica::Replica>(
-      replica_options(config_), owner().environment(), std::move(opened.log),
-      replica::Links{.sessions = opened.sessions}, &observer_);
+      options, owner().environment(), std::move(opened.log),
+      replica::Links{.sessions = opened.sessions, .peers = peers_.get()}, &observer_);
+  if (node_ != nullptr) node_->attach(log_id_, *replica_);
   replica_->start();
   publish_tenant(identity);
 }

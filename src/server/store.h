@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/callback.h"
@@ -20,6 +21,8 @@ struct OpenedLog {
   std::unique_ptr<replica::Log> log;
   replica::Sessions* sessions = nullptr;  // null where the log is this process's alone
   uint64_t cluster_id = 0;
+  // What the database keeps for the nodes that share it; empty where nobody shares it.
+  std::string cluster_secret;
 };
 
 class Store {

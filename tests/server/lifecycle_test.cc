@@ -93,6 +93,22 @@ TEST_CASE("status, members, hash and authentication tell about a single sound me
         "9 etcdserver: authentication is not enabled");
 }
 
+TEST_CASE("the leadership moves to members only, and to the leader itself at once") {
+  RunningServer server;
+  TestClient client(server.address());
+  put(client, "k", "v");
+  constexpr std::string_view path = "/etcdserverpb.Maintenance/MoveLeader";
+  etcdserverpb::MoveLeaderRequest request;
+  for (const uint64_t unknown : {uint64_t{0}, uint64_t{123}, UINT64_MAX}) {
+    request.set_targetid(unknown);
+    CHECK(refusal(client, path, request) == "9 etcdserver: bad leader transferee");
+  }
+  const auto status = ask<etcdserverpb::StatusResponse>(client, "/etcdserverpb.Maintenance/Status",
+                                                        etcdserverpb::StatusRequest());
+  request.set_targetid(status.leader());
+  CHECK(ask<etcdserverpb::MoveLeaderResponse>(client, path, request).ByteSizeLong() == 0);
+}
+
 TEST_CASE("grpc.health.v1 knows the server as a whole") {
   RunningServer server;
   TestClient client(server.address());

@@ -12,11 +12,12 @@ ARROWS = {
     "backends/postgres": ["base", "replica", "backends/common", "loop"],
     "loop": ["base"],
     "proxy": ["base", "loop"],
+    "peer": ["base", "keyspace", "lease", "replica", "loop", "proxy", "proto"],
     "telemetry": ["base"],
     "etcd": ["base", "keyspace", "lease", "replica", "proto", "telemetry", "proxy"],
     "config": ["base"],
     "server": ["base", "keyspace", "lease", "replica", "backends/common", "backends/memory", "backends/sqlite",
-               "backends/postgres", "loop", "proxy", "proto", "etcd", "telemetry", "config"],
+               "backends/postgres", "loop", "proxy", "peer", "proto", "etcd", "telemetry", "config"],
     "cli": ["base", "config", "telemetry", "server"],
 }
 
@@ -32,7 +33,7 @@ LIBRARIES = [
     ("sqlite3.h", ["backends/sqlite"]),
     ("libpq-fe.h", ["backends/postgres"]),
     ("libpq/", ["backends/postgres"]),
-    ("google/protobuf/", ["etcd"]),
+    ("google/protobuf/", ["etcd", "peer"]),
     ("toml++/", ["config"]),
     ("CLI/", ["cli"]),
     ("spdlog/", ["telemetry"]),

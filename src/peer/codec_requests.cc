@@ -1,0 +1,231 @@
+#include "peer/codec_requests.h"
+
+#include <utility>
+
+namespace lattice::peer {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+// Compares and operations travel as the numbers that the client sent.
+template <class E>
+E as_enum(int32_t number) {
+  return static_cast<E>(number);
+}
+
+void write(keyspace::RangeRequest from, v1::Range* to) {
+  to->set_key(std::move(from.range.key));
+  to->set_range_end(std::move(from.range.end));
+  to->set_limit(from.limit);
+  to->set_revision(from.revision.value);
+  to->set_sort_order(static_cast<int32_t>(from.sort_order));
+  to->set_sort_target(static_cast<int32_t>(from.sort_target));
+  to->set_serializable(from.serializable);
+  to->set_keys_only(from.keys_only);
+  to->set_count_only(from.count_only);
+  to->set_min_mod_revision(from.min_mod_revision.value);
+  to->set_max_mod_revision(from.max_mod_revision.value);
+  to->set_min_create_revision(from.min_create_revision.value);
+  to->set_max_create_revision(from.max_create_revision.value);
+}
+
+keyspace::RangeRequest read(v1::Range* from) {
+  keyspace::RangeRequest to;
+  to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
+  to.limit = from->limit();
+  to.revision = Revision(from->revision());
+  to.sort_order = as_enum<keyspace::SortOrder>(from->sort_order());
+  to.sort_target = as_enum<keyspace::SortTarget>(from->sort_target());
+  to.serializable = from->serializable();
+  to.keys_only = from->keys_only();
+  to.count_only = from->count_only();
+  to.min_mod_revision = Revision(from->min_mod_revision());
+  to.max_mod_revision = Revision(from->max_mod_revision());
+  to.min_create_revision = Revision(from->min_create_revision());
+  to.max_create_revision = Revision(from->max_create_revision());
+  return to;
+}
+
+void write(keyspace::PutRequest from, v1::Put* to) {
+  to->set_key(std::move(from.key));
+  to->set_value(std::move(from.value));
+  to->set_lease(from.lease.value);
+  to->set_prev_kv(from.prev_kv);
+  to->set_ignore_value(from.ignore_value);
+  to->set_ignore_lease(from.ignore_lease);
+}
+
+keyspace::PutRequest read(v1::Put* from) {
+  keyspace::PutRequest to;
+  to.key = std::move(*from->mutable_key());
+  to.value = std::move(*from->mutable_value());
+  to.lease = LeaseId(from->lease());
+  to.prev_kv = from->prev_kv();
+  to.ignore_value = from->ignore_value();
+  to.ignore_lease = from->ignore_lease();
+  return to;
+}
+
+void write(keyspace::DeleteRangeRequest from, v1::DeleteRange* to) {
+  to->set_key(std::move(from.range.key));
+  to->set_range_end(std::move(from.range.end));
+  to->set_prev_kv(from.prev_kv);
+}
+
+keyspace::DeleteRangeRequest read(v1::DeleteRange* from) {
+  keyspace::DeleteRangeRequest to;
+  to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
+  to.prev_kv = from->prev_kv();
+  return to;
+}
+
+void write(keyspace::Compare from, v1::Compare* to) {
+  to->set_result(static_cast<int32_t>(from.result));
+  to->set_target(static_cast<int32_t>(from.target));
+  to->set_key(std::move(from.range.key));
+  to->set_range_end(std::move(from.range.end));
+  to->set_number(from.number);
+  to->set_value(std::move(from.value));
+}
+
+keyspace::Compare read(v1::Compare* from) {
+  keyspace::Compare to;
+  to.result = as_enum<keyspace::CompareResult>(from->result());
+  to.target = as_enum<keyspace::CompareTarget>(from->target());
+  to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
+  to.number = from->number();
+  to.value = std::move(*from->mutable_value());
+  return to;
+}
+
+void write(keyspace::TxnRequest from, v1::Txn* to);
+keyspace::TxnRequest read(v1::Txn* from);
+
+void write(keyspace::RequestOp from, v1::Operation* to) {
+  std::visit(
+      Overloaded{[](std::monostate) {},
+                 [&](keyspace::RangeRequest& op) { write(std::move(op), to->mutable_range()); },
+                 [&](keyspace::PutRequest& op) { write(std::move(op), to->mutable_put()); },
+                 [&](keyspace::DeleteRangeRequest& op) {
+                   write(std::move(op), to->mutable_delete_range());
+                 },
+                 [&](std::unique_ptr<keyspace::TxnRequest>& op) {
+                   write(std::move(*op), to->mutable_txn());
+                 }},
+      from);
+}
+
+keyspace::RequestOp read(v1::Operation* from) {
+  switch (from->kind_case()) {
+    case v1::Operation::kRange:
+      return read(from->mutable_range());
+    case v1::Operation::kPut:
+      return read(from->mutable_put());
+    case v1::Operation::kDeleteRange:
+      return read(from->mutable_delete_range());
+    case v1::Operation::kTxn:
+      return std::make_unique<keyspace::TxnRequest>(read(from->mutable_txn()));
+    case v1::Operation::KIND_NOT_SET:
+      break;
+  }
+  return std::monostate();
+}
+
+void write(keyspace::TxnRequest from, v1::Txn* to) {
+  for (auto& compare : from.compares) write(std::move(compare), to->add_compares());
+  for (auto& op : from.success) write(std::move(op), to->add_success());
+  for (auto& op : from.failure) write(std::move(op), to->add_failure());
+}
+
+keyspace::TxnRequest read(v1::Txn* from) {
+  keyspace::TxnRequest to;
+  for (auto& compare : *from->mutable_compares()) to.compares.push_back(read(&compare));
+  for (auto& op : *from->mutable_success()) to.success.push_back(read(&op));
+  for (auto& op : *from->mutable_failure()) to.failure.push_back(read(&op));
+  return to;
+}
+
+Result<replica::PeerCall> read_kind(v1::Call* from) {
+  using replica::PeerCall;
+  switch (from->kind_case()) {
+    case v1::Call::kPosition:
+      return PeerCall(replica::PositionCall());
+    case v1::Call::kPut:
+      return PeerCall(read(from->mutable_put()));
+    case v1::Call::kDeleteRange:
+      return PeerCall(read(from->mutable_delete_range()));
+    case v1::Call::kTxn:
+      return PeerCall(read(from->mutable_txn()));
+    case v1::Call::kCompact:
+      return PeerCall(
+          replica::CompactCall{Revision(from->compact().revision()), from->compact().physical()});
+    case v1::Call::kLeaseGrant:
+      return PeerCall(replica::LeaseGrantCall{LeaseId(from->lease_grant().id()),
+                                              from->lease_grant().ttl_seconds()});
+    case v1::Call::kLeaseRevoke:
+      return PeerCall(replica::LeaseRevokeCall{LeaseId(from->lease_revoke().id())});
+    case v1::Call::kLeaseKeepAlive:
+      return PeerCall(replica::LeaseKeepAliveCall{LeaseId(from->lease_keep_alive().id())});
+    case v1::Call::kLeaseTimeToLive:
+      return PeerCall(replica::LeaseTimeToLiveCall{LeaseId(from->lease_time_to_live().id()),
+                                                   from->lease_time_to_live().keys()});
+    case v1::Call::kLeaseLeases:
+      return PeerCall(replica::LeaseLeasesCall());
+    case v1::Call::kTakeOver: {
+      replica::TakeOverCall call;
+      if (!read_position(from->take_over(), &call.tip)) return Error::invalid_argument;
+      return PeerCall(call);
+    }
+    case v1::Call::KIND_NOT_SET:
+      break;
+  }
+  return Status(Error::unimplemented, "a call that this version of Lattice does not know");
+}
+
+}  // namespace
+
+void write_request(replica::PeerRequest request, v1::Call* to) {
+  to->set_patience_ns(static_cast<uint64_t>(std::max<int64_t>(request.patience.count(), 0)));
+  std::visit(
+      Overloaded{
+          [&](replica::PositionCall&) { to->mutable_position(); },
+          [&](keyspace::PutRequest& call) { write(std::move(call), to->mutable_put()); },
+          [&](keyspace::DeleteRangeRequest& call) {
+            write(std::move(call), to->mutable_delete_range());
+          },
+          [&](keyspace::TxnRequest& call) { write(std::move(call), to->mutable_txn()); },
+          [&](replica::CompactCall& call) {
+            to->mutable_compact()->set_revision(call.revision.value);
+            to->mutable_compact()->set_physical(call.physical);
+          },
+          [&](replica::LeaseGrantCall& call) {
+            to->mutable_lease_grant()->set_id(call.id.value);
+            to->mutable_lease_grant()->set_ttl_seconds(call.ttl_seconds);
+          },
+          [&](replica::LeaseRevokeCall& call) {
+            to->mutable_lease_revoke()->set_id(call.id.value);
+          },
+          [&](replica::LeaseKeepAliveCall& call) {
+            to->mutable_lease_keep_alive()->set_id(call.id.value);
+          },
+          [&](replica::LeaseTimeToLiveCall& call) {
+            to->mutable_lease_time_to_live()->set_id(call.id.value);
+            to->mutable_lease_time_to_live()->set_keys(call.keys);
+          },
+          [&](replica::LeaseLeasesCall&) { to->mutable_lease_leases(); },
+          [&](replica::TakeOverCall& call) { write_position(call.tip, to->mutable_take_over()); },
+      },
+      request.call);
+}
+
+Result<replica::PeerRequest> read_request(v1::Call* from) {
+  Result<replica::PeerCall> call = read_kind(from);
+  if (!call.ok()) return call.status();
+  const uint64_t patience = std::min<uint64_t>(from->patience_ns(), INT64_MAX / 2);
+  return replica::PeerRequest{std::move(*call), Duration(static_cast<int64_t>(patience))};
+}
+
+}  // namespace lattice::peer

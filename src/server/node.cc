@@ -1,0 +1,98 @@
+#include "server/node.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/keyring.h"
+#include "peer/peer_client.h"
+#include "peer/peer_server.h"
+
+namespace lattice::server {
+namespace {
+
+// A call may carry a client's largest request.
+peer::Limits limits_of(const config::Config& config) {
+  constexpr size_t overhead_bytes = 1 << 20;
+  peer::Limits limits;
+  limits.message_bytes_max =
+      std::max(limits.message_bytes_max, config.grpc.request_bytes_max + overhead_bytes);
+  limits.waiting_bytes_max = std::max(limits.waiting_bytes_max, 4 * limits.message_bytes_max);
+  return limits;
+}
+
+std::string advertised(const std::string& configured, const std::string& bound) {
+  const std::string port = bound.substr(bound.rfind(':'));
+  if (configured.empty()) {
+    const std::string host = bound.substr(0, bound.rfind(':'));
+    return host == "0.0.0.0" || host == "[::]" ? host_name() + port : bound;
+  }
+  const size_t colon = configured.rfind(':');
+  return configured.substr(colon) == ":0" ? configured.substr(0, colon) + port : configured;
+}
+
+}  // namespace
+
+struct Node::Impl {
+  Impl(const config::Config& config, Parts parts)
+      : keyring(parts.secrets),
+        around{parts.loop,
+               keyring,
+               std::to_string(parts.cluster_id),
+               [&environment = parts.environment](std::span<uint8_t> out) {
+                 environment.random_bytes(out);
+               },
+               [&log = parts.log](std::string_view node, std::string_view trouble) {
+                 log.warn("trouble with another node", {{"node", node}, {"cause", trouble}});
+               },
+               limits_of(config)},
+        server(around),
+        client(around) {
+    server.register_with(router);
+  }
+
+  Keyring keyring;
+  peer::Surroundings around;
+  peer::PeerServer server;
+  proxy::Router router;
+  std::unique_ptr<proxy::Listener> listener;
+  peer::PeerClient client;
+  std::string address;
+};
+
+Result<std::unique_ptr<Node>> Node::open(const config::Config& config, Parts parts) {
+  loop::Loop& loop = parts.loop;
+  auto impl = std::make_unique<Impl>(config, std::move(parts));
+  auto listener =
+      proxy::Listener::listen(loop, config.cluster.bind, impl->router,
+                              impl->server.listener_limits(), nullptr, /*reuse_port=*/false);
+  if (!listener.ok()) return listener.status();
+  impl->listener = std::move(*listener);
+  impl->address = advertised(config.cluster.advertise, impl->listener->address());
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+const std::string& Node::address() const { return impl_->address; }
+
+std::unique_ptr<replica::Peers> Node::peers(const replica::LogId& log) {
+  return impl_->client.peers(log);
+}
+
+void Node::attach(const replica::LogId& log, replica::PeerService& service) {
+  impl_->server.attach(log, service);
+}
+
+void Node::detach(const replica::LogId& log) { impl_->server.detach(log); }
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == 0) return "localhost";
+  return name.data();
+}
+
+}  // namespace lattice::server

@@ -1,0 +1,48 @@
+// This process among those that share its database: the port at which the others reach it, and its
+// calls to them.
+//
+// Thread: the loop that it was opened on.
+// Ownership: outlives the replicas that use its peers(). Replicas are detached before they die.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "loop/loop.h"
+#include "replica/environment.h"
+#include "replica/peers.h"
+#include "telemetry/logger.h"
+
+namespace lattice::server {
+
+class Node {
+ public:
+  struct Parts {
+    loop::Loop& loop;
+    replica::Environment& environment;
+    telemetry::Logger& log;
+    uint64_t cluster_id = 0;
+    std::vector<std::string> secrets;  // at least one; the one that signs first
+  };
+  // Binds [cluster] bind. Errors: io.
+  static Result<std::unique_ptr<Node>> open(const config::Config& config, Parts parts);
+  ~Node();
+
+  // "host:port" at which the others reach this process.
+  const std::string& address() const;
+  std::unique_ptr<replica::Peers> peers(const replica::LogId& log);
+  void attach(const replica::LogId& log, replica::PeerService& service);
+  void detach(const replica::LogId& log);
+
+ private:
+  struct Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The host's name, or "localhost".
+std::string host_name();
+
+}  // namespace lattice::server
