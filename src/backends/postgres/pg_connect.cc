@@ -19,17 +19,17 @@ void PgConnection::connect() {
   state_ = State::resolving;
   timer_.reset();
   const auto& hosts = conninfo_.hosts();
-  if (std::none_of(hosts.begin(), hosts.end(), PgConninfo::needs_resolution)) {
+  if (std::none_of(hosts.begin(), hosts.end(), needs_resolution)) {
     start_connecting(hosts);
     return;
   }
   resolver_.resolve(
-      hosts, [this, alive = std::weak_ptr<bool>(alive_)](Result<std::vector<PgHost>> resolved) {
+      hosts, [this, alive = std::weak_ptr<bool>(alive_)](Result<std::vector<Host>> resolved) {
         if (!alive.expired() && state_ == State::resolving) start_connecting(std::move(resolved));
       });
 }
 
-void PgConnection::start_connecting(Result<std::vector<PgHost>> hosts) {
+void PgConnection::start_connecting(Result<std::vector<Host>> hosts) {
   if (!hosts.ok()) {
     fail(hosts.status());
     return;

@@ -12,7 +12,7 @@ constexpr size_t command_bytes_max = size_t{768} << 20;
 
 }  // namespace
 
-PgConnection::PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo,
+PgConnection::PgConnection(loop::Loop& loop, Resolver& resolver, const PgConninfo& conninfo,
                            Options options)
     : loop_(loop), resolver_(resolver), conninfo_(conninfo), options_(std::move(options)) {}
 

@@ -16,9 +16,9 @@
 #include <memory>
 #include <string>
 
+#include "backends/common/resolver.h"
 #include "backends/postgres/pg_conninfo.h"
 #include "backends/postgres/pg_durability.h"
-#include "backends/postgres/pg_resolver.h"
 #include "backends/postgres/pg_values.h"
 #include "base/callback.h"
 #include "loop/loop.h"
@@ -66,7 +66,7 @@ class PgConnection {
     Duration connect_patience = std::chrono::seconds(10);
   };
 
-  PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo, Options options);
+  PgConnection(loop::Loop& loop, Resolver& resolver, const PgConninfo& conninfo, Options options);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -97,7 +97,7 @@ class PgConnection {
   // An attempt to connect has failed since the connection was last there.
   bool unreachable() const { return state_ == State::waiting && failures_ > 1; }
   void connect();
-  void start_connecting(Result<std::vector<PgHost>> hosts);
+  void start_connecting(Result<std::vector<Host>> hosts);
   void poll_connecting();
   void watch_socket();
   void on_socket();
@@ -118,7 +118,7 @@ class PgConnection {
   static void on_notice(void* self, const PGresult* notice);
 
   loop::Loop& loop_;
-  PgResolver& resolver_;
+  Resolver& resolver_;
   const PgConninfo& conninfo_;
   Options options_;
   State state_ = State::idle;

@@ -1,6 +1,5 @@
 #include "backends/postgres/pg_conninfo.h"
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -21,14 +20,7 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
-bool is_numeric(const std::string& host) {
-  unsigned char address[sizeof(in6_addr)];
-  // A scope ("fe80::1%eth0") is numeric too: inet_pton does not know it, getaddrinfo needs no DNS.
-  return host.find('%') != std::string::npos || inet_pton(AF_INET, host.c_str(), address) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), address) == 1;
-}
-
-std::string join(const std::vector<PgHost>& hosts, std::string PgHost::*field) {
+std::string join(const std::vector<Host>& hosts, std::string Host::*field) {
   std::string list;
   for (size_t i = 0; i < hosts.size(); ++i) {
     if (i > 0) list += ',';
@@ -79,7 +71,7 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
   const auto address_list = split(addresses);
   const auto port_list = split(ports);
   for (size_t i = 0; i < std::max(host_list.size(), address_list.size()); ++i) {
-    PgHost host;
+    Host host;
     host.host = i < host_list.size() ? host_list[i] : "";
     host.address = i < address_list.size() ? address_list[i] : "";
     host.port = element(port_list, i);
@@ -88,13 +80,8 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
   return info;
 }
 
-bool PgConninfo::needs_resolution(const PgHost& host) {
-  return host.address.empty() && !host.host.empty() && host.host[0] != '/' && host.host[0] != '@' &&
-         !is_numeric(host.host);
-}
-
 std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
-    const std::vector<PgHost>& resolved, std::string_view application_name) const {
+    const std::vector<Host>& resolved, std::string_view application_name) const {
   auto keywords = given_;
   const auto set_default = [&](const char* keyword, std::string value) {
     for (const auto& [given, ignored] : given_) {
@@ -102,12 +89,12 @@ std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
     }
     keywords.emplace_back(keyword, std::move(value));
   };
-  keywords.emplace_back("host", join(resolved, &PgHost::host));
+  keywords.emplace_back("host", join(resolved, &Host::host));
   if (std::any_of(resolved.begin(), resolved.end(),
-                  [](const PgHost& host) { return !host.address.empty(); })) {
-    keywords.emplace_back("hostaddr", join(resolved, &PgHost::address));
+                  [](const Host& host) { return !host.address.empty(); })) {
+    keywords.emplace_back("hostaddr", join(resolved, &Host::address));
   }
-  keywords.emplace_back("port", join(resolved, &PgHost::port));
+  keywords.emplace_back("port", join(resolved, &Host::port));
   set_default("application_name", std::string(application_name));
   // A peer that is gone is noticed within about ten seconds, whether we wait or send (P3).
   set_default("keepalives_idle", "5");
@@ -123,7 +110,7 @@ std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
 
 std::string PgConninfo::describe() const {
   std::string text;
-  for (const PgHost& host : hosts_) {
+  for (const Host& host : hosts_) {
     if (!text.empty()) text += ',';
     text += !host.host.empty() ? host.host : host.address;
     if (!host.port.empty()) text += ':' + host.port;

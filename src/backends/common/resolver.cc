@@ -1,5 +1,6 @@
-#include "backends/postgres/pg_resolver.h"
+#include "backends/common/resolver.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +9,14 @@
 namespace lattice::backends {
 namespace {
 
-void append_addresses(const PgHost& host, std::vector<PgHost>* out, std::string* problem) {
+bool is_numeric(const std::string& host) {
+  unsigned char address[sizeof(in6_addr)];
+  // A scope ("fe80::1%eth0") is numeric too: inet_pton does not know it, getaddrinfo needs no DNS.
+  return host.find('%') != std::string::npos || inet_pton(AF_INET, host.c_str(), address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), address) == 1;
+}
+
+void append_addresses(const Host& host, std::vector<Host>* out, std::string* problem) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -22,18 +30,18 @@ void append_addresses(const PgHost& host, std::vector<PgHost>* out, std::string*
                     NI_NUMERICHOST) != 0) {
       continue;
     }
-    PgHost resolved = host;
+    Host resolved = host;
     resolved.address = text;
     out->push_back(std::move(resolved));
   }
   freeaddrinfo(found);
 }
 
-Result<std::vector<PgHost>> look_up(const std::vector<PgHost>& hosts) {
-  std::vector<PgHost> resolved;
+Result<std::vector<Host>> look_up(const std::vector<Host>& hosts) {
+  std::vector<Host> resolved;
   std::string problem;
-  for (const PgHost& host : hosts) {
-    if (PgConninfo::needs_resolution(host)) {
+  for (const Host& host : hosts) {
+    if (needs_resolution(host)) {
       append_addresses(host, &resolved, &problem);
     } else {
       resolved.push_back(host);
@@ -45,7 +53,12 @@ Result<std::vector<PgHost>> look_up(const std::vector<PgHost>& hosts) {
 
 }  // namespace
 
-PgResolver::~PgResolver() {
+bool needs_resolution(const Host& host) {
+  return host.address.empty() && !host.host.empty() && host.host[0] != '/' && host.host[0] != '@' &&
+         !is_numeric(host.host);
+}
+
+Resolver::~Resolver() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -55,7 +68,7 @@ PgResolver::~PgResolver() {
   if (thread_.joinable()) thread_.join();
 }
 
-void PgResolver::resolve(std::vector<PgHost> hosts, Callback<std::vector<PgHost>> done) {
+void Resolver::resolve(std::vector<Host> hosts, Callback<std::vector<Host>> done) {
   {
     std::lock_guard lock(mutex_);
     requests_.push_back({std::move(hosts), std::move(done)});
@@ -64,8 +77,8 @@ void PgResolver::resolve(std::vector<PgHost> hosts, Callback<std::vector<PgHost>
   if (!thread_.joinable()) thread_ = std::thread([this] { main(); });
 }
 
-void PgResolver::main() {
-  pthread_setname_np(pthread_self(), "pg-resolve");
+void Resolver::main() {
+  pthread_setname_np(pthread_self(), "resolve");
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
