@@ -71,7 +71,7 @@ coverage:
 	@scripts/install.sh build test tools
 	@cmake --preset coverage --log-level=WARNING
 	@cmake --build --preset coverage --parallel $(JOBS)
-	@ctest --test-dir build/coverage --label-regex 'unit|postgres' --parallel $(JOBS) --output-on-failure
+	@ctest --test-dir build/coverage --label-regex 'unit|postgres|redis' --parallel $(JOBS) --output-on-failure
 	@gcovr --root . --filter src/ --exclude-throw-branches --print-summary build/coverage
 
 clean:

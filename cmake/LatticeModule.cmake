@@ -7,6 +7,7 @@
 #   lattice_test(NAME [DEPS modules...] [SYSTEM libraries...])
 #     All *.cc of the current folder as the doctest binary NAME_test, one ctest entry.
 #     *_pgtest.cc become NAME_pgtest, run by ctest with a throw-away PostgreSQL (LATTICE_TEST_POSTGRES is its URL).
+#     *_redistest.cc become NAME_redistest; they start the Redis servers that they need.
 #     *_fuzz.cc become one libFuzzer target each, with -DLATTICE_FUZZ=ON; a folder corpus/<stem> seeds it.
 
 # The modules whose objects are met by more than one thread.
@@ -79,7 +80,9 @@ function(lattice_test name)
   list(FILTER fuzz_sources INCLUDE REGEX "_fuzz\\.cc$")
   set(pg_sources ${sources})
   list(FILTER pg_sources INCLUDE REGEX "_pgtest\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "_(fuzz|pgtest|bench)\\.cc$")
+  set(redis_sources ${sources})
+  list(FILTER redis_sources INCLUDE REGEX "_redistest\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(fuzz|pgtest|redistest|bench)\\.cc$")
 
   if(sources)
     lattice_test_binary(${name}_test SOURCES ${sources} LIBRARIES ${libraries} lattice_doctest_main)
@@ -89,6 +92,10 @@ function(lattice_test name)
     lattice_test_binary(${name}_pgtest SOURCES ${pg_sources} LIBRARIES ${libraries} lattice_doctest_main)
     lattice_add_test(${name}_pgtest postgres
       ${PROJECT_SOURCE_DIR}/scripts/with-postgres.sh $<TARGET_FILE:${name}_pgtest>)
+  endif()
+  if(redis_sources)
+    lattice_test_binary(${name}_redistest SOURCES ${redis_sources} LIBRARIES ${libraries} lattice_doctest_main)
+    lattice_add_test(${name}_redistest redis ${name}_redistest)
   endif()
   if(LATTICE_FUZZ)
     lattice_fuzz_tests(SOURCES ${fuzz_sources} LIBRARIES ${libraries})

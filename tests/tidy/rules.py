@@ -6,9 +6,10 @@ ARROWS = {
     "keyspace": ["base"],
     "lease": ["base"],
     "replica": ["base", "keyspace", "lease"],
-    "backends/common": ["base", "replica"],
+    "backends/common": ["base", "replica", "loop"],
     "backends/memory": ["base", "replica"],
     "backends/sqlite": ["base", "replica", "backends/common"],
+    "backends/redis": ["base", "replica", "backends/common", "loop"],
     "backends/postgres": ["base", "replica", "backends/common", "loop"],
     "loop": ["base"],
     "proxy": ["base", "loop"],
@@ -17,7 +18,7 @@ ARROWS = {
     "etcd": ["base", "keyspace", "lease", "replica", "proto", "telemetry", "proxy"],
     "config": ["base"],
     "server": ["base", "keyspace", "lease", "replica", "backends/common", "backends/memory", "backends/sqlite",
-               "backends/postgres", "loop", "proxy", "peer", "proto", "etcd", "telemetry", "config"],
+               "backends/postgres", "backends/redis", "loop", "proxy", "peer", "proto", "etcd", "telemetry", "config"],
     "cli": ["base", "config", "telemetry", "server"],
 }
 

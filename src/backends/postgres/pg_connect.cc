@@ -32,18 +32,18 @@ void PgConnection::connect() {
     return;
   }
   resolver_.resolve(
-      hosts, [this, alive = std::weak_ptr<bool>(alive_)](Result<std::vector<PgHost>> resolved) {
+      hosts, [this, alive = std::weak_ptr<bool>(alive_)](Result<std::vector<Host>> resolved) {
         if (!alive.expired() && state_ == State::resolving) start_round(std::move(resolved));
       });
 }
 
-void PgConnection::start_round(Result<std::vector<PgHost>> hosts) {
+void PgConnection::start_round(Result<std::vector<Host>> hosts) {
   if (!hosts.ok()) {
     fail(hosts.status());
     return;
   }
   // The one that was there last is tried first, wherever it is in the list now.
-  const PgHost last = host_ < hosts_.size() ? hosts_[host_] : PgHost();
+  const Host last = host_ < hosts_.size() ? hosts_[host_] : Host();
   hosts_ = std::move(*hosts);
   const auto found = std::find(hosts_.begin(), hosts_.end(), last);
   host_ = found != hosts_.end() ? static_cast<size_t>(found - hosts_.begin()) : 0;

@@ -16,7 +16,7 @@ constexpr const char* read_only_sqlstate = "25006";
 
 }  // namespace
 
-PgConnection::PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo,
+PgConnection::PgConnection(loop::Loop& loop, Resolver& resolver, const PgConninfo& conninfo,
                            Options options)
     : loop_(loop), resolver_(resolver), conninfo_(conninfo), options_(std::move(options)) {}
 

@@ -26,7 +26,7 @@
 
 #include "backends/postgres/pg_conninfo.h"
 #include "backends/postgres/pg_durability.h"
-#include "backends/postgres/pg_resolver.h"
+#include "backends/common/resolver.h"
 #include "backends/postgres/pg_timelines.h"
 #include "backends/postgres/pg_values.h"
 #include "base/callback.h"
@@ -83,7 +83,7 @@ class PgConnection {
     absl::AnyInvocable<void(std::string_view channel)> on_notification;  // NOTIFY
   };
 
-  PgConnection(loop::Loop& loop, PgResolver& resolver, const PgConninfo& conninfo, Options options);
+  PgConnection(loop::Loop& loop, Resolver& resolver, const PgConninfo& conninfo, Options options);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -117,7 +117,7 @@ class PgConnection {
   // An attempt to connect has failed since the connection was last there.
   bool unreachable() const { return state_ == State::waiting && failures_ > 1; }
   void connect();
-  void start_round(Result<std::vector<PgHost>> hosts);
+  void start_round(Result<std::vector<Host>> hosts);
   void try_host();
   bool try_next_host(Status* why);
   Duration patience_to_enter() const;
@@ -148,7 +148,7 @@ class PgConnection {
   static void on_notice(void* self, const PGresult* notice);
 
   loop::Loop& loop_;
-  PgResolver& resolver_;
+  Resolver& resolver_;
   const PgConninfo& conninfo_;
   Options options_;
   State state_ = State::idle;
@@ -171,7 +171,7 @@ class PgConnection {
   PgTimelines::Newest newest_;  // of the server's cluster; null before the first one
   Status leave_;                // why this server is to be left, once it is known
   // The round of attempts that is going on: every host once.
-  std::vector<PgHost> hosts_;
+  std::vector<Host> hosts_;
   size_t host_ = 0;     // the one that is, or was, connected
   size_t tried_ = 0;    // how many have failed in this round
   std::string failed_;  // what they said

@@ -1,6 +1,5 @@
 #include "backends/postgres/pg_conninfo.h"
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -20,13 +19,6 @@ std::vector<std::string> split(const std::string& list) {
     }
   }
   return parts;
-}
-
-bool is_numeric(const std::string& host) {
-  unsigned char address[sizeof(in6_addr)];
-  // A scope ("fe80::1%eth0") is numeric too: inet_pton does not know it, getaddrinfo needs no DNS.
-  return host.find('%') != std::string::npos || inet_pton(AF_INET, host.c_str(), address) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), address) == 1;
 }
 
 std::string element(const std::vector<std::string>& list, size_t i) {
@@ -71,7 +63,7 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
   const auto address_list = split(addresses);
   const auto port_list = split(ports);
   for (size_t i = 0; i < std::max(host_list.size(), address_list.size()); ++i) {
-    PgHost host;
+    Host host;
     host.host = i < host_list.size() ? host_list[i] : "";
     host.address = i < address_list.size() ? address_list[i] : "";
     host.port = element(port_list, i);
@@ -80,13 +72,8 @@ Result<PgConninfo> PgConninfo::parse(const std::string& text) {
   return info;
 }
 
-bool PgConninfo::needs_resolution(const PgHost& host) {
-  return host.address.empty() && !host.host.empty() && host.host[0] != '/' && host.host[0] != '@' &&
-         !is_numeric(host.host);
-}
-
 std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
-    const PgHost& resolved, std::string_view application_name) const {
+    const Host& resolved, std::string_view application_name) const {
   auto keywords = given_;
   const auto set_default = [&](const char* keyword, std::string value) {
     for (const auto& [given, ignored] : given_) {
@@ -107,7 +94,7 @@ std::vector<std::pair<std::string, std::string>> PgConninfo::keywords(
   return keywords;
 }
 
-std::string PgConninfo::describe(const PgHost& host) {
+std::string PgConninfo::describe(const Host& host) {
   std::string text = !host.host.empty() ? host.host : host.address;
   if (!host.port.empty()) text += ':' + host.port;
   return text;
@@ -124,7 +111,7 @@ std::optional<Duration> PgConninfo::connect_timeout() const {
 
 std::string PgConninfo::describe() const {
   std::string text;
-  for (const PgHost& host : hosts_) {
+  for (const Host& host : hosts_) {
     if (!text.empty()) text += ',';
     text += describe(host);
   }

@@ -17,7 +17,7 @@ struct PgConnections {
   loop::Loop& loop;
   PostgresOptions options;
   PgConninfo conninfo;
-  PgResolver resolver;
+  Resolver resolver;
   std::vector<std::unique_ptr<PgConnection>> appends;  // once the schema is there
   std::unique_ptr<PgConnection> sessions;
   std::unique_ptr<PgConnection> bulk;         // loads, removals; brings the schema up to date

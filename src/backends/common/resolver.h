@@ -2,22 +2,33 @@
 // Thread: resolve() on the loop; the answer comes there. After destruction none comes.
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include "backends/postgres/pg_conninfo.h"
 #include "base/callback.h"
 #include "loop/name_resolver.h"
 
 namespace lattice::backends {
 
-class PgResolver {
+struct Host {
+  std::string host;     // as written: for TLS names and messages; a path is a Unix socket
+  std::string address;  // numeric, once resolved or given; empty for a Unix socket
+  std::string port;
+
+  bool operator==(const Host&) const = default;
+};
+
+// True for a name that only DNS (or /etc/hosts) knows.
+bool needs_resolution(const Host& host);
+
+class Resolver {
  public:
-  explicit PgResolver(loop::Loop& loop) : names_(loop, "pg-resolve") {}
+  explicit Resolver(loop::Loop& loop) : names_(loop, "db-resolve") {}
 
   // The hosts with an address each; a name with several addresses becomes several hosts, in the
   // resolver's order. A name that does not resolve is left out.
   // Errors: backend_unavailable when none is left.
-  void resolve(std::vector<PgHost> hosts, Callback<std::vector<PgHost>> done);
+  void resolve(std::vector<Host> hosts, Callback<std::vector<Host>> done);
 
  private:
   loop::NameResolver names_;
