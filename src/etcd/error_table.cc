@@ -99,10 +99,6 @@ proxy::GrpcStatus to_grpc(const Status& status) {
   return {GrpcCode::unknown, with_detail("unexpected error", status.detail())};
 }
 
-proxy::GrpcStatus bad_leader_transferee() {
-  return {GrpcCode::failed_precondition, "etcdserver: bad leader transferee"};
-}
-
 std::string error_text(const Status& status) { return to_grpc(status).message; }
 
 proxy::GrpcStatus to_grpc_unmapped(const Status& status) {

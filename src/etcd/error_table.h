@@ -9,8 +9,6 @@ namespace lattice::etcd {
 
 // Requires: !status.ok().
 proxy::GrpcStatus to_grpc(const Status& status);
-// Of MoveLeader alone, which no replica answers: the target is no member.
-proxy::GrpcStatus bad_leader_transferee();
 // etcd's text alone, as watch responses and health probes quote it.
 std::string error_text(const Status& status);
 // The Election and Lock services hand every error on as Unknown with its text, those of the

@@ -117,10 +117,10 @@ class MoveLeaderCall final : public UnaryCall {
     const auto target = std::ranges::find_if(members, [&](const replica::Member& member) {
       return member_id_of(tenant().identity, member) == target_;
     });
-    if (target == members.end()) return finish(bad_leader_transferee());
+    if (target == members.end()) return reject(Error::bad_leader_transferee);
     // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
     if (target->self) return reply(ByteChain());
-    if (target->node.address.empty()) return finish(bad_leader_transferee());
+    if (target->node.address.empty()) return reject(Error::bad_leader_transferee);
     auto done = answer<MoveLeaderCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
     tenant().api.move_leader(target->node.address, [done = std::move(done)](Status status) mutable {
       status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));

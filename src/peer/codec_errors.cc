@@ -52,6 +52,8 @@ constexpr auto table = std::to_array<std::pair<Error, v1::Code>>({
     {Error::backend_foreign_data, v1::BACKEND_FOREIGN_DATA},
     {Error::backend_corrupt, v1::BACKEND_CORRUPT},
     {Error::io, v1::IO},
+    {Error::timeout_leader_transfer, v1::TIMEOUT_LEADER_TRANSFER},
+    {Error::bad_leader_transferee, v1::BAD_LEADER_TRANSFEREE},
 });
 
 }  // namespace

@@ -12,11 +12,10 @@ using std::chrono::seconds;
 
 Limits quick() {
   Limits limits;
-  limits.connect_timeout = milliseconds(100);
+  limits.connect_timeout = milliseconds(500);
   limits.answer_grace = milliseconds(50);
-  limits.ping_interval = milliseconds(20);
-  limits.ping_timeout = milliseconds(60);
-  limits.handshake_timeout = milliseconds(100);
+  limits.ping_interval = milliseconds(50);
+  limits.ping_timeout = milliseconds(500);
   return limits;
 }
 
@@ -134,7 +133,7 @@ TEST_CASE("while a node is slow, keepalive leaves its connection alone") {
   client.peers->call(server.address(), {replica::PositionCall(), seconds(60)},
                      [&](Result<replica::PeerReply> result) { outcome = std::move(result); });
   CHECK_FALSE(run_until(
-      loop, [&] { return outcome.has_value(); }, milliseconds(400)));
+      loop, [&] { return outcome.has_value(); }, milliseconds(900)));
   server.service.kept.front().second(position_reply(1));
   REQUIRE(run_until(loop, [&] { return outcome.has_value(); }));
   CHECK(outcome->ok());
@@ -208,7 +207,7 @@ TEST_CASE("a connection that fails is tried again, more and more slowly") {
   RawNode closing(loop, keep, /*accept_and_close=*/true);
   const auto until = std::chrono::steady_clock::now() + milliseconds(500);
   while (std::chrono::steady_clock::now() < until) client.ask_error(closing.address());
-  CHECK(closing.accepted >= 4);
+  CHECK(closing.accepted >= 2);
   CHECK(closing.accepted <= 8);
   CHECK(client.troubles.size() == 1);
 }

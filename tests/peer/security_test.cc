@@ -65,12 +65,12 @@ TEST_CASE("bytes that are changed on their way end the connection, and are never
       if (at == 0) at = SIZE_MAX;
     });
     Limits limits;
-    limits.connect_timeout = milliseconds(100);
+    limits.connect_timeout = milliseconds(300);
     limits.answer_grace = milliseconds(50);
     ClientNode client(loop, {"secret"}, limits);
     keyspace::PutRequest put;
     put.value.assign(2000, 'v');
-    const auto reply = client.ask(relay.address(), std::move(put), milliseconds(50));
+    const auto reply = client.ask(relay.address(), std::move(put), milliseconds(300));
     CHECK(genuine);
     if (!reply.ok()) {
       ++lost;

@@ -97,7 +97,7 @@ TEST_CASE("the leadership moves to members only, and to the leader itself at onc
   RunningServer server;
   TestClient client(server.address());
   put(client, "k", "v");
-  constexpr std::string_view path = "/etcdserverpb.Maintenance/MoveLeader";
+  const std::string path = "/etcdserverpb.Maintenance/MoveLeader";
   etcdserverpb::MoveLeaderRequest request;
   for (const uint64_t unknown : {uint64_t{0}, uint64_t{123}, UINT64_MAX}) {
     request.set_targetid(unknown);
