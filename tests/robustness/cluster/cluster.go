@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"lattice/tests/robustness/netfault"
+)
+
+// Nodes is how many Lattice processes a cluster has.
+const Nodes = 3
+
+// Cluster is everything that runs on loopback for the scenarios, one after the other.
+type Cluster struct {
+	Pair     *Pair
+	Redis    *Redis
+	Nodes    []*Node
+	Features Features
+	Folder   string
+	database string
+	made     int
+	mutex    sync.Mutex
+}
+
+// New makes the folders, PostgreSQL's copies and Redis; nodes start with Fresh.
+func New(binary string) (*Cluster, error) {
+	features, err := ReadFeatures(binary)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "lattice-robustness-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(folder, 0o755); err != nil {
+		return nil, err
+	}
+	c := &Cluster{Features: features, Folder: folder, Redis: NewRedis(folder)}
+	if c.Pair, err = NewPair(folder); err != nil {
+		return nil, err
+	}
+	if err := c.Redis.Start(); err != nil {
+		return nil, err
+	}
+	for number := range Nodes {
+		node, err := newNode(number, folder)
+		if err != nil {
+			return nil, err
+		}
+		c.Nodes = append(c.Nodes, node)
+	}
+	return c, nil
+}
+
+// Fresh ends the nodes and starts them on an empty database.
+func (c *Cluster) Fresh(binary string, synchronous bool, env []string) error {
+	c.EndNodes()
+	if err := c.Pair.Reset(synchronous); err != nil {
+		return err
+	}
+	if !c.Redis.process.Alive() {
+		if err := c.Redis.Start(); err != nil {
+			return err
+		}
+	}
+	if c.database != "" {
+		c.Pair.Primary.Query("DROP DATABASE IF EXISTS " + c.database + " WITH (FORCE)")
+	}
+	c.made++
+	c.mutex.Lock()
+	c.database = fmt.Sprintf("scenario%d", c.made)
+	c.mutex.Unlock()
+	if _, err := c.Pair.Primary.Query("CREATE DATABASE " + c.database); err != nil {
+		return err
+	}
+	c.Redirect()
+	for _, node := range c.Nodes {
+		for _, proxy := range node.Proxies() {
+			proxy.Heal()
+		}
+		node.Fanout.Retarget(c.Redis.Address())
+		node.Fanout.Filtering(nil)
+		node.Configure(NodeOptions{Binary: binary, Env: env, Database: c.database, Synchronous: synchronous,
+			Features: c.Features})
+		node.Life = 0
+		if err := node.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Redirect points all nodes, or the given ones, at the server that is the primary now.
+func (c *Cluster) Redirect(nodes ...*Node) {
+	if len(nodes) == 0 {
+		nodes = c.Nodes
+	}
+	for _, node := range nodes {
+		node.Store.Retarget(loopback(c.Pair.Primary.Port))
+	}
+}
+
+// TruthURL is the database of the scenario at the server that is the primary now.
+func (c *Cluster) TruthURL() string {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.Pair.Primary.URL(c.database) + "?application_name=tap"
+}
+
+// Promote is Pair.Promote, safe beside TruthURL.
+func (c *Cluster) Promote() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.Pair.Promote()
+}
+
+// Database of the scenario.
+func (c *Cluster) Database() string { return c.database }
+
+// EndNodes kills all nodes.
+func (c *Cluster) EndNodes() {
+	for _, node := range c.Nodes {
+		if node.Alive() {
+			node.Kill()
+		}
+	}
+}
+
+// Proxies of all nodes.
+func (c *Cluster) Proxies() []*netfault.Proxy {
+	var all []*netfault.Proxy
+	for _, node := range c.Nodes {
+		all = append(all, node.Proxies()...)
+	}
+	return all
+}
+
+// KeepLogs copies what the processes wrote into a folder.
+func (c *Cluster) KeepLogs(folder string) {
+	logs, _ := filepath.Glob(filepath.Join(c.Folder, "*", "*.log"))
+	for _, log := range logs {
+		if text, err := os.ReadFile(log); err == nil && len(text) > 0 {
+			os.WriteFile(filepath.Join(folder, filepath.Base(filepath.Dir(log))+".log"), text, 0o644)
+		}
+	}
+}
+
+// TruncateLogs empties the nodes' logs between scenarios.
+func (c *Cluster) TruncateLogs() {
+	for _, node := range c.Nodes {
+		os.Truncate(filepath.Join(node.folder, "lattice.log"), 0)
+	}
+}
+
+// Close ends everything and removes the folder.
+func (c *Cluster) Close() {
+	c.EndNodes()
+	c.Redis.Kill()
+	c.Pair.End()
+	for _, proxy := range c.Proxies() {
+		proxy.Close()
+	}
+	os.RemoveAll(c.Folder)
+}
