@@ -19,11 +19,11 @@ import (
 const skipped = 77
 
 type flags struct {
-	lattice, tier, name, commit, output, keep, planted string
-	seed                                               int64
-	list, schedule, calibrate, require                 bool
-	slack                                              float64
-	limit                                              time.Duration
+	lattice, tier, name, commit, output, keep, planted, record string
+	seed, recordUpTo                                           int64
+	list, schedule, calibrate, require                         bool
+	slack                                                      float64
+	limit                                                      time.Duration
 }
 
 func parse() flags {
@@ -35,6 +35,8 @@ func parse() flags {
 	flag.StringVar(&f.commit, "commit", "", "named in the report")
 	flag.StringVar(&f.output, "output", "robustness.json", "the report")
 	flag.StringVar(&f.keep, "keep", "", "folder for the histories and logs of scenarios that failed")
+	flag.StringVar(&f.record, "record", "", "file for the beginning of the scenario's history, as test data for the checks")
+	flag.Int64Var(&f.recordUpTo, "record-up-to", 450, "the revision up to which -record keeps it")
 	flag.BoolVar(&f.list, "list", false, "name the scenarios")
 	flag.BoolVar(&f.schedule, "schedule", false, "print the schedule and do not run it")
 	flag.BoolVar(&f.calibrate, "calibrate", false, "plant the bugs of -planted, one after the other, until each is caught")

@@ -10,6 +10,7 @@ import (
 	"lattice/tests/robustness/history"
 	"lattice/tests/robustness/report"
 	"lattice/tests/robustness/scenario"
+	"lattice/tests/robustness/truth"
 )
 
 // attemptsMax bounds how often a scenario below minimum traffic is run again.
@@ -20,12 +21,11 @@ type entry struct {
 	seed int64
 }
 
-// prTier is in this order so that the failovers, which need PostgreSQL's pair rebuilt, stand together.
+// prTier reaches the targets of the PR tier. The failovers, after which PostgreSQL's pair is rebuilt, stand together.
 var prTier = []string{
-	"kill", "kill", "kill", "rolling", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
-	"terminate", "terminate", "postmaster", "postmaster", "client-network", "store-network", "store-network",
-	"peer-network", "redis-kill", "redis-lossy", "redis-forge", "compaction-crash", "lease-leader-kill", "mixed",
-	"failover-sync", "failover-sync", "failover-async",
+	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
+	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
+	"compaction-crash", "lease-leader-kill", "mixed", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
 var tierSizes = map[string]int{"pr": 24, "full": 200, "soak": 450}
@@ -41,13 +41,10 @@ func tier(f flags) ([]entry, error) {
 		return nil, fmt.Errorf("no tier is called %q", f.tier)
 	}
 	var runs []entry
-	for i := range max(size, len(prTier)) {
+	for i := range size {
 		runs = append(runs, entry{prTier[i%len(prTier)], f.seed + int64(i)})
 	}
-	if f.tier == "pr" {
-		return runs, nil
-	}
-	return runs[:size], nil
+	return runs, nil
 }
 
 func runOne(f flags, c *cluster.Cluster, one entry, r *report.Report) {
@@ -67,6 +64,13 @@ func runOne(f flags, c *cluster.Cluster, one entry, r *report.Report) {
 		}
 		r.Add(outcome(result))
 		show(result)
+		if f.record != "" && result.History != nil {
+			chain := truth.Cut(result.Chain, f.recordUpTo)
+			beginning := history.Cut(result.History, chain[len(chain)-1].LastRevision)
+			if err := history.Save(f.record, beginning, chain); err != nil {
+				fmt.Println(err)
+			}
+		}
 		if len(result.Violations) > 0 && f.keep != "" {
 			keep(f, c, result)
 		}

@@ -88,7 +88,7 @@ func (m *model) ranged(r *pb.RangeRequest) *pb.RangeResponse {
 	for _, kv := range found {
 		if r.KeysOnly {
 			kv = proto.CloneOf(kv)
-			kv.Value = nil
+			kv.Value, kv.Lease = nil, 0 // as etcd 3.7 answers it
 		}
 		answer.Kvs = append(answer.Kvs, kv)
 	}

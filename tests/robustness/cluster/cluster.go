@@ -84,8 +84,24 @@ func (c *Cluster) Fresh(binary string, synchronous bool, env []string) error {
 		node.Fanout.Filtering(nil)
 		node.Configure(NodeOptions{Binary: binary, Env: env, Database: c.database, Synchronous: synchronous,
 			Features: c.Features})
-		node.Life = 0
-		if err := node.Start(); err != nil {
+		node.Life.Store(0)
+	}
+	// The first makes the schema.
+	if err := c.Nodes[0].Start(); err != nil {
+		return err
+	}
+	for _, node := range c.Nodes[1:] {
+		if err := node.Launch(); err != nil {
+			return err
+		}
+	}
+	return c.AwaitListening()
+}
+
+// AwaitListening waits until all nodes can be reached.
+func (c *Cluster) AwaitListening() error {
+	for _, node := range c.Nodes {
+		if err := node.AwaitListening(); err != nil {
 			return err
 		}
 	}
@@ -150,7 +166,7 @@ func (c *Cluster) KeepLogs(folder string) {
 // TruncateLogs empties the nodes' logs between scenarios.
 func (c *Cluster) TruncateLogs() {
 	for _, node := range c.Nodes {
-		os.Truncate(filepath.Join(node.folder, "lattice.log"), 0)
+		os.Truncate(node.log(), 0)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // Node is one Lattice process with the proxies around it.
 type Node struct {
 	Number  int
-	Life    int // how often it was started
+	Life    atomic.Int64 // how often it was started
 	Client  *netfault.Proxy
 	Store   *netfault.Proxy // to PostgreSQL
 	Fanout  *netfault.Proxy // to Redis
@@ -26,6 +27,7 @@ type Node struct {
 	peer    int
 	metrics int
 	folder  string
+	logged  int64 // size of the log when it was launched
 	process *Process
 	command []string
 	env     []string
@@ -82,30 +84,39 @@ func (n *Node) Configure(o NodeOptions) {
 	}
 }
 
-// Start starts it and waits until it listens.
-func (n *Node) Start() error {
-	log := filepath.Join(n.folder, "lattice.log")
-	before, _ := os.Stat(log)
-	offset := int64(0)
-	if before != nil {
-		offset = before.Size()
+// Launch starts it; AwaitListening says when it can be reached.
+func (n *Node) Launch() error {
+	n.logged = 0
+	if log, err := os.Stat(n.log()); err == nil {
+		n.logged = log.Size()
 	}
-	process, err := Start(Spec{Name: fmt.Sprintf("lattice%d", n.Number), Command: n.command, Env: n.env, Log: log})
+	process, err := Start(Spec{Name: fmt.Sprintf("lattice%d", n.Number), Command: n.command, Env: n.env, Log: n.log()})
 	if err != nil {
 		return err
 	}
 	n.process = process
-	n.Life++
-	for deadline := time.Now().Add(startPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		text, _ := os.ReadFile(log)
-		if int64(len(text)) > offset && strings.Contains(string(text[offset:]), "listening") {
+	n.Life.Add(1)
+	return nil
+}
+
+func (n *Node) log() string { return filepath.Join(n.folder, "lattice.log") }
+
+// AwaitListening waits until it says that it listens.
+func (n *Node) AwaitListening() error {
+	for deadline := time.Now().Add(startPatience); n.Alive() && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text, _ := os.ReadFile(n.log()); int64(len(text)) > n.logged && strings.Contains(string(text[n.logged:]), " listening ") {
 			return nil
 		}
-		if !process.Alive() {
-			break
-		}
 	}
-	return fmt.Errorf("node %d does not listen; see %s", n.Number, log)
+	return fmt.Errorf("node %d does not listen; see %s", n.Number, n.folder)
+}
+
+// Start is both.
+func (n *Node) Start() error {
+	if err := n.Launch(); err != nil {
+		return err
+	}
+	return n.AwaitListening()
 }
 
 // Alive says that it runs.
@@ -149,4 +160,6 @@ func (n *Node) Metric(name string) float64 {
 }
 
 // Proxies of the node.
-func (n *Node) Proxies() []*netfault.Proxy { return []*netfault.Proxy{n.Client, n.Store, n.Fanout, n.Peer} }
+func (n *Node) Proxies() []*netfault.Proxy {
+	return []*netfault.Proxy{n.Client, n.Store, n.Fanout, n.Peer}
+}

@@ -153,6 +153,7 @@ func (p *Pair) Promote() error {
 func (p *Pair) EndIsolated() {
 	if p.Isolated != nil {
 		p.Isolated.Kill()
+		p.Isolated.removeData()
 	}
 }
 

@@ -31,7 +31,9 @@ func newGenerator(seed int64, client int) *generator {
 	return &generator{random: rand.New(rand.NewSource(seed)), client: client, values: map[string]string{}}
 }
 
-func (g *generator) key() []byte { return fmt.Appendf(nil, "%s%02d", keyPrefix, g.random.Intn(keyCount)) }
+func (g *generator) key() []byte {
+	return fmt.Appendf(nil, "%s%02d", keyPrefix, g.random.Intn(keyCount))
+}
 
 func (g *generator) register() []byte {
 	return fmt.Appendf(nil, "%s%d", check.RegisterPrefix, g.random.Intn(registers))

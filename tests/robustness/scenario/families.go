@@ -9,8 +9,9 @@ import (
 const ms = time.Millisecond
 
 func planKills(p *Plan) {
-	for _, at := range p.times(8) {
-		p.kill(at, p.node(0.5), p.between(0, 900*ms))
+	p.lossyRedis(0, lengthOfLoad)
+	for _, at := range p.times(13) {
+		p.kill(at, p.node(0.2), p.between(0, 700*ms))
 	}
 }
 
@@ -26,8 +27,9 @@ func planRolling(p *Plan) {
 }
 
 func planPauses(p *Plan) {
-	for _, at := range p.times(9) {
-		p.pause(at, p.node(0.4), p.between(50*ms, 1500*ms))
+	p.lossyRedis(0, lengthOfLoad)
+	for _, at := range p.times(16) {
+		p.pause(at, p.node(0.2), p.between(50*ms, 900*ms))
 	}
 }
 
@@ -40,31 +42,30 @@ func planPauseLeader(p *Plan) {
 }
 
 func planPauseBackends(p *Plan) {
-	for _, at := range p.times(8) {
+	for _, at := range p.times(14) {
 		p.pauseBackend(at, p.between(50*ms, 1200*ms))
 	}
 	p.pauseRedis(p.between(1000*ms, 4000*ms), p.between(200*ms, 1500*ms))
 }
 
 func planTerminations(p *Plan) {
-	for _, at := range p.times(50) {
+	p.lossyRedis(0, lengthOfLoad)
+	for _, at := range p.times(100) {
 		p.terminateBackend(at)
 	}
 }
 
 func planPostmaster(p *Plan) {
-	at := p.between(400*ms, 1000*ms)
-	for range 3 {
-		p.killPostmaster(at, p.between(0, 300*ms))
-		at += p.between(1500*ms, 2000*ms)
-	}
-	for _, at := range p.times(5) {
-		p.terminateBackend(at)
+	at := p.between(500*ms, 900*ms)
+	for range 4 {
+		p.killPostmaster(at, p.between(0, 200*ms))
+		at += p.between(1500*ms, 1900*ms)
 	}
 }
 
 func planFailoverSync(p *Plan) {
-	p.failoverSync(p.between(600*ms, 1800*ms), p.random.Intn(cluster.Nodes), p.between(300*ms, 2000*ms))
+	p.failoverSync(p.between(500*ms, 1200*ms), p.random.Intn(cluster.Nodes), p.between(300*ms, 1700*ms))
+	p.failoverSync(p.between(3600*ms, 4200*ms), p.random.Intn(cluster.Nodes), p.between(300*ms, 1200*ms))
 	for _, at := range p.times(3) {
 		p.store(at, p.random.Intn(cluster.Nodes))
 	}
@@ -76,29 +77,41 @@ func planFailoverAsync(p *Plan) {
 }
 
 func planClientNetwork(p *Plan) {
-	for _, at := range p.times(12) {
+	for _, at := range p.times(22) {
 		p.client(at, p.random.Intn(cluster.Nodes))
+	}
+	for _, at := range p.times(6) {
+		p.pause(at, p.node(0), p.between(50*ms, 300*ms))
 	}
 }
 
 func planStoreNetwork(p *Plan) {
-	for _, at := range p.times(14) {
+	for _, at := range p.times(22) {
 		p.store(at, p.random.Intn(cluster.Nodes))
+	}
+	for _, at := range p.times(5) {
+		p.pauseBackend(at, p.between(50*ms, 500*ms))
 	}
 }
 
 func planPeerNetwork(p *Plan) {
-	for _, at := range p.times(14) {
+	for _, at := range p.times(22) {
 		p.peer(at, p.random.Intn(cluster.Nodes))
+	}
+	for _, at := range p.times(2) {
+		p.kill(at, p.node(0), p.between(0, 400*ms))
 	}
 }
 
 func planRedisKill(p *Plan) {
-	for _, at := range p.times(3) {
-		p.killRedis(at, p.between(0, 900*ms))
+	for _, at := range p.times(5) {
+		p.killRedis(at, p.between(0, 600*ms))
 	}
-	for _, at := range p.times(4) {
+	for _, at := range p.times(12) {
 		p.fanout(at, p.random.Intn(cluster.Nodes))
+	}
+	for _, at := range p.times(3) {
+		p.kill(at, p.node(0), p.between(0, 400*ms))
 	}
 }
 
@@ -125,6 +138,8 @@ func planLeaseLeaderKill(p *Plan) {
 }
 
 func planMixed(p *Plan) {
+	p.killPostmaster(p.between(700*ms, 2000*ms), p.between(0, 300*ms))
+	p.killPostmaster(p.between(3000*ms, 4500*ms), p.between(0, 300*ms))
 	for _, at := range p.times(14) {
 		node := p.random.Intn(cluster.Nodes)
 		switch p.random.Intn(9) {

@@ -48,18 +48,22 @@ func (r *Run) holdingNode(node int) (*cluster.Node, func()) {
 	return r.cluster.Nodes[node], r.holding(fmt.Sprintf("node %d", node))
 }
 
-// whoLeads asks the nodes' metrics; without an answer it is the first node.
+// whoLeads asks the nodes' metrics, for as long as a takeover takes; then it is any node.
 func (r *Run) whoLeads() int {
-	for number, node := range r.cluster.Nodes {
-		if node.Alive() && node.Metric("etcd_server_is_leader") == 1 {
-			return number
+	for began := time.Now(); time.Since(began) < leaderPatience; time.Sleep(20 * time.Millisecond) {
+		for number, node := range r.cluster.Nodes {
+			if node.Alive() && node.Metric("etcd_server_is_leader") == 1 {
+				return number
+			}
 		}
 	}
-	return 0
+	return int(r.seed) % len(r.cluster.Nodes)
 }
 
+const leaderPatience = 2500 * time.Millisecond
+
 func (r *Run) mustStart(node *cluster.Node) {
-	if err := node.Start(); err != nil {
+	if err := node.Launch(); err != nil {
 		r.violation("process", "a node does not start: %v", err)
 	}
 }

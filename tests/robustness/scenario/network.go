@@ -64,4 +64,3 @@ func (p *Plan) lasting(at, long time.Duration, proxy func(*Run) *netfault.Proxy,
 		set(proxy(r), false)
 	}, "%s between %s for %v", what, between, long)
 }
-

@@ -42,7 +42,9 @@ func (p *Plan) lossyRedis(at, d time.Duration) {
 		for _, node := range r.cluster.Nodes {
 			node.Fanout.Filtering(nil)
 		}
-		r.counts.Add(report.RedisLossySeconds, d.Seconds())
+		if r.cluster.Features["fanout.url"] {
+			r.counts.Add(report.RedisLossySeconds, d.Seconds())
+		}
 	}, "Redis drops 30 %%, repeats 30 %%, delays 30 %% of messages for %v", d)
 }
 

@@ -22,8 +22,8 @@ const (
 	pinnedClients = 6
 	lengthOfLoad  = 6 * time.Second
 
-	minimumOps    = 400
-	minimumEvents = 800
+	minimumOps    = 200
+	minimumEvents = 400
 
 	firstWriteWithin = 2 * time.Second
 	watchersWithin   = 5 * time.Second
@@ -82,7 +82,7 @@ type Run struct {
 type target struct{ node *cluster.Node }
 
 func (t target) Address() string { return t.node.Client.Address() }
-func (t target) Life() int       { return t.node.Life }
+func (t target) Life() int       { return int(t.node.Life.Load()) }
 
 // Execute runs the scenario of that name and seed.
 func Execute(c *cluster.Cluster, name string, seed int64, options Options) (*Result, error) {

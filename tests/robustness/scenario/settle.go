@@ -10,7 +10,6 @@ import (
 // heal ends all faults: everything runs, nothing is cut.
 func (r *Run) heal() error {
 	for _, proxy := range r.cluster.Proxies() {
-		r.counts.Add("proxy_"+proxy.Name, 0)
 		proxy.Heal()
 	}
 	if !r.cluster.Pair.Primary.Alive() {
@@ -20,12 +19,12 @@ func (r *Run) heal() error {
 	}
 	for _, node := range r.cluster.Nodes {
 		if !node.Alive() {
-			if err := node.Start(); err != nil {
+			if err := node.Launch(); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return r.cluster.AwaitListening()
 }
 
 // awaitWrite returns how long it took until a write was acknowledged.
@@ -112,4 +111,6 @@ func (r *Run) awaitLeases() {
 }
 
 // phase notes how long a part of the scenario took, for the report.
-func (r *Run) phase(name string, began time.Time) { r.counts.Add("seconds_"+name, time.Since(began).Seconds()) }
+func (r *Run) phase(name string, began time.Time) {
+	r.counts.Add("seconds_"+name, time.Since(began).Seconds())
+}

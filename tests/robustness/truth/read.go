@@ -74,7 +74,7 @@ func readRecords(ctx context.Context, tx pgx.Tx, logNo int32, from int64, bySeq 
 
 // Survivor is a key as the view lattice.keys shows it.
 type Survivor struct {
-	Key, Value                                      []byte
+	Key, Value                               []byte
 	Revision, CreateRevision, Version, Lease int64
 }
 
