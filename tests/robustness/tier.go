@@ -25,10 +25,10 @@ type entry struct {
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
 	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
-	"compaction-crash", "lease-leader-kill", "mixed", "failover-sync", "failover-sync", "failover-async", "failover-async",
+	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
-var tierSizes = map[string]int{"pr": 24, "full": 200, "soak": 450}
+var tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
 
 // tier lists the scenarios of a run: the PR list once, or over and over with new seeds.
 func tier(f flags) ([]entry, error) {

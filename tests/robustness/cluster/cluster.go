@@ -54,11 +54,26 @@ func New(binary string) (*Cluster, error) {
 	return c, nil
 }
 
+// Setup is what a scenario needs.
+type Setup struct {
+	Binary      string
+	Env         []string
+	Synchronous bool
+	SmallVolume bool // the database is on a volume that can be filled
+}
+
 // Fresh ends the nodes and starts them on an empty database.
-func (c *Cluster) Fresh(binary string, synchronous bool, env []string) error {
+func (c *Cluster) Fresh(s Setup) error {
 	c.EndNodes()
-	if err := c.Pair.Reset(synchronous); err != nil {
+	if err := c.Pair.Reset(s.Synchronous); err != nil {
 		return err
+	}
+	where := ""
+	if s.SmallVolume {
+		if err := c.Pair.SmallVolume(); err != nil {
+			return err
+		}
+		where = " TABLESPACE small"
 	}
 	if !c.Redis.process.Alive() {
 		if err := c.Redis.Start(); err != nil {
@@ -72,7 +87,7 @@ func (c *Cluster) Fresh(binary string, synchronous bool, env []string) error {
 	c.mutex.Lock()
 	c.database = fmt.Sprintf("scenario%d", c.made)
 	c.mutex.Unlock()
-	if _, err := c.Pair.Primary.Query("CREATE DATABASE " + c.database); err != nil {
+	if _, err := c.Pair.Primary.Query("CREATE DATABASE " + c.database + where); err != nil {
 		return err
 	}
 	c.Redirect()
@@ -82,7 +97,7 @@ func (c *Cluster) Fresh(binary string, synchronous bool, env []string) error {
 		}
 		node.Fanout.Retarget(c.Redis.Address())
 		node.Fanout.Filtering(nil)
-		node.Configure(NodeOptions{Binary: binary, Env: env, Database: c.database, Synchronous: synchronous,
+		node.Configure(NodeOptions{Binary: s.Binary, Env: s.Env, Database: c.database, Synchronous: s.Synchronous,
 			Features: c.Features})
 		node.Life.Store(0)
 	}

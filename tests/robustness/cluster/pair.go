@@ -21,6 +21,7 @@ type Pair struct {
 	programs    string
 	made        int
 	clean       bool
+	volume      string // mounted under the primary's tablespace, or empty
 }
 
 // NewPair makes both servers and the copies that Reset uses; nothing runs yet.
@@ -177,4 +178,5 @@ func (p *Pair) End() {
 			server.quit()
 		}
 	}
+	p.unmount()
 }

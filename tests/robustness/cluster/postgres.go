@@ -117,6 +117,7 @@ func (p *Postgres) startOnce(deadline time.Time) error {
 		"logging_collector=off", "log_min_messages=warning", "log_line_prefix=%m [%p] ", "shared_buffers=32MB",
 		"max_connections=100", "wal_keep_size=128MB", "wal_sender_timeout=20s", "wal_receiver_timeout=20s",
 		"wal_retrieve_retry_interval=100ms", "max_wal_size=512MB", "min_wal_size=64MB",
+		"allow_in_place_tablespaces=on",
 	}, p.settings...) {
 		command = append(command, "-c", setting)
 	}

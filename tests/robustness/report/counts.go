@@ -26,6 +26,7 @@ const (
 	RedisTouched        = "redis_messages_dropped_repeated_reordered"
 	RedisForged         = "redis_messages_forged"
 	CompactionCrashes   = "crashes_during_compaction"
+	DiskFull            = "disk_full"
 	Compactions         = "compactions"
 	Leases              = "leases"
 	WatchStreams        = "watch_streams"

@@ -81,7 +81,7 @@ var targets = map[string][3]float64{
 	"scenarios": {24, 200, 450}, KVOps: {50e3, 1e6, 5e6}, WatchEvents: {250e3, 5e6, 30e6}, NodeKills: {60, 500, 1800},
 	BackendTerminations: {200, 2000, 10000}, PostmasterKills: {10, 60, 300}, SyncFailovers: {4, 30, 100},
 	AsyncFailovers: {2, 20, 60}, Ambiguous: {200, 3000, 20000}, Pauses: {60, 600, 3000}, ProxyFaults: {100, 1000, 5000},
-	RedisKills: {5, 40, 150}, RedisLossySeconds: {60, 600, 2400},
+	DiskFull: {4, 30, 60}, CompactionCrashes: {5, 100, 500}, RedisKills: {5, 40, 150}, RedisLossySeconds: {60, 600, 2400},
 }
 
 // Write writes the report as JSON.

@@ -56,10 +56,11 @@ func planTerminations(p *Plan) {
 }
 
 func planPostmaster(p *Plan) {
-	at := p.between(500*ms, 900*ms)
+	p.Length = 9 * time.Second // each kill costs the leader its session
+	at := p.between(600*ms, 1000*ms)
 	for range 4 {
 		p.killPostmaster(at, p.between(0, 200*ms))
-		at += p.between(1500*ms, 1900*ms)
+		at += p.between(2000*ms, 2400*ms)
 	}
 }
 
@@ -135,6 +136,12 @@ func planLeaseLeaderKill(p *Plan) {
 	for i := range 3 {
 		p.kill(time.Duration(1+i*2)*time.Second-p.between(0, 500*ms), leader, p.between(100*ms, 900*ms))
 	}
+}
+
+func planDiskFull(p *Plan) {
+	p.SmallVolume = true
+	p.fillDisk(p.between(700*ms, 1200*ms), p.between(500*ms, 1200*ms))
+	p.fillDisk(p.between(3200*ms, 3800*ms), p.between(500*ms, 1200*ms))
 }
 
 func planMixed(p *Plan) {

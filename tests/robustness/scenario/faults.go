@@ -24,7 +24,7 @@ func (r *Run) carryOut() {
 			step.run(r)
 		}()
 	}
-	time.Sleep(time.Until(began.Add(lengthOfLoad)))
+	time.Sleep(time.Until(began.Add(r.plan.Length)))
 	running.Wait()
 }
 
@@ -215,4 +215,18 @@ func (p *Plan) compactionCrash(at, after time.Duration) {
 		r.counts.Add(report.CompactionCrashes, 1)
 		r.mustStart(n)
 	}, "compaction, and kill -9 of the leader %v later", after)
+}
+
+// fillDisk leaves the database's volume without a free byte for a while; PostgreSQL's own log is elsewhere.
+func (p *Plan) fillDisk(at, long time.Duration) {
+	p.add(at, func(r *Run) {
+		if err := r.cluster.Pair.FillVolume(); err != nil {
+			r.violation("process", "%v", err)
+		}
+		r.counts.Add(report.DiskFull, 1)
+		time.Sleep(long)
+		if err := r.cluster.Pair.EmptyVolume(); err != nil {
+			r.violation("process", "%v", err)
+		}
+	}, "disk full for %v", long)
 }

@@ -92,6 +92,9 @@ func (r *Run) count(h *history.History, log *truth.Log, found check.Result) {
 		if op.Outcome == history.Unknown && op.Mutates() {
 			r.counts.Add(report.UnknownOutcomes, 1)
 		}
+		if op.Outcome == history.Refused {
+			r.counts.Add("client_refusals_"+op.Code.String(), 1)
+		}
 	}
 	r.counts.Add(report.WatchEvents, float64(found.Watches.Events))
 	r.counts.Add(report.Progress, float64(found.Watches.Progress))

@@ -20,8 +20,10 @@ type Step struct {
 // Plan is a scenario's schedule, made from a seed alone.
 type Plan struct {
 	Name        string
-	Synchronous bool // commits wait for the standby, and Lattice runs in quorum mode
-	LostTail    bool // acknowledged writes may vanish: the oracle of log-protocol H3
+	Length      time.Duration // of the load
+	Synchronous bool          // commits wait for the standby, and Lattice runs in quorum mode
+	LostTail    bool          // acknowledged writes may vanish: the oracle of log-protocol H3
+	SmallVolume bool          // the database's volume can be filled
 	Steps       []Step
 	random      *rand.Rand
 }
@@ -45,6 +47,7 @@ var families = map[string]func(*Plan){
 	"redis-forge":       planRedisForge,
 	"compaction-crash":  planCompactionCrash,
 	"lease-leader-kill": planLeaseLeaderKill,
+	"disk-full":         planDiskFull,
 	"mixed":             planMixed,
 }
 
@@ -64,7 +67,7 @@ func Make(name string, seed int64) (Plan, error) {
 	if family == nil {
 		return Plan{}, fmt.Errorf("no scenario is called %q; there are %v", name, Names())
 	}
-	plan := Plan{Name: name, Synchronous: true, random: rand.New(rand.NewSource(seed))}
+	plan := Plan{Name: name, Length: lengthOfLoad, Synchronous: true, random: rand.New(rand.NewSource(seed))}
 	family(&plan)
 	sort.SliceStable(plan.Steps, func(i, j int) bool { return plan.Steps[i].At < plan.Steps[j].At })
 	return plan, nil

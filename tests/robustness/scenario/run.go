@@ -95,7 +95,8 @@ func Execute(c *cluster.Cluster, name string, seed int64, options Options) (*Res
 		unknown: make([]float64, cluster.Nodes)}
 	result := &Result{Name: name, Seed: seed, Schedule: plan.Describe(), Counts: r.counts}
 	c.TruncateLogs()
-	if err := c.Fresh(options.Binary, plan.Synchronous, options.Env); err != nil {
+	if err := c.Fresh(cluster.Setup{Binary: options.Binary, Env: options.Env, Synchronous: plan.Synchronous,
+		SmallVolume: plan.SmallVolume}); err != nil {
 		return nil, err
 	}
 	r.phase("start", began)
