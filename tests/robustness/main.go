@@ -19,11 +19,11 @@ import (
 const skipped = 77
 
 type flags struct {
-	lattice, tier, name, commit, output, keep, planted, record string
-	seed, recordUpTo                                           int64
-	list, schedule, calibrate, require                         bool
-	slack                                                      float64
-	limit                                                      time.Duration
+	lattice, tier, name, commit, output, keep, planted, record, folder string
+	seed, recordUpTo                                                   int64
+	list, schedule, calibrate, require                                 bool
+	slack                                                              float64
+	limit                                                              time.Duration
 }
 
 func parse() flags {
@@ -37,6 +37,7 @@ func parse() flags {
 	flag.StringVar(&f.keep, "keep", "", "folder for the histories and logs of scenarios that failed")
 	flag.StringVar(&f.record, "record", "", "file for the beginning of the scenario's history, as test data for the checks")
 	flag.Int64Var(&f.recordUpTo, "record-up-to", 450, "the revision up to which -record keeps it")
+	flag.StringVar(&f.folder, "folder", "", "where the processes keep their data; empty: in memory, if there is room")
 	flag.BoolVar(&f.list, "list", false, "name the scenarios")
 	flag.BoolVar(&f.schedule, "schedule", false, "print the schedule and do not run it")
 	flag.BoolVar(&f.calibrate, "calibrate", false, "plant the bugs of -planted, one after the other, until each is caught")
@@ -82,7 +83,7 @@ func run(f flags) int {
 		fmt.Fprintln(os.Stderr, "SKIPPED: the robustness scenarios need redis-server")
 		return skipped
 	}
-	c, err := cluster.New(f.lattice)
+	c, err := cluster.New(f.lattice, f.folder)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

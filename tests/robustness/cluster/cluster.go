@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"lattice/tests/robustness/netfault"
 )
@@ -24,13 +25,31 @@ type Cluster struct {
 	mutex    sync.Mutex
 }
 
-// New makes the folders, PostgreSQL's copies and Redis; nodes start with Fresh.
-func New(binary string) (*Cluster, error) {
+// Where the folders go unless somebody says otherwise: in memory, if there is room. Processes are killed, machines are not,
+// so that nothing depends on a disk; and on a busy one each recovery of PostgreSQL would take seconds.
+const (
+	memoryFolder = "/dev/shm"
+	roomWanted   = 3 << 30
+)
+
+func defaultFolder() string {
+	var volume syscall.Statfs_t
+	if err := syscall.Statfs(memoryFolder, &volume); err == nil && int64(volume.Bavail)*volume.Bsize > roomWanted {
+		return memoryFolder
+	}
+	return os.TempDir()
+}
+
+// New makes the folders (in `where`, or where it is best), PostgreSQL's copies and Redis; nodes start with Fresh.
+func New(binary, where string) (*Cluster, error) {
+	if where == "" {
+		where = defaultFolder()
+	}
 	features, err := ReadFeatures(binary)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "lattice-robustness-")
+	folder, err := os.MkdirTemp(where, "lattice-robustness-")
 	if err != nil {
 		return nil, err
 	}
