@@ -10,7 +10,7 @@ const ms = time.Millisecond
 
 func planKills(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
-	for _, at := range p.times(13) {
+	for _, at := range p.times(15) {
 		p.kill(at, p.node(0.2), p.between(0, 700*ms))
 	}
 }
@@ -78,7 +78,7 @@ func planFailoverAsync(p *Plan) {
 }
 
 func planClientNetwork(p *Plan) {
-	for _, at := range p.times(22) {
+	for _, at := range p.times(27) {
 		p.client(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(6) {
@@ -87,7 +87,7 @@ func planClientNetwork(p *Plan) {
 }
 
 func planStoreNetwork(p *Plan) {
-	for _, at := range p.times(22) {
+	for _, at := range p.times(27) {
 		p.store(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(5) {
@@ -96,7 +96,7 @@ func planStoreNetwork(p *Plan) {
 }
 
 func planPeerNetwork(p *Plan) {
-	for _, at := range p.times(22) {
+	for _, at := range p.times(27) {
 		p.peer(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(2) {
