@@ -19,7 +19,9 @@ func Refusals(h *history.History, log *truth.Log, verdict *Verdict) {
 		request, isRead := op.Request.(*pb.RangeRequest)
 		switch {
 		case op.Outcome == history.OK && isRead && request.Revision > 0:
-			if limit := done.before(op.Call); request.Revision < limit {
+			limit, at := done.before(op.Call)
+			// A serializable read tells how far its node was: one behind the compaction cannot know of it.
+			if request.Revision < limit && (!request.Serializable || op.Revision() > at) {
 				verdict.add("compaction", "17: op %d read at %d on node %d after a compaction to %d had been answered",
 					op.ID, request.Revision, op.Node, limit)
 			}
@@ -98,7 +100,10 @@ func revisionBefore(h *history.History, time int64) int64 {
 }
 
 // compactions answers how far compaction had certainly gone at a time.
-type compactions struct{ times, revisions []int64 }
+type compactions struct {
+	times, revisions []int64
+	ats              []int64 // the log's revision when it was answered
+}
 
 func compactionsDone(h *history.History) compactions {
 	var found []*history.Op
@@ -109,18 +114,21 @@ func compactionsDone(h *history.History) compactions {
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].Return < found[j].Return })
 	var c compactions
-	newest := int64(0)
+	newest, at := int64(0), int64(0)
 	for _, op := range found {
-		newest = max(newest, op.Request.(*pb.CompactionRequest).Revision)
-		c.times, c.revisions = append(c.times, op.Return), append(c.revisions, newest)
+		if revision := op.Request.(*pb.CompactionRequest).Revision; revision > newest {
+			newest, at = revision, op.Revision()
+		}
+		c.times, c.revisions, c.ats = append(c.times, op.Return), append(c.revisions, newest), append(c.ats, at)
 	}
 	return c
 }
 
-func (c compactions) before(time int64) int64 {
+// before returns the newest compaction that had been answered, and where the log was then.
+func (c compactions) before(time int64) (revision, at int64) {
 	n := sort.Search(len(c.times), func(i int) bool { return c.times[i] >= time })
 	if n == 0 {
-		return 0
+		return 0, 0
 	}
-	return c.revisions[n-1]
+	return c.revisions[n-1], c.ats[n-1]
 }
