@@ -14,6 +14,8 @@ import (
 	"lattice/tests/robustness/history"
 )
 
+const afterCancellation = 100 * time.Millisecond
+
 // MarkerKeys lie between them within every watcher's range: what is put there must reach all.
 var MarkerKeys = []string{keyPrefix + "03", check.RegisterPrefix + "1"}
 
@@ -173,6 +175,8 @@ func (w *Watcher) receive(ctx context.Context, target Target, record *history.Wa
 		return err
 	}
 	defer conn.Close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	stream, err := pb.NewWatchClient(conn).Watch(ctx)
 	if err != nil {
 		return err
@@ -183,8 +187,8 @@ func (w *Watcher) receive(ctx context.Context, target Target, record *history.Wa
 		}
 	}
 	go w.askForProgress(ctx, stream)
-	created, cancelled := 0, 0
-	for cancelled < len(record.Requests) {
+	created := 0
+	for {
 		response, err := stream.Recv()
 		if err != nil {
 			return err
@@ -196,12 +200,12 @@ func (w *Watcher) receive(ctx context.Context, target Target, record *history.Wa
 			created++
 		}
 		if response.Canceled {
-			cancelled++
+			// All watches begin anew on another stream; what still comes on this one is heard.
+			time.AfterFunc(afterCancellation, end)
 		}
 		w.follow(response)
 		w.mutex.Unlock()
 	}
-	return nil
 }
 
 func (w *Watcher) follow(response *pb.WatchResponse) {
