@@ -16,7 +16,7 @@ import (
 // WatchCounts are what the watch check has seen.
 type WatchCounts struct {
 	Events, Progress, Cancelled, Compacted, Vanished int
-	Delays                                           []time.Duration // from commit to arrival
+	Delays                                           []time.Duration // from commit to arrival, of what was committed while the stream was open
 }
 
 // Watches compares every stream with the log: invariants 20 to 36, and 52 under a lost tail.
@@ -262,7 +262,9 @@ func (c *streamCheck) onRevision(at int64, watch *watchCheck, number int64, even
 		}
 	}
 	watch.next, watch.delivered = number+1, number
-	c.counts.Delays = append(c.counts.Delays, time.Duration(at-c.h.Clock.At(c.log.Revisions[number].Committed)))
+	if committed := c.h.Clock.At(c.log.Revisions[number].Committed); committed > c.stream.Opened {
+		c.counts.Delays = append(c.counts.Delays, time.Duration(at-committed))
+	}
 	return true
 }
 
