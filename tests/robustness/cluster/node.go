@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"lattice/tests/robustness/netfault"
+)
+
+// Node is one Lattice process with the proxies around it.
+type Node struct {
+	Number  int
+	Life    atomic.Int64 // how often it was started
+	Client  *netfault.Proxy
+	Store   *netfault.Proxy // to PostgreSQL
+	Fanout  *netfault.Proxy // to Redis
+	Peer    *netfault.Proxy // from other nodes
+	port    int
+	peer    int
+	metrics int
+	folder  string
+	logged  int64 // size of the log when it was launched
+	process *Process
+	command []string
+	env     []string
+}
+
+// NodeOptions say how a node is started.
+type NodeOptions struct {
+	Binary      string
+	Env         []string
+	Database    string
+	Synchronous bool
+	Features    Features
+}
+
+func newNode(number int, folder string) (*Node, error) {
+	n := &Node{Number: number, port: FreePort(), peer: FreePort(), metrics: FreePort(),
+		folder: filepath.Join(folder, fmt.Sprintf("node%d", number))}
+	if err := os.MkdirAll(n.folder, 0o755); err != nil {
+		return nil, err
+	}
+	for _, side := range []struct {
+		name   string
+		target string
+		proxy  **netfault.Proxy
+	}{{"client", loopback(n.port), &n.Client}, {"store", "", &n.Store}, {"fanout", "", &n.Fanout},
+		{"peer", loopback(n.peer), &n.Peer}} {
+		proxy, err := netfault.New(fmt.Sprintf("%s%d", side.name, number), side.target)
+		if err != nil {
+			return nil, err
+		}
+		*side.proxy = proxy
+	}
+	return n, nil
+}
+
+// Configure sets what the next Start uses.
+func (n *Node) Configure(o NodeOptions) {
+	n.command = []string{o.Binary, "start", "--grpc-bind", loopback(n.port), "--metrics-bind", loopback(n.metrics),
+		"--data-dir", filepath.Join(n.folder, "data"), "--db-connection", postgresURL(n.Store.Address(), o.Database)}
+	n.env = append([]string{"LATTICE_CLUSTER_NAME=" + fmt.Sprintf("n%d", n.Number), "LATTICE_SERVER_THREADS=1",
+		"LATTICE_SERVER_WATCH_PROGRESS_INTERVAL_MS=700",
+		"LATTICE_CLUSTER_ADVERTISE_CLIENT_URLS=http://" + n.Client.Address()}, o.Env...)
+	if o.Synchronous {
+		n.env = append(n.env, "LATTICE_DURABILITY_MODE=quorum", "LATTICE_DURABILITY_QUORUM_SIZE=2")
+	}
+	for key, setting := range map[string]string{
+		"fanout.url":        "LATTICE_FANOUT_URL=redis://" + n.Fanout.Address(),
+		"cluster.bind":      "LATTICE_CLUSTER_BIND=" + loopback(n.peer),
+		"cluster.advertise": "LATTICE_CLUSTER_ADVERTISE=" + n.Peer.Address(),
+	} {
+		if o.Features[key] {
+			n.env = append(n.env, setting)
+		}
+	}
+}
+
+// Launch starts it; AwaitListening says when it can be reached.
+func (n *Node) Launch() error {
+	n.logged = 0
+	if log, err := os.Stat(n.log()); err == nil {
+		n.logged = log.Size()
+	}
+	process, err := Start(Spec{Name: fmt.Sprintf("lattice%d", n.Number), Command: n.command, Env: n.env, Log: n.log()})
+	if err != nil {
+		return err
+	}
+	n.process = process
+	n.Life.Add(1)
+	return nil
+}
+
+func (n *Node) log() string { return filepath.Join(n.folder, "lattice.log") }
+
+// AwaitListening waits until it says that it listens.
+func (n *Node) AwaitListening() error {
+	for deadline := time.Now().Add(startPatience); n.Alive() && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text, _ := os.ReadFile(n.log()); int64(len(text)) > n.logged && strings.Contains(string(text[n.logged:]), " listening ") {
+			return nil
+		}
+	}
+	return fmt.Errorf("node %d does not listen; see %s", n.Number, n.folder)
+}
+
+// Start is both.
+func (n *Node) Start() error {
+	if err := n.Launch(); err != nil {
+		return err
+	}
+	return n.AwaitListening()
+}
+
+// Alive says that it runs.
+func (n *Node) Alive() bool { return n.process != nil && n.process.Alive() }
+
+// Kill is kill -9.
+func (n *Node) Kill() {
+	if n.process != nil {
+		n.process.Signal(syscall.SIGCONT)
+		n.process.Kill()
+	}
+}
+
+// Terminate asks it to end and waits.
+func (n *Node) Terminate() error { return n.process.Stop(syscall.SIGTERM, 40*time.Second) }
+
+// Pause stops it for a while.
+func (n *Node) Pause(d time.Duration) {
+	n.process.Signal(syscall.SIGSTOP)
+	time.Sleep(d)
+	n.process.Signal(syscall.SIGCONT)
+}
+
+// Metric is the sum of a metric's samples; 0 when the node does not answer.
+func (n *Node) Metric(name string) float64 {
+	client := http.Client{Timeout: 500 * time.Millisecond}
+	response, err := client.Get("http://" + loopback(n.metrics) + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	sum := 0.0
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		line := lines.Text()
+		if rest, is := strings.CutPrefix(line, name); is && rest != "" && (rest[0] == ' ' || rest[0] == '{') {
+			value, _ := strconv.ParseFloat(line[strings.LastIndex(line, " ")+1:], 64)
+			sum += value
+		}
+	}
+	return sum
+}
+
+// Proxies of the node.
+func (n *Node) Proxies() []*netfault.Proxy {
+	return []*netfault.Proxy{n.Client, n.Store, n.Fanout, n.Peer}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"lattice/tests/robustness/cluster"
+	"lattice/tests/robustness/history"
+	"lattice/tests/robustness/report"
+	"lattice/tests/robustness/scenario"
+	"lattice/tests/robustness/truth"
+)
+
+// attemptsMax bounds how often a scenario below minimum traffic is run again.
+const attemptsMax = 3
+
+type entry struct {
+	name string
+	seed int64
+}
+
+// prTier reaches the targets of the PR tier. The failovers, after which PostgreSQL's pair is rebuilt, stand together.
+var prTier = []string{
+	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
+	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
+	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
+}
+
+var tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+
+// tier lists the scenarios of a run: the PR list once, or over and over with new seeds.
+func tier(f flags) ([]entry, error) {
+	if f.name != "" {
+		_, err := scenario.Make(f.name, f.seed)
+		return []entry{{f.name, f.seed}}, err
+	}
+	size, is := tierSizes[f.tier]
+	if !is {
+		return nil, fmt.Errorf("no tier is called %q", f.tier)
+	}
+	var runs []entry
+	for i := range size {
+		runs = append(runs, entry{prTier[i%len(prTier)], f.seed + int64(i)})
+	}
+	return runs, nil
+}
+
+func runOne(f flags, c *cluster.Cluster, one entry, r *report.Report) {
+	for attempt := 1; ; attempt++ {
+		fmt.Printf("%s --seed %d\n", one.name, one.seed)
+		result, err := scenario.Execute(c, one.name, one.seed, options(f))
+		if err != nil {
+			r.Add(failedToRun(one, err))
+			fmt.Printf("  did not run: %v\n", err)
+			return
+		}
+		if len(result.Violations) == 0 && !result.Enough && attempt < attemptsMax {
+			fmt.Printf("  below minimum traffic (%.0f operations, %.0f events): again\n", result.Counts.Get(report.KVOps),
+				result.Counts.Get(report.WatchEvents))
+			r.Rerun()
+			continue
+		}
+		r.Add(outcome(result))
+		show(result)
+		if f.record != "" && result.History != nil {
+			chain := truth.Cut(result.Chain, f.recordUpTo)
+			beginning := history.Cut(result.History, chain[len(chain)-1].LastRevision)
+			if err := history.Save(f.record, beginning, chain); err != nil {
+				fmt.Println(err)
+			}
+		}
+		if len(result.Violations) > 0 && f.keep != "" {
+			keep(f, c, result)
+		}
+		return
+	}
+}
+
+func failedToRun(one entry, err error) report.Scenario {
+	return report.Scenario{Name: one.name, Seed: one.seed, Failures: []report.Failure{{Check: "harness", Text: err.Error()}}}
+}
+
+func outcome(result *scenario.Result) report.Scenario {
+	s := report.Scenario{Name: result.Name, Seed: result.Seed, Schedule: result.Schedule, Serving: result.Serving,
+		Counts: result.Counts.Sums(), FirstWriteMs: result.FirstWrite.Milliseconds(), AtHeadMs: result.AtHead.Milliseconds(),
+		TookMs: result.Took.Milliseconds(), Porcupine: result.Porcupine, EventDelayMs: report.Quantiles(result.EventDelays)}
+	for _, violation := range result.Violations {
+		s.Failures = append(s.Failures, report.Failure{Check: violation.Check, Text: violation.Text})
+	}
+	if !result.Enough {
+		s.Failures = append(s.Failures, report.Failure{Check: "traffic", Text: "below minimum traffic, again and again"})
+	}
+	return s
+}
+
+func show(result *scenario.Result) {
+	fmt.Printf("  %.1f s: %.0f operations, %.0f events, %.0f revisions, %.0f unknown outcomes; first write %v, watchers %v; "+
+		"serving %v; porcupine %s\n", result.Took.Seconds(), result.Counts.Get(report.KVOps),
+		result.Counts.Get(report.WatchEvents), result.Counts.Get("revisions"), result.Counts.Get(report.UnknownOutcomes),
+		result.FirstWrite, result.AtHead, result.Serving, result.Porcupine)
+	if len(result.Violations) == 0 {
+		return
+	}
+	fmt.Printf("  FAILED: %s\n", strings.Join(result.Checks, ", "))
+	for _, line := range result.Schedule {
+		fmt.Printf("    %s\n", line)
+	}
+	for i, violation := range result.Violations {
+		if i == 8 {
+			fmt.Printf("    ... %d in all\n", len(result.Violations))
+			break
+		}
+		fmt.Printf("    [%s] %s\n", violation.Check, violation.Text)
+	}
+}
+
+// keep writes what is needed to study a failure.
+func keep(f flags, c *cluster.Cluster, result *scenario.Result) {
+	folder := filepath.Join(f.keep, fmt.Sprintf("%s-%d", result.Name, result.Seed))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		fmt.Println(err)
+		return
+	}
+	c.KeepLogs(folder)
+	if result.History != nil {
+		if err := history.Save(filepath.Join(folder, "history.json.gz"), result.History, result.Chain); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Printf("  kept in %s\n", folder)
+}
