@@ -179,6 +179,14 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
       if (!read_position(from->take_over(), &call.tip)) return Error::invalid_argument;
       return PeerCall(call);
     }
+    case v1::Call::kWitness: {
+      replica::WitnessCall call;
+      if (!read_position(from->witness().position(), &call.position)) {
+        return Error::invalid_argument;
+      }
+      call.revision = Revision(from->witness().revision());
+      return PeerCall(call);
+    }
     case v1::Call::KIND_NOT_SET:
       break;
   }
@@ -217,6 +225,10 @@ void write_request(replica::PeerRequest request, v1::Call* to) {
           },
           [&](replica::LeaseLeasesCall&) { to->mutable_lease_leases(); },
           [&](replica::TakeOverCall& call) { write_position(call.tip, to->mutable_take_over()); },
+          [&](replica::WitnessCall& call) {
+            write_position(call.position, to->mutable_witness()->mutable_position());
+            to->mutable_witness()->set_revision(call.revision.value);
+          },
       },
       request.call);
 }

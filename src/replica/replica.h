@@ -82,6 +82,8 @@ class Replica final : public Api,
   bool can_linearize() const override;
   // The log is not what it was: nothing is answered any more.
   bool failed() const { return failed_; }
+  // Who leads, as far as this replica knows; empty: nobody.
+  NodeInfo leader_node() const { return leadership_.leader_node(); }
   // Tells the observer what was evaluated since the last batch: reads.
   void report_operations() { state_.report_operations(); }
   // For other loops (RemoteApi). Valid for as long as it is held.

@@ -18,10 +18,12 @@ class PostgresKind final : public Store {
                                        Result<std::unique_ptr<replica::Log>> log) mutable {
             if (!log.ok()) return done(log.status());
             if (sessions_ == nullptr) sessions_ = store_->open_sessions();
+            auto fanout = store_->open_fanout((*log)->id());
             done(OpenedLog{.log = std::move(*log),
                            .sessions = sessions_.get(),
                            .cluster_id = store_->cluster_id(),
-                           .cluster_secret = {}});
+                           .cluster_secret = store_->cluster_secret(),
+                           .fanout = std::move(fanout)});
           });
         });
   }
@@ -47,6 +49,7 @@ Result<std::unique_ptr<Store>> make_postgres_store(const config::Config& config,
     options.durability.mode = backends::PgDurabilityMode::quorum;
     options.durability.quorum_size = config.durability.quorum_size;
   }
+  options.warn = [&log = around.log](const std::string& text) { log.warn(text); };
   options.append_connections = config.backend.pool_size;
   auto store = backends::PostgresStore::create(around.loop, options);
   if (!store.ok()) return store.status();

@@ -68,6 +68,15 @@ void ReplicaObserver::on_session_trouble(const Status& status) {
   log_.warn("the session in the database could not be renewed", {{"cause", status}});
 }
 
+void ReplicaObserver::on_history_lost(Revision acknowledged, Revision base) {
+  log_.error(
+      "THE DATABASE HAS LOST ACKNOWLEDGED WRITES, or may have: it is another server than before, "
+      "or "
+      "no longer holds what this process has shown. Revisions go on from a new base, everything "
+      "below is compacted, and all watches end so that clients list again",
+      {{"acknowledged_revision", acknowledged.value}, {"base", base.value}});
+}
+
 void ReplicaObserver::on_failed(const Status& status) {
   metrics_.can_linearize.set(0);
   log_.error("the log is not what it was; nothing is served any more", {{"cause", status}});

@@ -32,6 +32,7 @@ class ReplicaObserver final : public replica::Observer {
   void on_leader_change(bool this_replica_leads, bool somebody_leads) override;
   void on_session_trouble(const Status& status) override;
   void on_failed(const Status& status) override;
+  void on_history_lost(Revision acknowledged, Revision base) override;
   void on_leases(size_t active, size_t granted, size_t revoked, size_t expired) override;
   void on_watches(const Watches& watches) override;
   void on_watch_events(size_t events) override;

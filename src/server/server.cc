@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
+#include "server/fan_out.h"
 #include "server/node.h"
 #include "server/replica_observer.h"
 #include "server/service_manager.h"
@@ -56,6 +58,7 @@ class Server {
   void on_tenant_log(Result<OpenedLog> opened);
   // The port between nodes, where others share the log.
   Status open_node(const OpenedLog& opened);
+  Status open_fan_out(OpenedLog* opened);
   replica::NodeInfo node_info() const;
   void start_replica(OpenedLog opened);
   void publish_tenant(const etcd::Identity& identity);
@@ -83,6 +86,9 @@ class Server {
   ReplicaObserver observer_;
   std::unique_ptr<Node> node_;  // null where nobody shares the log
   std::unique_ptr<replica::Peers> peers_;
+  std::unique_ptr<FanOut> fan_out_;  // likewise
+  std::unique_ptr<replica::Fanout> fanout_;
+  std::optional<Keyring> keyring_;
   replica::LogId log_id_{};
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
@@ -124,6 +130,8 @@ int Server::run() {
   remote_apis_.clear();
   if (node_ != nullptr) node_->detach(log_id_);
   replica_.reset();
+  fanout_.reset();
+  fan_out_.reset();
   peers_.reset();
   node_.reset();
   store_.reset();
@@ -214,6 +222,7 @@ Status Server::open_node(const OpenedLog& opened) {
   std::vector<std::string> secrets = config_.cluster.secrets;
   if (secrets.empty() && !opened.cluster_secret.empty()) secrets = {opened.cluster_secret};
   if (opened.sessions == nullptr || config_.cluster.bind.empty() || secrets.empty()) return {};
+  keyring_.emplace(secrets);
   Result<std::unique_ptr<Node>> node = Node::open(config_, {.loop = owner().loop(),
                                                             .environment = owner().environment(),
                                                             .log = log_,
@@ -223,6 +232,16 @@ Status Server::open_node(const OpenedLog& opened) {
   node_ = std::move(*node);
   peers_ = node_->peers(log_id_);
   log_.info("listening to other nodes", {{"address", node_->address()}});
+  return {};
+}
+
+// Messages are believed by their MAC, so without a secret there are none.
+Status Server::open_fan_out(OpenedLog* opened) {
+  if (!keyring_) return {};
+  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(owner().loop(), config_.fanout.url);
+  if (!fan_out.ok()) return fan_out.status();
+  fan_out_ = std::move(*fan_out);
+  fanout_ = fan_out_->join(log_id_, std::move(opened->fanout));
   return {};
 }
 
@@ -247,6 +266,9 @@ void Server::start_replica(OpenedLog opened) {
   if (Status status = open_node(opened); !status.ok()) {
     return fail("cannot listen to other nodes", status, exit_os);
   }
+  if (Status status = open_fan_out(&opened); !status.ok()) {
+    return fail("cannot use [fanout] url", status, exit_configuration);
+  }
   const replica::NodeInfo node = node_info();
   etcd::Identity identity(
       {.cluster_id = opened.cluster_id, .name = node.name, .client_urls = node.client_urls});
@@ -259,9 +281,13 @@ void Server::start_replica(OpenedLog opened) {
   });
   replica::Options options = replica_options(config_);
   options.node = node;
-  replica_ = std::make_unique<replica::Replica>(
-      options, owner().environment(), std::move(opened.log),
-      replica::Links{.sessions = opened.sessions, .peers = peers_.get()}, &observer_);
+  replica_ =
+      std::make_unique<replica::Replica>(options, owner().environment(), std::move(opened.log),
+                                         replica::Links{.sessions = opened.sessions,
+                                                        .peers = peers_.get(),
+                                                        .fanout = fanout_.get(),
+                                                        .keyring = keyring_ ? &*keyring_ : nullptr},
+                                         &observer_);
   if (node_ != nullptr) node_->attach(log_id_, *replica_);
   replica_->start();
   publish_tenant(identity);
@@ -290,6 +316,11 @@ void Server::publish_tenant(const etcd::Identity& identity) {
 void Server::on_role(bool leads) {
   if (announced_ || stopping_) return;
   if (leads) return announce();
+  const std::string leader = replica_->leader_node().address;
+  if (node_ != nullptr && !leader.empty() && leader != node_->address()) {
+    log_.info("following", {{"leader", leader}});
+    return announce();
+  }
   // After a crash the leader may be this process's own predecessor, whose session has yet to run
   // out.
   if (timer_ != nullptr) return;

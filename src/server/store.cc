@@ -12,7 +12,8 @@ class MemoryKind final : public Store {
   explicit MemoryKind(replica::Environment& environment)
       : environment_(environment), store_(environment) {}
   void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
-    OpenedLog opened{store_.open_log(tenant, environment_), nullptr, store_.cluster_id(), {}};
+    OpenedLog opened{
+        store_.open_log(tenant, environment_), nullptr, store_.cluster_id(), {}, nullptr};
     environment_.defer([done = std::move(done), opened = std::move(opened)]() mutable {
       done(std::move(opened));
     });
@@ -33,7 +34,8 @@ class SqliteKind final : public Store {
     };
     Result<std::unique_ptr<replica::Log>> log = store_->open_log(tenant, post);
     Result<OpenedLog> opened =
-        log.ok() ? Result<OpenedLog>(OpenedLog{std::move(*log), nullptr, store_->cluster_id(), {}})
+        log.ok() ? Result<OpenedLog>(
+                       OpenedLog{std::move(*log), nullptr, store_->cluster_id(), {}, nullptr})
                  : Result<OpenedLog>(log.status());
     around_.environment.defer([done = std::move(done), opened = std::move(opened)]() mutable {
       done(std::move(opened));

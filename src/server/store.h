@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "replica/environment.h"
+#include "replica/fanout.h"
 #include "replica/log.h"
 #include "replica/sessions.h"
 #include "telemetry/logger.h"
@@ -23,6 +24,8 @@ struct OpenedLog {
   uint64_t cluster_id = 0;
   // What the database keeps for the nodes that share it; empty where nobody shares it.
   std::string cluster_secret;
+  // The database's own way to wake the others up; null where there is none.
+  std::unique_ptr<replica::Fanout> fanout;
 };
 
 class Store {

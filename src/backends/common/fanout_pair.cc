@@ -38,6 +38,10 @@ void FanoutPair::subscribe(Receiver receiver) {
   second_->subscribe(share(shared));
 }
 
+bool FanoutPair::carries_messages() const {
+  return first_up_() ? first_->carries_messages() : second_->carries_messages();
+}
+
 void FanoutPair::publish(std::string message) {
   (first_up_() ? first_ : second_)->publish(std::move(message));
 }

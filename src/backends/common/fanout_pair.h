@@ -20,11 +20,12 @@ class FanoutPair final : public replica::Fanout {
              std::unique_ptr<replica::Fanout> second);
 
   void subscribe(Receiver receiver) override;
+  bool carries_messages() const override;
   void publish(std::string message) override;
 
  private:
   std::unique_ptr<replica::Fanout> first_;
-  absl::AnyInvocable<bool()> first_up_;
+  mutable absl::AnyInvocable<bool()> first_up_;
   std::unique_ptr<replica::Fanout> second_;
 };
 

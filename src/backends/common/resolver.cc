@@ -17,7 +17,7 @@ bool is_numeric(const std::string& host) {
 
 // `found` has the addresses of those that need a look-up, in order.
 std::vector<Host> with_addresses(const std::vector<Host>& hosts,
-                                   const loop::NameResolver::Addresses& found) {
+                                 const loop::NameResolver::Addresses& found) {
   std::vector<Host> resolved;
   size_t next = 0;
   for (const Host& host : hosts) {

@@ -27,7 +27,7 @@ void PgConnection::connect() {
   state_ = State::resolving;
   timer_.reset();
   const auto& hosts = conninfo_.hosts();
-  if (std::none_of(hosts.begin(), hosts.end(), PgConninfo::needs_resolution)) {
+  if (std::none_of(hosts.begin(), hosts.end(), needs_resolution)) {
     start_round(hosts);
     return;
   }

@@ -24,9 +24,9 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/common/resolver.h"
 #include "backends/postgres/pg_conninfo.h"
 #include "backends/postgres/pg_durability.h"
-#include "backends/common/resolver.h"
 #include "backends/postgres/pg_timelines.h"
 #include "backends/postgres/pg_values.h"
 #include "base/callback.h"

@@ -17,6 +17,7 @@ class PgNotifier::ChannelFanout final : public replica::Fanout {
       : notifier_(notifier), channel_(std::move(channel)) {}
   ~ChannelFanout() override { end(); }
 
+  bool carries_messages() const override { return false; }
   void subscribe(Receiver receiver) override {
     end();
     if (!receiver.hint) return;
