@@ -54,6 +54,7 @@ constexpr auto table = std::to_array<Entry>({
      "etcdserver: request timed out, leader transfer took too long"},
     {Error::bad_leader_transferee, GrpcCode::failed_precondition,
      "etcdserver: bad leader transferee"},
+    {Error::unsent, GrpcCode::unavailable, "etcdserver: no leader"},
     {Error::unhealthy, GrpcCode::unavailable, "etcdserver: unhealthy cluster"},
     {Error::corrupt, GrpcCode::data_loss, "etcdserver: corrupt cluster"},
     {Error::canceled, GrpcCode::canceled, "context canceled"},

@@ -4,15 +4,13 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <optional>
 #include <thread>
 #include <vector>
 
 #include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
-#include "server/fan_out.h"
-#include "server/node.h"
+#include "server/node_links.h"
 #include "server/replica_observer.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
@@ -56,10 +54,6 @@ class Server {
   void open_tenant();
   void wait_for_database();
   void on_tenant_log(Result<OpenedLog> opened);
-  // The port between nodes, where others share the log.
-  Status open_node(const OpenedLog& opened);
-  Status open_fan_out(OpenedLog* opened);
-  replica::NodeInfo node_info() const;
   void start_replica(OpenedLog opened);
   void publish_tenant(const etcd::Identity& identity);
   void on_role(bool leads);
@@ -84,12 +78,7 @@ class Server {
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
   ReplicaObserver observer_;
-  std::unique_ptr<Node> node_;  // null where nobody shares the log
-  std::unique_ptr<replica::Peers> peers_;
-  std::unique_ptr<FanOut> fan_out_;  // likewise
-  std::unique_ptr<replica::Fanout> fanout_;
-  std::optional<Keyring> keyring_;
-  replica::LogId log_id_{};
+  std::unique_ptr<NodeLinks> links_;
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
   std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
@@ -128,12 +117,9 @@ int Server::run() {
   signals_.stop_watching();
   owner().close();
   remote_apis_.clear();
-  if (node_ != nullptr) node_->detach(log_id_);
+  if (links_ != nullptr) links_->detach();
   replica_.reset();
-  fanout_.reset();
-  fan_out_.reset();
-  peers_.reset();
-  node_.reset();
+  links_.reset();
   store_.reset();
   if (exit_status_ == 0) log_.info("stopped");
   return exit_status_;
@@ -217,59 +203,16 @@ replica::Options replica_options(const config::Config& config) {
   return options;
 }
 
-Status Server::open_node(const OpenedLog& opened) {
-  log_id_ = opened.log->id();
-  std::vector<std::string> secrets = config_.cluster.secrets;
-  if (secrets.empty() && !opened.cluster_secret.empty()) secrets = {opened.cluster_secret};
-  if (opened.sessions == nullptr || config_.cluster.bind.empty() || secrets.empty()) return {};
-  keyring_.emplace(secrets);
-  Result<std::unique_ptr<Node>> node = Node::open(config_, {.loop = owner().loop(),
-                                                            .environment = owner().environment(),
-                                                            .log = log_,
-                                                            .cluster_id = opened.cluster_id,
-                                                            .secrets = std::move(secrets)});
-  if (!node.ok()) return node.status();
-  node_ = std::move(*node);
-  peers_ = node_->peers(log_id_);
-  log_.info("listening to other nodes", {{"address", node_->address()}});
-  return {};
-}
-
-// Messages are believed by their MAC, so without a secret there are none.
-Status Server::open_fan_out(OpenedLog* opened) {
-  if (!keyring_) return {};
-  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(owner().loop(), config_.fanout.url);
-  if (!fan_out.ok()) return fan_out.status();
-  fan_out_ = std::move(*fan_out);
-  fanout_ = fan_out_->join(log_id_, std::move(opened->fanout));
-  return {};
-}
-
-// How clients and other nodes know this process.
-replica::NodeInfo Server::node_info() const {
-  replica::NodeInfo node;
-  const std::string client_address = workers_.front()->address();
-  node.name = config_.cluster.name;
-  if (node_ != nullptr) {
-    node.address = node_->address();
-    node.name = config_.cluster.node_name;
-    if (node.name.empty()) {
-      node.name = host_name() + client_address.substr(client_address.rfind(':'));
-    }
-  }
-  node.client_urls = config_.cluster.advertise_client_urls;
-  if (node.client_urls.empty()) node.client_urls.push_back("http://" + client_address);
-  return node;
-}
-
 void Server::start_replica(OpenedLog opened) {
-  if (Status status = open_node(opened); !status.ok()) {
-    return fail("cannot listen to other nodes", status, exit_os);
+  Result<std::unique_ptr<NodeLinks>> links =
+      NodeLinks::open(config_, {owner().loop(), owner().environment(), log_}, &opened);
+  if (!links.ok()) {
+    const bool address = links.error() == Error::io;
+    return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
+                links.status(), address ? exit_os : exit_configuration);
   }
-  if (Status status = open_fan_out(&opened); !status.ok()) {
-    return fail("cannot use [fanout] url", status, exit_configuration);
-  }
-  const replica::NodeInfo node = node_info();
+  links_ = std::move(*links);
+  const replica::NodeInfo node = links_->info(owner().address());
   etcd::Identity identity(
       {.cluster_id = opened.cluster_id, .name = node.name, .client_urls = node.client_urls});
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
@@ -283,12 +226,8 @@ void Server::start_replica(OpenedLog opened) {
   options.node = node;
   replica_ =
       std::make_unique<replica::Replica>(options, owner().environment(), std::move(opened.log),
-                                         replica::Links{.sessions = opened.sessions,
-                                                        .peers = peers_.get(),
-                                                        .fanout = fanout_.get(),
-                                                        .keyring = keyring_ ? &*keyring_ : nullptr},
-                                         &observer_);
-  if (node_ != nullptr) node_->attach(log_id_, *replica_);
+                                         links_->get(opened.sessions), &observer_);
+  links_->attach(*replica_);
   replica_->start();
   publish_tenant(identity);
 }
@@ -317,7 +256,7 @@ void Server::on_role(bool leads) {
   if (announced_ || stopping_) return;
   if (leads) return announce();
   const std::string leader = replica_->leader_node().address;
-  if (node_ != nullptr && !leader.empty() && leader != node_->address()) {
+  if (!leader.empty() && leader != links_->address()) {
     log_.info("following", {{"leader", leader}});
     return announce();
   }

@@ -188,6 +188,7 @@ TEST_CASE("each call knows the kind of its answer") {
   CHECK(answer_index(replica::PeerCall(replica::LeaseLeasesCall()).index()) ==
         replica::PeerAnswer(replica::LeaseLeasesResult()).index());
   CHECK(answer_index(replica::PeerCall(replica::TakeOverCall()).index()) == 0);
+  CHECK(answer_index(replica::PeerCall(replica::WitnessCall()).index()) == 0);
 }
 
 }  // namespace

@@ -117,8 +117,10 @@ class RandomValues {
         return replica::LeaseTimeToLiveCall{LeaseId(integer()), flag()};
       case 9:
         return replica::LeaseLeasesCall();
-      default:
+      case 10:
         return replica::TakeOverCall{position()};
+      default:
+        return replica::WitnessCall{position(), Revision(number())};
     }
   }
 

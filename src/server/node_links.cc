@@ -1,0 +1,71 @@
+#include "server/node_links.h"
+
+#include <utility>
+#include <vector>
+
+namespace lattice::server {
+
+Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
+                                                   const StoreSurroundings& around,
+                                                   OpenedLog* opened) {
+  auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config));
+  if (opened->sessions == nullptr) return links;
+  links->log_id_ = opened->log->id();
+  if (Status status = links->open_node(around, *opened); !status.ok()) return status;
+  // Messages are believed by their MAC, so without a secret there are none.
+  if (!links->keyring_) return links;
+  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(around.loop, config.fanout.url);
+  if (!fan_out.ok()) return fan_out.status();
+  links->fan_out_ = std::move(*fan_out);
+  links->fanout_ = links->fan_out_->join(links->log_id_, std::move(opened->fanout));
+  return links;
+}
+
+Status NodeLinks::open_node(const StoreSurroundings& around, const OpenedLog& opened) {
+  std::vector<std::string> secrets = config_.cluster.secrets;
+  if (secrets.empty() && !opened.cluster_secret.empty()) secrets = {opened.cluster_secret};
+  if (config_.cluster.bind.empty() || secrets.empty()) return {};
+  keyring_.emplace(secrets);
+  Result<std::unique_ptr<Node>> node = Node::open(config_, {.loop = around.loop,
+                                                            .environment = around.environment,
+                                                            .log = around.log,
+                                                            .cluster_id = opened.cluster_id,
+                                                            .secrets = std::move(secrets)});
+  if (!node.ok()) return node.status();
+  node_ = std::move(*node);
+  peers_ = node_->peers(log_id_);
+  around.log.info("listening to other nodes", {{"address", node_->address()}});
+  return {};
+}
+
+replica::NodeInfo NodeLinks::info(const std::string& client_address) const {
+  replica::NodeInfo info;
+  info.name = config_.cluster.name;
+  if (node_ != nullptr) {
+    info.address = node_->address();
+    info.name = config_.cluster.node_name;
+    if (info.name.empty()) {
+      info.name = host_name() + client_address.substr(client_address.rfind(':'));
+    }
+  }
+  info.client_urls = config_.cluster.advertise_client_urls;
+  if (info.client_urls.empty()) info.client_urls.push_back("http://" + client_address);
+  return info;
+}
+
+replica::Links NodeLinks::get(replica::Sessions* sessions) const {
+  return {.sessions = sessions,
+          .peers = peers_.get(),
+          .fanout = fanout_.get(),
+          .keyring = keyring_ ? &*keyring_ : nullptr};
+}
+
+void NodeLinks::attach(replica::Replica& replica) {
+  if (node_ != nullptr) node_->attach(log_id_, replica);
+}
+
+void NodeLinks::detach() {
+  if (node_ != nullptr) node_->detach(log_id_);
+}
+
+}  // namespace lattice::server
