@@ -80,6 +80,8 @@ class Replica final : public Api,
   bool loaded() const { return loaded_ && !failed_; }
   bool leads() const { return leadership_.leads(); }
   bool can_linearize() const override;
+  // Linearizable reads are answered, by this replica's fence or its leader's.
+  bool serves_linearizable() const;
   // The log is not what it was: nothing is answered any more.
   bool failed() const { return failed_; }
   // Who leads, as far as this replica knows; empty: nobody.

@@ -31,6 +31,8 @@ class NodeLinks {
   // At which other nodes reach this process; empty: they do not.
   std::string address() const { return node_ == nullptr ? std::string() : node_->address(); }
   replica::Links get(replica::Sessions* sessions) const;
+  // Why Redis carries nothing now, if it should.
+  Status fan_out_health() const { return fan_out_ == nullptr ? Status() : fan_out_->health(); }
   void attach(replica::Replica& replica);
   void detach();
 

@@ -55,7 +55,7 @@ void ReplicaObserver::on_operations(const keyspace::OperationCounts& counts) {
 void ReplicaObserver::on_leader_change(bool this_replica_leads, bool somebody_leads) {
   metrics_.has_leader.set(somebody_leads ? 1 : 0);
   metrics_.is_leader.set(this_replica_leads ? 1 : 0);
-  metrics_.can_linearize.set(this_replica_leads ? 1 : 0);
+  metrics_.can_linearize.set(somebody_leads ? 1 : 0);
   if (somebody_leads) metrics_.leader_changes_seen.add();
   if (this_replica_leads != led_) {
     log_.info(this_replica_leads ? "leading" : "leading no longer");

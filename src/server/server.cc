@@ -85,6 +85,7 @@ class Server {
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
   Instant give_up_;           // waiting for the database
   std::string told_trouble_;  // the newest that was logged while waiting
+  bool fan_out_was_up_ = true;
   bool announced_ = false;
   bool stopping_ = false;
   size_t draining_workers_ = 0;
@@ -290,7 +291,15 @@ void Server::upkeep() {
     telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
   });
   replica_->report_operations();
-  telemetry_.server.can_linearize.set(replica_->can_linearize() ? 1 : 0);
+  telemetry_.server.can_linearize.set(replica_->serves_linearizable() ? 1 : 0);
+  const Status fan_out = links_->fan_out_health();
+  telemetry_.server.fanout_up.set(fan_out.ok() ? 1 : 0);
+  if (fan_out.ok() != fan_out_was_up_) {
+    fan_out.ok() ? log_.info("Redis carries events between nodes again")
+                 : log_.warn("Redis carries no events between nodes; NOTIFY stands in",
+                             {{"cause", fan_out}});
+  }
+  fan_out_was_up_ = fan_out.ok();
   upkeep_timer_ = owner().loop().after(upkeep_interval, [this] { upkeep(); });
 }
 

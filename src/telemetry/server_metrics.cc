@@ -35,6 +35,8 @@ ServerMetrics::ServerMetrics(Registry& r)
       appends_rejected(r.counter("lattice_log_appends_rejected_total",
                                  "Appends that another writer's batch forestalled.")),
       backend_up(r.gauge("lattice_backend_up", "1 while the database answers.")),
+      fanout_up(r.gauge("lattice_fanout_up",
+                        "1 while Redis, if it is configured, carries events between nodes.")),
       puts(r.counter("etcd_mvcc_put_total", "Puts that this server evaluated or read in the log.")),
       deletes(r.counter("etcd_mvcc_delete_total", "Deletions, likewise.")),
       txns(r.counter("etcd_mvcc_txn_total",

@@ -29,6 +29,7 @@ struct ServerMetrics {
   Counter& appends_unknown;
   Counter& appends_rejected;
   Gauge& backend_up;
+  Gauge& fanout_up;
 
   // The keyspace.
   Counter& puts;
