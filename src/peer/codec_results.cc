@@ -15,6 +15,8 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
 
 void write_kv(const KvRef& kv, std::string* to) { to->assign(kv->encoded_view()); }
 
