@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 constexpr Duration stop_limit = std::chrono::seconds(1);
@@ -71,6 +73,8 @@ bool Replica::meets(ReadQueue::Needs needs) const {
     case ReadQueue::Needs::loaded:
       return loaded();
     case ReadQueue::Needs::linearizable:
+      if (planted(Planted::follower_read_unfenced) && !leads() && loaded()) return true;
+      return can_linearize();
     case ReadQueue::Needs::leading:
       return can_linearize();
     case ReadQueue::Needs::settled:
@@ -177,6 +181,11 @@ bool Replica::finish_load() {
 void Replica::on_progress() {
   if (!finish_load()) return;
   apply_effects();
+  if (planted(Planted::two_reapers) && away() != nullptr) {
+    for (const LeaseId id : state_.leases.expired(state_.environment.now(), 1)) {
+      lease_revoke(id, [](const Result<Revision>&) {});
+    }
+  }
   if (!leads()) return;
   reads_.wake();
   writes_.schedule();
@@ -184,6 +193,7 @@ void Replica::on_progress() {
 
 void Replica::on_leader_known() {
   if (read_index_ == nullptr) return;
+  if (planted(Planted::two_reapers)) state_.leases.take_over(state_.environment.now());
   read_index_->on_leader_known();
   forwarder_->on_leader_known();
   reads_.wake();
