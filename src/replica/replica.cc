@@ -1,5 +1,6 @@
 #include "replica/replica.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -99,6 +100,7 @@ void Replica::on_committed(const Batch& batch) {
 
 // Batches were applied: watches and the compaction look at what is new.
 void Replica::apply_effects() {
+  shown_ = std::max(shown_, state_.keyspace.visible_revision());
   hub_.distribute();
   if (told_base_ != state_.history_base) {
     told_base_ = state_.history_base;
@@ -167,6 +169,8 @@ void Replica::on_caught_up() {
 
 bool Replica::finish_load() {
   if (loaded_ || !reader_.loaded()) return true;
+  // Read again, the log shows no more than others have announced: perhaps less than was shown.
+  if (!leads() && state_.keyspace.visible_revision() < shown_) return false;
   if (Status status = compactor_.verify_loaded(); !status.ok()) {
     on_failed(status);
     return false;
