@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 
+#include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "config/print.h"
 #include "telemetry/version.h"
@@ -121,7 +122,8 @@ class CommandLine {
   }
 
   int start() {
-    const config::Request request = this->request();
+    config::Request request = this->request();
+    if (!plant_from(&request.environment, around_.err)) return exit_configuration;
     const config::Loaded loaded = config::load(request);
     if (!loaded.ok()) {
       report(loaded);
@@ -130,6 +132,7 @@ class CommandLine {
     const auto level = telemetry::parse_level(loaded.config.telemetry.log_level);
     const auto log = telemetry::Logger::to_stderr(
         {level.value_or(telemetry::Level::info), loaded.config.telemetry.json_logs});
+    warn_of_planted(*log);
     for (const std::string& warning : loaded.warnings) log->warn(warning);
     Reload reload(request, loaded.settings, *log);
     return around_.serve(loaded.config, *log, [&reload] { reload.run(); });

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace lattice::keyspace {
 namespace {
 
@@ -10,6 +12,7 @@ constexpr size_t kept_hashes_max = 10;
 bool survives(const KvRecord& version, Revision compact) {
   if (version.superseded_at() <= compact) return false;
   // A tombstone at the compact revision itself stays: a watch that starts there still sees it.
+  if (version.tombstone() && planted(Planted::tombstone_lost_at_compact)) return false;
   return !version.tombstone() || version.mod_revision() == compact;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/planted.h"
 #include "keyspace/impl.h"
 #include "keyspace/mutation.h"
 #include "keyspace/range.h"
@@ -97,7 +98,8 @@ void Keyspace::visit_history(Revision from, absl::FunctionRef<bool(const KvRef&)
 KvRef Keyspace::previous(const KvRecord& record) const {
   const bool creation = !record.tombstone() && record.version() == 1;
   if (creation || record.mod_revision() <= impl_->state.compact) return {};
-  const KvRecord* before = impl_->state.live_at(record.key(), record.mod_revision() - 1);
+  const Revision at = record.mod_revision() - (planted(Planted::wrong_prev_kv) ? 2 : 1);
+  const KvRecord* before = impl_->state.live_at(record.key(), at);
   return before == nullptr ? KvRef() : KvRef::share(before);
 }
 

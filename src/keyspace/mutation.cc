@@ -1,5 +1,7 @@
 #include "keyspace/mutation.h"
 
+#include "base/planted.h"
+
 namespace lattice::keyspace {
 namespace {
 
@@ -50,6 +52,7 @@ Result<PutResult> Mutation::put(const PutRequest& request) {
   fields.mod_revision = begin_ + 1;
   fields.create_revision = previous != nullptr ? previous->create_revision() : begin_ + 1;
   fields.version = previous != nullptr ? previous->version() + 1 : 1;
+  if (planted(Planted::version_not_reset) && history != nullptr) fields.version += !previous;
   fields.sub = changes_;
   fields.id = next_id();
   add(history, KvRecord::make(fields));
@@ -95,7 +98,10 @@ DeleteRangeResult Mutation::delete_range(const DeleteRangeRequest& request) {
   return result;
 }
 
-void Mutation::finish() { state_.staged_revision = current(); }
+void Mutation::finish() {
+  state_.staged_revision = current();
+  if (planted(Planted::no_op_bumps_revision)) state_.staged_revision = begin_ + 1;
+}
 
 void Mutation::abort() {
   for (size_t i = staged_before_; i < state_.staged.size(); ++i) {

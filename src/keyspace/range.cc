@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace lattice::keyspace {
 namespace {
 
@@ -107,9 +109,16 @@ void sort(const RangeRequest& request, std::vector<KvRef>* kvs) {
 Result<RangeResult> read_range(const State& state, const RangeRequest& request, Revision current,
                                const KeyHistory* place) {
   ++state.counts.ranges;
-  if (request.revision > current) return Error::future_revision;
+  if (request.revision > current && !planted(Planted::future_revision_leak)) {
+    return Error::future_revision;
+  }
   const Revision revision = request.revision <= Revision(0) ? current : request.revision;
-  if (revision < state.compact) return Error::compacted;
+  if (revision < state.compact && !planted(Planted::compacted_read_answered)) {
+    return Error::compacted;
+  }
+  if (revision == state.compact && planted(Planted::error_at_compact_revision)) {
+    return Error::compacted;
+  }
 
   RangeResult result;
   result.header_revision = current;

@@ -1,5 +1,6 @@
 #include "keyspace/txn.h"
 
+#include "base/planted.h"
 #include "keyspace/compare.h"
 #include "keyspace/range.h"
 
@@ -102,7 +103,10 @@ class Runner {
   }
 
  private:
-  Revision current() const { return mutation_ == nullptr ? current_ : mutation_->current(); }
+  Revision current() const {
+    if (planted(Planted::txn_sees_pre_state)) return current_;
+    return mutation_ == nullptr ? current_ : mutation_->current();
+  }
 
   template <class T>
   static Status keep(Result<T> outcome, TxnResult* result) {

@@ -5,6 +5,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "base/planted.h"
 
 namespace lattice::lease {
 namespace {
@@ -29,6 +30,7 @@ struct Lease {
   Instant checkpoint_at = Instant::never();
 
   int64_t remaining_at_takeover() const {
+    if (planted(Planted::checkpoints_ignored)) return ttl_seconds;
     return checkpoint_seconds > 0 ? checkpoint_seconds : ttl_seconds;
   }
   LeaseInfo info(LeaseId id, Instant now) const {
@@ -232,6 +234,7 @@ std::optional<LeaseTable::Renewal> LeaseTable::renew(LeaseId id, Instant now) {
   renewal.pending = lease.revoking || lease.deadline <= now;
   if (renewal.pending) return renewal;
   renewal.needs_checkpoint_reset = lease.checkpoint_seconds > 0 || lease.checkpoint_pending;
+  if (planted(Planted::checkpoint_not_reset)) renewal.needs_checkpoint_reset = false;
   // The next checkpoint moves away too: a lease that is renewed often enough is never recorded.
   impl_->start(id, &lease, now, lease.ttl_seconds);
   return renewal;

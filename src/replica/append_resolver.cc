@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 // A position that is neither ours, nor another's, nor free, this often in a row: the log has
@@ -55,8 +57,12 @@ void AppendResolver::on_oldest_reply(const AppendReply& reply) {
     state_.observer.on_rare("a clean error after an unknown outcome");
   }
   if (!reply.definite_error) {
+    if (planted(Planted::ambiguous_is_failed)) return finish(Verdict::refused, reply.detail);
+    if (planted(Planted::ambiguous_is_new)) return finish(Verdict::rejected, {});
+    if (planted(Planted::naive_token_check)) return look();
     entry.ambiguous = true;
-  } else if (!entry.ambiguous && reply.detail.error() == Error::backend_full) {
+  } else if ((!entry.ambiguous || planted(Planted::clean_error_settles)) &&
+             reply.detail.error() == Error::backend_full) {
     return finish(Verdict::refused, reply.detail);
   }
   retry(&AppendResolver::submit_oldest);
@@ -71,6 +77,7 @@ void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
   if (!reply.ok()) return retry(&AppendResolver::look);
   const BatchHeader& own = entries_.front()->batch->header;
   if (!reply->header) {
+    if (planted(Planted::naive_token_check)) return finish(Verdict::refused, {});
     // Rejected, and yet nothing is there. Trimmed below the oldest header: whether it had landed
     // can no longer be told. Otherwise the batch that this one follows has gone, or another
     // connection shows an older state: only repetition tells those apart.
@@ -89,6 +96,7 @@ void AppendResolver::on_look(const Result<Log::LookReply>& reply) {
 }
 
 void AppendResolver::confirm(Verdict verdict, Status detail) {
+  if (planted(Planted::look_trusted)) return settle(verdict, detail);
   const uint64_t shown_by = state_.log.connection();
   state_.log.barrier(
       lifetime_.guard([this, verdict, detail = std::move(detail), shown_by](const Status& status) {
@@ -97,10 +105,14 @@ void AppendResolver::confirm(Verdict verdict, Status detail) {
           state_.observer.on_rare("the barrier failed");
           return retry(&AppendResolver::look);
         }
-        if (verdict != Verdict::committed) return finish(verdict, detail);
-        entries_.front()->committed = true;
-        finish_committed();
+        settle(verdict, detail);
       }));
+}
+
+void AppendResolver::settle(Verdict verdict, const Status& detail) {
+  if (verdict != Verdict::committed) return finish(verdict, detail);
+  entries_.front()->committed = true;
+  finish_committed();
 }
 
 void AppendResolver::retry(void (AppendResolver::*step)()) {

@@ -58,6 +58,7 @@ class AppendResolver {
   void on_look(const Result<Log::LookReply>& reply);
   // Reaches the verdict once a barrier has made durable what was seen; anything else starts over.
   void confirm(Verdict verdict, Status detail);
+  void settle(Verdict verdict, const Status& detail);
   void retry(void (AppendResolver::*step)());
   void finish_committed();
   void finish(Verdict verdict, const Status& detail);

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 constexpr Duration retry_interval = std::chrono::milliseconds(200);
@@ -108,6 +110,7 @@ void Compactor::remove_next() {
     if (swept_ && !state_.compaction.done) announce();
     return;
   }
+  if (planted(Planted::deleted_newest_first) && next_ == 0) std::ranges::reverse(dropped_);
   // In the order of the sweep: the log can be loaded after any prefix of these deletions.
   const size_t count = std::min(dropped_.size() - next_, state_.options.compact_removals_per_call);
   const auto first = dropped_.begin() + static_cast<ptrdiff_t>(next_);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 
 using keyspace::Record;
@@ -85,7 +87,8 @@ Result<LeaseGrantResult> Evaluator::run(const GrantRequest& request) {
 }
 
 Result<Revision> Evaluator::run(const RevokeRequest& request) {
-  if (request.if_expired && !state_.leases.is_expired(request.id, state_.environment.now())) {
+  if (request.if_expired && !planted(Planted::deposed_lease_owner) &&
+      !state_.leases.is_expired(request.id, state_.environment.now())) {
     return Error::lease_not_found;
   }
   if (Status status = state_.leases.stage_revoke(request.id); !status.ok()) return status;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr Duration applied_wait = std::chrono::seconds(1);
 
 // It had no effect anywhere and may be sent again.
 bool may_be_repeated(const Result<PeerReply>& reply) {
+  if (planted(Planted::lost_call_repeated) && !reply.ok()) return true;
   return reply.ok() ? reply->answer.error() == Error::not_leader : reply.error() == Error::unsent;
 }
 

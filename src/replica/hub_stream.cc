@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 
@@ -41,6 +43,7 @@ void HubStream::ask(Request request) {
 
 bool HubStream::may_run(const Request& request) const {
   if (!hub_->serving()) return false;
+  if (planted(Planted::watch_from_now_unfenced)) return true;
   // "From now on" is a claim about the present, and needs the read fence; a known revision does not
   // (S5).
   const WatchCreate* create = std::get_if<WatchCreate>(&request);
@@ -117,7 +120,8 @@ void HubStream::run(Progress) {
   if (watches_.empty()) return;
   for (const auto& [id, token] : watches_) {
     const Watcher* watcher = hub_->find(token);
-    if (watcher->lagging || watcher->compacted) return;
+    if (watcher->compacted) return;
+    if (watcher->lagging && !planted(Planted::progress_is_head)) return;
     if (watcher->spec.start_revision > hub_->delivered()) return;
   }
   sink_.on_progress(no_watch, hub_->delivered());
@@ -125,6 +129,7 @@ void HubStream::run(Progress) {
 
 void HubStream::charge(size_t bytes) {
   outstanding_ += bytes;
+  if (planted(Planted::unbounded_queue)) return;
   if (hub_ != nullptr && outstanding_ >= hub_->state_.options.stream_bytes) blocked_ = true;
 }
 
@@ -166,7 +171,8 @@ void HubStream::tick() {
     Watcher* watcher = hub_->find(token);
     if (!watcher->spec.progress_notify || watcher->compacted) continue;
     const bool quiet = !std::exchange(watcher->sent, false);
-    if (quiet && !watcher->lagging && watcher->spec.start_revision <= delivered) due.push_back(id);
+    const bool synced = !watcher->lagging || planted(Planted::progress_is_head);
+    if (quiet && synced && watcher->spec.start_revision <= delivered) due.push_back(id);
   }
   start_ticks();
   for (const WatchId id : due) {

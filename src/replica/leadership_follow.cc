@@ -2,6 +2,7 @@
 // of both sooner.
 #include <utility>
 
+#include "base/planted.h"
 #include "replica/leadership.h"
 
 namespace lattice::replica {
@@ -125,7 +126,8 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
     seen_.incarnation = leader;
     seen_since_ = now;
     if (new_leader) host_.on_leader_known();
-  } else if (now - *seen_since_ >= state_.options.session_ttl) {
+  } else if (now - *seen_since_ >= state_.options.session_ttl ||
+             planted(Planted::takeover_without_waiting)) {
     set_other_alive(false);
     return declare_dead(seen_);
   }

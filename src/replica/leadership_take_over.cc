@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/planted.h"
 #include "replica/leadership.h"
 
 namespace lattice::replica {
@@ -47,6 +48,10 @@ void Leadership::take_over() {
   batch->records.push_back(std::move(record));
   if (history_lost() || server_changed()) append_jump(batch.get());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
+  if (planted(Planted::takeover_not_awaited)) {
+    resolver_.append(batch, [](AppendResolver::Verdict, const Status&) {});
+    return on_takeover(*batch, AppendResolver::Verdict::committed, {});
+  }
   const Batch& content = *batch;  // kept alive by the callback
   resolver_.append(batch,
                    [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
@@ -105,6 +110,10 @@ void Leadership::become_leader(const Batch& batch) {
 void Leadership::hand_over(absl::AnyInvocable<void(const Position& tip)> ask, StatusCallback done) {
   if (!leads() || session_ == nullptr) return done(Error::not_leader);
   state_.observer.on_rare("a leader handed over");
+  if (planted(Planted::move_without_stepping_down)) {
+    ask(reader_.tip().position());
+    return done({});
+  }
   defers_until_ = state_.environment.now() + hand_over_limit;
   handed_over_ = std::move(done);
   step_down(Error::leader_changed);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 namespace {
 constexpr size_t checkpoints_per_batch = 1000;
@@ -118,7 +120,7 @@ void LeaseKeeper::arm() {
 
 void LeaseKeeper::tick() {
   // Without the fence renewals go unanswered, so no lease may be called expired for want of one.
-  if (reads_.meets(ReadQueue::Needs::leading)) {
+  if (reads_.meets(ReadQueue::Needs::leading) || planted(Planted::deposed_lease_owner)) {
     const size_t max = state_.options.lease_revokes_per_check;
     for (const LeaseId id : state_.leases.expired(state_.environment.now(), max)) {
       if (expiring_.size() >= max) break;

@@ -65,6 +65,7 @@ class LogReader {
   void receive(Log::LoadedBatch batch);
   void take(Log::LoadedBatch batch);
   Status check(const Log::LoadedBatch& batch);
+  bool follows_tip(const BatchHeader& header) const;
   Status check_holes() const;
   // Applies those at the front of what was read ahead, up to `last`.
   Status apply_until(Seq last);

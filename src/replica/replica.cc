@@ -1,7 +1,10 @@
 #include "replica/replica.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include "base/planted.h"
 
 namespace lattice::replica {
 namespace {
@@ -71,6 +74,8 @@ bool Replica::meets(ReadQueue::Needs needs) const {
     case ReadQueue::Needs::loaded:
       return loaded();
     case ReadQueue::Needs::linearizable:
+      if (planted(Planted::follower_read_unfenced) && !leads() && loaded()) return true;
+      return can_linearize();
     case ReadQueue::Needs::leading:
       return can_linearize();
     case ReadQueue::Needs::settled:
@@ -95,6 +100,7 @@ void Replica::on_committed(const Batch& batch) {
 
 // Batches were applied: watches and the compaction look at what is new.
 void Replica::apply_effects() {
+  shown_ = std::max(shown_, state_.keyspace.visible_revision());
   hub_.distribute();
   if (told_base_ != state_.history_base) {
     told_base_ = state_.history_base;
@@ -163,6 +169,8 @@ void Replica::on_caught_up() {
 
 bool Replica::finish_load() {
   if (loaded_ || !reader_.loaded()) return true;
+  // Read again, the log shows no more than others have announced: perhaps less than was shown.
+  if (!leads() && state_.keyspace.visible_revision() < shown_) return false;
   if (Status status = compactor_.verify_loaded(); !status.ok()) {
     on_failed(status);
     return false;
@@ -177,6 +185,11 @@ bool Replica::finish_load() {
 void Replica::on_progress() {
   if (!finish_load()) return;
   apply_effects();
+  if (planted(Planted::two_reapers) && away() != nullptr) {
+    for (const LeaseId id : state_.leases.expired(state_.environment.now(), 1)) {
+      lease_revoke(id, [](const Result<Revision>&) {});
+    }
+  }
   if (!leads()) return;
   reads_.wake();
   writes_.schedule();
@@ -184,6 +197,7 @@ void Replica::on_progress() {
 
 void Replica::on_leader_known() {
   if (read_index_ == nullptr) return;
+  if (planted(Planted::two_reapers)) state_.leases.take_over(state_.environment.now());
   read_index_->on_leader_known();
   forwarder_->on_leader_known();
   reads_.wake();

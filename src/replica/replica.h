@@ -160,7 +160,8 @@ class Replica final : public Api,
   void reroute();
   void forward(Proposal proposal);
 
-  // The log was read once and may be shown. Answers false when it turns out to be broken.
+  // The log was read once and may be shown. Answers false when it turns out to be broken, and while
+  // it lacks what was shown before.
   bool finish_load();
   void apply_effects();
   void finish_stop(StatusCallback done, Instant give_up);
@@ -187,6 +188,7 @@ class Replica final : public Api,
   bool loaded_ = false;
   bool failed_ = false;
   bool stopping_ = false;
+  Revision shown_;               // the newest that was readable here
   Revision told_compacted_{-1};  // the compact revision that watches know of
   Revision told_base_{0};        // likewise State::history_base
   std::unique_ptr<Timer> stop_timer_;

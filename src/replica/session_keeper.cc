@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::replica {
 
 void SessionKeeper::start() { open(); }
@@ -44,6 +46,7 @@ void SessionKeeper::on_renewed(Instant sent, const Status& status) {
 
 void SessionKeeper::extend(Instant sent) {
   const bool lapsed = !valid();
+  if (planted(Planted::session_counted_from_reply)) sent = state_.environment.now();
   valid_until_ = sent + (state_.options.session_ttl - state_.options.session_drift_margin);
   again(sent, &SessionKeeper::renew);
   if (valid()) host_.on_session_extended(lapsed);

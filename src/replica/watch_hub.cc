@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/planted.h"
 #include "replica/hub_stream.h"
 
 namespace lattice::replica {
@@ -22,6 +23,14 @@ size_t run_length(std::span<const keyspace::KvRef> versions, size_t bytes_max) {
     bytes += versions[i]->encoded_view().size();
   }
   return versions.size();
+}
+
+// A planted bug.
+void send_in_two(WatchSink& sink, WatchId id, Revision header, const SharedEvents& list) {
+  const auto& all = *list.events;
+  using Events = std::vector<WatchEvent>;
+  sink.on_events(id, header, false, std::make_shared<Events>(all.begin(), all.begin() + 1));
+  sink.on_events(id, header, false, std::make_shared<Events>(all.begin() + 1, all.end()));
 }
 
 }  // namespace
@@ -61,6 +70,9 @@ void WatchHub::add(HubStream& stream, WatchId id, WatchCreate spec, Token* token
   watcher->id = id;
   watcher->token = *token = ++last_token_;
   watcher->next = spec.start_revision == Revision(0) ? delivered_ + 1 : spec.start_revision;
+  const bool resumes = spec.start_revision != Revision(0);
+  if (planted(Planted::resume_misses) && resumes) watcher->next = watcher->next + 1;
+  if (planted(Planted::resume_repeats) && resumes) watcher->next = watcher->next - 1;
   watcher->spec = std::move(spec);
   if (watcher->next > delivered_) {
     index_.add(watcher->token, watcher->spec.range);
@@ -196,11 +208,15 @@ bool WatchHub::passes_by(Watcher& watcher, int events) {
 
 void WatchHub::offer(Watcher& watcher, Revision first, Revision last, const SharedEvents& list) {
   HubStream& stream = *watcher.stream;
+  if (!stream.has_room() && planted(Planted::skip_on_full_queue)) return;
   if (!stream.has_room()) return fall_behind(watcher, first);
   watcher.next = last + 1;
   watcher.sent = true;
   stream.charge(list.bytes);
   state_.observer.on_watch_events(list.events->size());
+  if (planted(Planted::revision_split) && list.events->size() > 1) {
+    return send_in_two(stream.sink(), watcher.id, last, list);
+  }
   stream.sink().on_events(watcher.id, last, watcher.spec.fragment, list.events);
 }
 

@@ -3,13 +3,23 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
+
+#include "base/planted.h"
 
 namespace lattice::replica {
 namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(250);
 constexpr size_t prefetched = 32;  // proposals whose keys are looked for together
+
+// For planted bugs.
+void answer_all(std::vector<Proposal>* proposals, std::optional<Origin> origin = std::nullopt) {
+  for (Proposal& proposal : *proposals) {
+    if (!origin || proposal.origin == *origin) proposal.answer();
+  }
+}
 }  // namespace
 
 bool WriteQueue::may_begin() const {
@@ -38,7 +48,7 @@ void WriteQueue::begin_batch() {
   std::vector<Proposal> proposals = evaluate_batch();
   if (!evaluator_.records().empty()) {
     append_batch(std::move(proposals));
-  } else if (quiet()) {
+  } else if (quiet() || planted(Planted::empty_not_awaited)) {
     answer_without_append(std::move(proposals));
   } else {
     // P8: they are answered, on what is there then, when nothing is in flight.
@@ -116,6 +126,10 @@ void WriteQueue::append_batch(std::vector<Proposal> proposals) {
   resolver_.append(std::move(batch), [this](AppendResolver::Verdict verdict, const Status& detail) {
     on_verdict(verdict, detail);
   });
+  if (planted(Planted::ack_before_commit)) answer_all(&in_flight_.back().proposals);
+  if (planted(Planted::forwarded_answered_early)) {
+    answer_all(&in_flight_.back().proposals, Origin::peer);
+  }
   schedule();
 }
 

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 namespace lattice::server {
@@ -17,6 +18,10 @@ class LoopTimer final : public replica::Timer {
 };
 
 }  // namespace
+
+Instant LoopEnvironment::wall_clock() {
+  return {std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()};
+}
 
 std::unique_ptr<replica::Timer> LoopEnvironment::after(Duration delay,
                                                        absl::AnyInvocable<void()> callback) {

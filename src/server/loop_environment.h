@@ -2,6 +2,7 @@
 // Thread: the loop's. Ownership: the loop must outlive it, and it the replicas that use it.
 #pragma once
 
+#include "base/planted.h"
 #include "loop/loop.h"
 #include "replica/environment.h"
 
@@ -13,13 +14,17 @@ class LoopEnvironment final : public replica::Environment {
 
   // Not the loop's now(): that stands still within a turn, and a fence that was checked late in a
   // long turn would hold on a time when it still was up (log-protocol L5).
-  Instant now() const override { return loop_.fresh_now(); }
+  Instant now() const override {
+    return planted(Planted::wall_clock_deadlines) ? wall_clock() : loop_.fresh_now();
+  }
   [[nodiscard]] std::unique_ptr<replica::Timer> after(Duration delay,
                                                       absl::AnyInvocable<void()> callback) override;
   void defer(absl::AnyInvocable<void()> callback) override { loop_.defer(std::move(callback)); }
   void random_bytes(std::span<uint8_t> out) override;
 
  private:
+  static Instant wall_clock();  // for a planted bug
+
   loop::Loop& loop_;
 };
 

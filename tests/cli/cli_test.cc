@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 
+#include "base/planted.h"
+
 namespace lattice::cli {
 namespace {
 
@@ -69,6 +71,20 @@ TEST_CASE("start reads a file, and the flags win over it and over the environmen
   CHECK(outcome.served->backend.kind == config::BackendKind::postgresql);
   unlink(name);
 }
+
+#ifdef LATTICE_PLANTED_BUGS
+TEST_CASE("start plants the bug that the environment names, or says which there are") {
+  const Outcome unknown = invoke({"start"}, {{"LATTICE_PLANTED_BUG", "no_such"}});
+  CHECK(unknown.status == 78);
+  CHECK_FALSE(unknown.served);
+  CHECK(contains(unknown.err, "there is no bug \"no_such\""));
+  CHECK(contains(unknown.err, "look_trusted  (P6: "));
+  const Outcome known = invoke({"start"}, {{"LATTICE_PLANTED_BUG", "look_trusted"}});
+  CHECK(known.status == served_status);
+  CHECK(planted(Planted::look_trusted));
+  plant(Planted::none);
+}
+#endif
 
 TEST_CASE("a bad configuration stops the start with 78, names the flag, and serves nothing") {
   const Outcome outcome = invoke({"start", "--grpc-bind", "nowhere", "--log-level", "loud"});

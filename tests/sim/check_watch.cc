@@ -8,17 +8,25 @@
 namespace lattice::sim {
 namespace {
 
+bool compacted_at(const Truth& truth, int64_t revision) {
+  return std::ranges::find(truth.compacts, revision, &TruthCompact::revision) !=
+         truth.compacts.end();
+}
+
 // A change that a later one of the same revision superseded: a compaction at that very revision
 // drops it, and a watch that starts there later does not see it. etcd does the same.
 bool droppable(const Truth& truth, size_t at) {
   const TruthEvent& event = truth.events[at];
-  if (std::ranges::find(truth.compacts, event.revision) == truth.compacts.end()) return false;
+  if (!compacted_at(truth, event.revision)) return false;
   for (size_t i = at + 1; i < truth.events.size(); ++i) {
     if (truth.events[i].revision != event.revision) break;
     if (truth.events[i].key == event.key) return true;
   }
   return false;
 }
+
+// What a stream may be given beyond Options::stream_bytes: what one response holds.
+constexpr size_t outstanding_bytes_max = 800;
 
 bool wanted(const WatchRun& run, const TruthEvent& event) {
   return keyspace::contains(run.spec.range, event.key) &&
@@ -33,6 +41,9 @@ void Checker::check_watches() {
 
 void Checker::check_watch(const WatchRun& run) {
   if (run.entries.empty()) return;
+  if (run.outstanding_max > outstanding_bytes_max) {
+    fail("3.3: a watch was given " + std::to_string(run.outstanding_max) + " bytes unread");
+  }
   if (run.entries.front().kind != WatchRun::Entry::created) {
     return fail("D32: something came before `created`");
   }
@@ -56,8 +67,7 @@ void Checker::check_watch(const WatchRun& run) {
     const WatchRun::Entry& entry = run.entries[i];
     if (entry.kind == WatchRun::Entry::created) return fail("D32: created twice");
     if (entry.kind == WatchRun::Entry::compacted) {
-      const bool real = std::find(truth_.compacts.begin(), truth_.compacts.end(), entry.header) !=
-                        truth_.compacts.end();
+      const bool real = compacted_at(truth_, entry.header);
       const int64_t next = at < truth_.events.size() ? truth_.events[at].revision : truth_.head + 1;
       if (!real || std::min(next, std::max(start, header + 1)) > entry.header) {
         fail("D30, D31: compacted without need");
@@ -105,9 +115,10 @@ bool Checker::check_entry(const WatchRun& run, const WatchRun::Entry& entry, siz
       return false;
     }
     const bool may_lack =
-        !run.spec.prev_kv ||
-        std::any_of(truth_.compacts.begin(), truth_.compacts.end(),
-                    [&](int64_t compact) { return truth.revision - 1 < compact; });
+        !run.spec.prev_kv || std::any_of(truth_.compacts.begin(), truth_.compacts.end(),
+                                         [&](const TruthCompact& compact) {
+                                           return truth.revision - 1 < compact.revision;
+                                         });
     const bool prev_right = seen.has_prev ? run.spec.prev_kv && truth.has_prev &&
                                                 seen.prev_value == truth.prev_value &&
                                                 seen.prev_mod == truth.prev_mod

@@ -130,8 +130,10 @@ void Checker::check_compaction() {
   for (const Op& read : history_.ops) {
     const auto* range = std::get_if<RangeOp>(&read.what);
     if (range == nullptr || read.error != Error::compacted) continue;
-    const bool any = std::any_of(truth_.compacts.begin(), truth_.compacts.end(),
-                                 [&](int64_t at) { return range->request.revision.value < at; });
+    const bool any = std::any_of(
+        truth_.compacts.begin(), truth_.compacts.end(), [&](const TruthCompact& compact) {
+          return range->request.revision.value < compact.revision && compact.at <= read.returned;
+        });
     if (!any) fail("C14: a read was refused as compacted without a compaction");
   }
 }

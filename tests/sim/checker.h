@@ -28,11 +28,16 @@ struct TruthRevoke {
   int64_t at = 0;
 };
 
+struct TruthCompact {
+  int64_t revision = 0;
+  int64_t at = 0;
+};
+
 struct Truth {
   std::vector<TruthEvent> events;
   std::vector<TruthGrant> grants;
   std::vector<TruthRevoke> revokes;
-  std::vector<int64_t> compacts;  // revisions, in log order
+  std::vector<TruthCompact> compacts;  // in log order
   int64_t head = 1;
 };
 

@@ -8,12 +8,10 @@ namespace lattice::sim {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-Node::Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive,
-           Ties ties)
+Node::Node(SimWorld& world, SimDatabase& database, Probes& probes, bool exclusive, Ties ties)
     : world_(world),
       database_(database),
       probes_(probes),
-      bug_(bug),
       exclusive_(exclusive),
       ties_(std::move(ties)),
       process_(world) {}
@@ -30,7 +28,7 @@ void Node::start() {
     peers_ = std::make_unique<SimPeers>(*ties_.network, process_, ties_.address);
     if (ties_.fanout) fanout_ = std::make_unique<SimFanout>(*ties_.network, ties_.address);
   }
-  sessions_ = std::make_unique<SimSessions>(database_, process_, faults_, probes_, bug_);
+  sessions_ = std::make_unique<SimSessions>(database_, process_, faults_, probes_);
   replica::Options options;
   options.node = {.name = ties_.address, .address = ties_.address, .client_urls = {}};
   options.standby_wait = milliseconds(300);
@@ -43,7 +41,7 @@ void Node::start() {
   replica::Observer& observer = *this;  // a private base, which make_unique may not convert to
   replica_ = std::make_unique<replica::Replica>(
       options, *environment_,
-      std::make_unique<SimLog>(database_, process_, faults_, probes_, bug_, exclusive_),
+      std::make_unique<SimLog>(database_, process_, faults_, probes_, exclusive_),
       replica::Links{.sessions = exclusive_ ? nullptr : sessions_.get(),
                      .peers = peers_.get(),
                      .fanout = fanout_.get(),

@@ -22,7 +22,7 @@ class Node : private replica::Observer {
     bool fanout = false;
     std::string address;
   };
-  Node(SimWorld& world, SimDatabase& database, Probes& probes, Bug bug, bool exclusive, Ties ties);
+  Node(SimWorld& world, SimDatabase& database, Probes& probes, bool exclusive, Ties ties);
   ~Node() override;
 
   // Requires: !running().
@@ -64,7 +64,6 @@ class Node : private replica::Observer {
   SimWorld& world_;
   SimDatabase& database_;
   Probes& probes_;
-  const Bug bug_;
   const bool exclusive_;
   const Ties ties_;
   const Keyring keyring_{{"the nodes' secret"}};

@@ -85,7 +85,8 @@ struct WatchRun {
   replica::WatchCreate spec;
   int64_t called = 0;
   std::vector<Entry> entries;
-  bool open_at_end = false;  // neither closed nor crashed nor compacted when the world stopped
+  size_t outstanding_max = 0;  // bytes that were delivered and not consumed, at the worst
+  bool open_at_end = false;    // neither closed nor crashed nor compacted when the world stopped
 };
 
 struct History {

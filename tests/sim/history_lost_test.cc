@@ -36,7 +36,7 @@ struct Trio {
     database.asynchronous = true;
     for (int i = 0; i < 3; ++i) {
       nodes.push_back(
-          std::make_unique<Node>(world, database, probes, Bug::none, false,
+          std::make_unique<Node>(world, database, probes, false,
                                  Node::Ties{&network, with_fanout, "node " + std::to_string(i)}));
       nodes.back()->faults() = {0, 0, 0, 0, 0, 0, false};
     }

@@ -46,7 +46,7 @@ struct Bench {
   SimWorld world{1};
   SimDatabase database{world};
   Probes probes;
-  Node node{world, database, probes, Bug::none, true, {}};
+  Node node{world, database, probes, true, {}};
   Answers answers;
 };
 

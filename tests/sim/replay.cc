@@ -111,10 +111,10 @@ void Replay::take_minor(const Record& record, int64_t at) {
       break;
     }
     case RecordKind::compact:
-      if (!truth_.compacts.empty() && record.number <= truth_.compacts.back()) {
+      if (!truth_.compacts.empty() && record.number <= truth_.compacts.back().revision) {
         fail_("C16: the compact revision went backward");
       }
-      truth_.compacts.push_back(record.number);
+      truth_.compacts.push_back({record.number, at});
       break;
     default:
       break;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -39,10 +40,13 @@ class SimDatabase {
   // The compare-and-set insert (P2). The row is visible, not durable.
   bool insert(const std::shared_ptr<const replica::Batch>& batch);
   // Everything visible now, sessions included, survives from here on.
-  void flush() {
+  // False while there is no standby to acknowledge it.
+  bool flush() {
+    if (standby_gone) return false;
     for (auto at = rows_.rbegin(); at != rows_.rend() && !at->second.durable; ++at) {
       at->second.durable = true;
     }
+    return true;
   }
   // A standby is promoted: rows that were not durable are gone. Answers how many.
   size_t fail_over();
@@ -56,8 +60,10 @@ class SimDatabase {
   std::map<replica::Incarnation, replica::SessionRow>& sessions() { return sessions_; }
   const std::map<uint64_t, Committed>& truth() const { return truth_; }
 
-  bool asynchronous = false;  // what is durable here need not survive a failover
-  bool full = false;          // every append is refused for lack of space
+  bool asynchronous = false;         // what is durable here need not survive a failover
+  bool full = false;                 // every append is refused for lack of space
+  bool standby_gone = false;         // commits wait; what they wrote is visible
+  std::function<void()> on_removal;  // called once, when records have been deleted
 
  private:
   SimWorld& world_;

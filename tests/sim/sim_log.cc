@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::sim {
 namespace {
 
@@ -62,26 +64,12 @@ void SimLog::answer(std::shared_ptr<Append> done, AppendReply reply) {
 
 void SimLog::append(std::shared_ptr<const replica::Batch> batch, Append done) {
   auto home = std::make_shared<Append>(lifetime_.guard(std::move(done)));
-  if (bug_ == Bug::answer_before_commit) {
-    answer(home, {AppendOutcome::committed, {}, false});
-    home = std::make_shared<Append>([](const AppendReply&) {});
-  }
   if (faults_.unreachable) return answer(home, unknown());
   append_at_server(std::move(batch), std::move(home));
 }
 
 void SimLog::append_at_server(std::shared_ptr<const replica::Batch> batch,
                               std::shared_ptr<Append> done) {
-  if (bug_ == Bug::look_without_resubmission) {
-    // The reply is intercepted: an unknown outcome is decided by one look.
-    auto decide = [this, batch, outer = std::move(done)](AppendReply reply) mutable {
-      if (reply.outcome != AppendOutcome::unknown || reply.definite_error) {
-        return (*outer)(std::move(reply));
-      }
-      look_naively(batch, std::move(outer));
-    };
-    done = std::make_shared<Append>(lifetime_.guard(std::move(decide)));
-  }
   if (chance(faults_.append_lost_before)) {
     probes_.hit("sim: append lost before it was executed");
     return answer(std::move(done), unknown());
@@ -115,12 +103,16 @@ void SimLog::commit(std::shared_ptr<const replica::Batch> batch, std::shared_ptr
     return answer(std::move(done),
                   reply_lost ? unknown() : AppendReply{AppendOutcome::rejected, {}, false});
   }
-  const uint64_t server = database_.server();
+  await_flush(database_.server(), std::move(done), reply_lost);
+}
+
+void SimLog::await_flush(uint64_t server, std::shared_ptr<Append> done, bool reply_lost) {
   process_.world().at(latency(), [this, alive = lifetime_.watch(), database = &database_, server,
                                   done, reply_lost] {
     const bool same = server == database->server();
-    if (same) database->flush();
+    const bool waits = same && !database->flush();
     if (alive.expired()) return;
+    if (waits) return await_flush(server, done, reply_lost);
     if (same && reply_lost) probes_.hit("sim: append committed and its reply lost");
     answer(done,
            same && !reply_lost ? AppendReply{AppendOutcome::committed, {}, false} : unknown());
@@ -150,19 +142,12 @@ void SimLog::append_stalled(const std::shared_ptr<const replica::Batch>& batch) 
   process_.world().at(
       delay, [database = &database_, probes = &probes_, dies, server = database_.server()] {
         if (server != database->server()) return;
-        if (!dies) return database->flush();
-        if (database->fail_over() > 0) probes->hit("sim: a failover lost rows that were visible");
+        if (!dies) {
+          database->flush();
+        } else if (database->fail_over() > 0) {
+          probes->hit("sim: a failover lost rows that were visible");
+        }
       });
-}
-
-void SimLog::look_naively(std::shared_ptr<const replica::Batch> batch,
-                          std::shared_ptr<Append> done) {
-  look(batch->header.seq, [done, batch](const Result<LookReply>& reply) {
-    if (!reply.ok()) return (*done)(unknown());
-    const bool there = reply->header && reply->header->id == batch->header.id;
-    (*done)(there ? AppendReply{AppendOutcome::committed, {}, false}
-                  : AppendReply{AppendOutcome::unknown, Error::backend_full, true});
-  });
 }
 
 // ---- Everything else ----
@@ -196,12 +181,10 @@ void SimLog::head(Callback<replica::LogHead> done) {
 }
 
 void SimLog::barrier(StatusCallback done) {
-  call<bool>(
-      [this] {
-        if (bug_ != Bug::barrier_without_commit) database_.flush();
-        return true;
-      },
-      [done = std::move(done)](const Result<bool>& result) mutable { done(result.status()); });
+  call<bool>([this] { return planted(Planted::barrier_without_commit) || database_.flush(); },
+             [done = std::move(done)](const Result<bool>& result) mutable {
+               done(result.ok() && !*result ? connection_lost : result.status());
+             });
 }
 
 void SimLog::remove(std::vector<keyspace::RecordId> records, StatusCallback done) {

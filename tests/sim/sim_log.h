@@ -24,27 +24,14 @@ struct Faults {
   bool unreachable = false;    // this process cannot reach the database
 };
 
-// Bugs that can be planted, to see that the checks find them.
-enum class Bug : uint8_t {
-  none,
-  look_without_resubmission,  // an unknown append is declared failed when a look does not find it
-  answer_before_commit,       // an append is called committed when it was sent
-  barrier_without_commit,     // a barrier answers without making anything durable
-  renewal_without_commit,     // a renewal answers although the row was not changed
-  progress_is_head,           // a progress answer carries the log's head
-  lost_call_repeated,         // a forwarded call of unknown outcome is sent again
-  clock_jumps,                // lease deadlines follow a clock that jumps
-};
-
 class SimLog : public replica::Log {
  public:
-  SimLog(SimDatabase& database, SimProcess& process, const Faults& faults, Probes& probes, Bug bug,
+  SimLog(SimDatabase& database, SimProcess& process, const Faults& faults, Probes& probes,
          bool exclusive)
       : database_(database),
         process_(process),
         faults_(faults),
         probes_(probes),
-        bug_(bug),
         exclusive_(exclusive) {}
 
   const replica::LogId& id() const override { return database_.id(); }
@@ -74,9 +61,9 @@ class SimLog : public replica::Log {
   void append_at_server(std::shared_ptr<const replica::Batch> batch, std::shared_ptr<Append> done);
   void commit(std::shared_ptr<const replica::Batch> batch, std::shared_ptr<Append> done,
               bool reply_lost);
+  void await_flush(uint64_t server, std::shared_ptr<Append> done, bool reply_lost);
   void append_later(std::shared_ptr<const replica::Batch> batch);
   void append_stalled(const std::shared_ptr<const replica::Batch>& batch);
-  void look_naively(std::shared_ptr<const replica::Batch> batch, std::shared_ptr<Append> done);
   struct Loading;
   void load_chunk(std::shared_ptr<Loading> loading);
 
@@ -84,7 +71,6 @@ class SimLog : public replica::Log {
   SimProcess& process_;
   const Faults& faults_;
   Probes& probes_;
-  const Bug bug_;
   const bool exclusive_;
   uint64_t connection_ = 0;  // the server that sent the newest reply
   replica::Lifetime lifetime_;
@@ -92,9 +78,8 @@ class SimLog : public replica::Log {
 
 class SimSessions : public replica::Sessions {
  public:
-  SimSessions(SimDatabase& database, SimProcess& process, const Faults& faults, Probes& probes,
-              Bug bug)
-      : database_(database), process_(process), faults_(faults), probes_(probes), bug_(bug) {}
+  SimSessions(SimDatabase& database, SimProcess& process, const Faults& faults, Probes& probes)
+      : database_(database), process_(process), faults_(faults), probes_(probes) {}
 
   void open(const replica::Incarnation& incarnation, const replica::NodeInfo& node,
             StatusCallback done) override;
@@ -116,7 +101,6 @@ class SimSessions : public replica::Sessions {
   SimProcess& process_;
   const Faults& faults_;
   Probes& probes_;
-  const Bug bug_;
 };
 
 }  // namespace lattice::sim

@@ -63,8 +63,7 @@ void SimPeers::call(const std::string& address, replica::PeerRequest request,
     process->deliver(
         delay, [call, reply = std::move(reply)]() mutable { call->finish(std::move(reply)); });
   };
-  const Error lost =
-      network_.retries_what_was_sent ? Error::unsent : Error::timeout_connection_lost;
+  const Error lost = Error::timeout_connection_lost;
   answer(request.patience.count() + 500 * millisecond, lost);
   if (network_.host(address_).cut_off)
     return answer(rng.between(1, 50) * millisecond, Error::unsent);
@@ -86,10 +85,12 @@ void SimPeers::call(const std::string& address, replica::PeerRequest request,
         answer(0, lost);
     }
   }
-  network_.world().at(there, [network = &network_, to = address, reply_lost, lost, answer,
+  // The answer can be slow on its own: it is old then when it arrives.
+  const int64_t back = rng.chance(network_.faults().call_slow) ? rng.between(1, 500) * millisecond
+                                                               : rng.between(50, 300) * microsecond;
+  network_.world().at(there, [network = &network_, to = address, reply_lost, lost, back, answer,
                               request = std::move(request)]() mutable {
     SimNetwork::Host* host = network->find(to);
-    const int64_t back = network->world().rng().between(50, 300) * microsecond;
     if (host == nullptr || host->process == nullptr || host->service == nullptr || host->cut_off) {
       return answer(back, Error::unsent);
     }

@@ -44,8 +44,6 @@ class SimNetwork {
   Host* find(const std::string& address);
   void publish(const std::string& from, const std::string& message);
 
-  bool retries_what_was_sent = false;  // a planted bug: a lost call is called undelivered
-
  private:
   void deliver(const std::string& to, std::string message);
 

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/planted.h"
 #include "sim/sim_log.h"
 
 namespace lattice::sim {
@@ -12,9 +13,12 @@ void SimSessions::call(absl::AnyInvocable<Result<T>()> at_server, Callback<T> do
   Rng& rng = process_.world().rng();
   const bool lost = faults_.unreachable || rng.chance(faults_.call_error);
   const bool executed = !faults_.unreachable && (!lost || rng.chance(50));
-  const int64_t there = rng.chance(faults_.slow) ? rng.between(5'000'000, 700'000'000)
-                                                 : rng.between(100'000, 600'000);
-  const int64_t back = rng.between(100'000, 600'000);
+  const auto one_way = [&] {
+    return rng.chance(faults_.slow) ? rng.between(5'000'000, 700'000'000)
+                                    : rng.between(100'000, 600'000);
+  };
+  const int64_t there = one_way();
+  const int64_t back = one_way();
   auto home = std::make_shared<Callback<T>>(std::move(done));
   process_.world().at(
       there, [process = &process_, lost, executed, back, home, server = database_.server(),
@@ -63,7 +67,8 @@ void SimSessions::list(Callback<std::vector<replica::SessionRow>> done) {
 
 void SimSessions::renew(const replica::Incarnation& incarnation, const Position& announced,
                         StatusCallback done) {
-  if (bug_ == Bug::renewal_without_commit) return call([] { return Status(); }, std::move(done));
+  if (planted(Planted::session_renewed_in_name))
+    return call([] { return Status(); }, std::move(done));
   call(
       [database = &database_, incarnation, announced]() -> Status {
         const auto at = database->sessions().find(incarnation);

@@ -7,6 +7,7 @@
 #include "sim/checker.h"
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/long_lease.h"
 #include "sim/watch_client.h"
 
 namespace lattice::sim {
@@ -33,6 +34,10 @@ class Simulation {
   void restart_later(size_t node);
   void for_a_while(int64_t longest, absl::AnyInvocable<void()> end);
   void set_append_faults(int percent);
+  void move_leader(size_t index);
+  void end_slowness(size_t index);
+  void crash_leaders();
+  void lose_primary();
   void make_peace();
   void check_replicas();
   void print_history() const;
@@ -58,12 +63,11 @@ Simulation::Simulation(const SimOptions& options)
       network_(world_, probes_),
       exclusive_(world_.rng().chance(25)) {
   const size_t nodes = exclusive_ ? 1 : 3;
-  network_.retries_what_was_sent = options.bug == Bug::lost_call_repeated;
   // Most clusters have all there is; some have no fan-out, some only the database.
   const uint64_t ties = exclusive_ ? 9 : world_.rng().below(10);
   for (size_t i = 0; i < nodes; ++i) {
     nodes_.push_back(std::make_unique<Node>(
-        world_, database_, probes_, options.bug, exclusive_,
+        world_, database_, probes_, exclusive_,
         Node::Ties{ties < 9 ? &network_ : nullptr, ties < 7, "node " + std::to_string(i)}));
     if (options.verbose) nodes_.back()->be_verbose(i);
     world_.at(world_.rng().between(0, 300 * millisecond), [node = nodes_.back().get()] {
@@ -76,8 +80,7 @@ Simulation::Simulation(const SimOptions& options)
     clients_.back()->start(static_cast<int>(world_.rng().between(50, 60)));
   }
   for (int i = 0; i < 3; ++i) {
-    watchers_.push_back(
-        std::make_unique<WatchClient>(world_, database_, nodes_, history_, probes_, options.bug));
+    watchers_.push_back(std::make_unique<WatchClient>(world_, nodes_, history_, probes_));
     watchers_.back()->start();
   }
 }
@@ -145,7 +148,7 @@ void Simulation::strike() {
   const size_t index = rng.below(nodes_.size());
   Node& node = *nodes_[index];
   ++report_.faults;
-  switch (rng.below(options_.bug == Bug::clock_jumps ? 12 : 11)) {
+  switch (rng.below(planted(Planted::wall_clock_deadlines) ? 14 : 13)) {
     case 0:
       if (!node.running()) return;
       log("crash", index);
@@ -181,7 +184,7 @@ void Simulation::strike() {
     case 7:
       log("slow", index);
       node.faults().slow = 60;
-      return for_a_while(2000 * millisecond, [&node] { node.faults().slow = 2; });
+      return for_a_while(2000 * millisecond, [this, index] { end_slowness(index); });
     case 8:
       log("bad network");
       network_.faults() = {20, 20, 30, 30, 40, 20};
@@ -191,25 +194,76 @@ void Simulation::strike() {
       network_.host(node.ties().address).cut_off = true;
       return for_a_while(4000 * millisecond,
                          [this, &node] { network_.host(node.ties().address).cut_off = false; });
-    case 10: {
-      if (!node.running() || !node.replica()->leads()) return;
-      log("move leader from", index);
-      const std::string to = nodes_[rng.below(nodes_.size())]->ties().address;
-      node.replica()->move_leader(to, [this](const Status& status) {
-        if (status.ok()) probes_.hit("sim: the leadership was moved");
-      });
+    case 10:
+      return move_leader(index);
+    case 11:
+      return lose_primary();
+    case 12:
+      log("crash in the middle of a deletion");
+      database_.on_removal = [this] { world_.at(0, [this] { crash_leaders(); }); };
       return;
-    }
     default:
       log("clock jump", index);
       if (node.running()) node.environment().jump(std::chrono::hours(1));
   }
 }
 
+void Simulation::move_leader(size_t index) {
+  Node& node = *nodes_[index];
+  if (!node.running() || !node.replica()->leads()) return;
+  log("move leader from", index);
+  const std::string to = nodes_[world_.rng().below(nodes_.size())]->ties().address;
+  node.replica()->move_leader(to, [this](const Status& status) {
+    if (status.ok()) probes_.hit("sim: the leadership was moved");
+  });
+}
+
+// What was slow is often gone in the end.
+void Simulation::end_slowness(size_t index) {
+  Faults& faults = nodes_[index]->faults();
+  faults.slow = 2;
+  if (!storm_ || world_.rng().chance(50)) return;
+  log("partition", index);
+  faults.unreachable = true;
+  for_a_while(4000 * millisecond, [&faults] { faults.unreachable = false; });
+}
+
+void Simulation::crash_leaders() {
+  if (!storm_) return;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i]->running() || !nodes_[i]->replica()->leads()) continue;
+    log("crash of the leader", i);
+    nodes_[i]->crash();
+    restart_later(i);
+  }
+}
+
+// The standby goes, so that commits wait and what they wrote is only visible. Then it is back, or
+// is promoted as it was, and the trouble has reached others as well.
+void Simulation::lose_primary() {
+  if (exclusive_) return;
+  log("standby gone");
+  database_.standby_gone = true;
+  world_.at(world_.rng().between(150 * millisecond, 800 * millisecond), [this] {
+    if (!std::exchange(database_.standby_gone, false) || world_.rng().chance(30)) return;
+    log("promoted");
+    if (database_.fail_over() > 0) probes_.hit("sim: a failover lost rows that were visible");
+    if (world_.rng().chance(70)) crash_leaders();
+    if (!storm_) return;
+    for (auto& node : nodes_) {
+      if (!world_.rng().chance(40)) continue;
+      node->faults().unreachable = true;
+      for_a_while(4000 * millisecond, [&faults = node->faults()] { faults.unreachable = false; });
+    }
+  });
+}
+
 void Simulation::make_peace() {
   log("peace");
   storm_ = false;
   database_.full = false;
+  database_.standby_gone = false;
+  database_.on_removal = nullptr;
   network_.faults() = {0, 0, 0, 0, 0, 0};
   for (auto& node : nodes_) {
     network_.host(node->ties().address).cut_off = false;
@@ -285,61 +339,22 @@ void Simulation::print_history() const {
 
 }  // namespace
 
-SimReport simulate(const SimOptions& options) { return Simulation(options).run(); }
+SimReport simulate(const SimOptions& options) {
+  plant(options.bug);
+  SimReport report = Simulation(options).run();
+  plant(Planted::none);
+  return report;
+}
 
-const std::vector<std::string_view>& expected_probes() {
-  static const std::vector<std::string_view> names = {
-      "a batch in flight outlived its callers",
-      "a batch that was read ahead has vanished",
-      "a batch was not committed before the one that it follows",
-      "a batch was rejected",
-      "a clean error after an unknown outcome",
-      "a fan-out message did not follow the log",
-      "a fan-out message was not believed",
-      "a forwarded call came back untouched",
-      "a leader handed over",
-      "a question for the position failed",
-      "a compaction overtook another",
-      "a deletion failed",
-      "a follower fell behind a compaction",
-      "a leader met another's takeover",
-      "a leader's session lapsed and came back",
-      "a leader's session was declared dead",
-      "a renewal waited for its lease's expiry",
-      "a watch fell behind",
-      "a watch was overtaken by a compaction",
-      "an earlier submission had committed",
-      "an operation without records waited for the fence",
-      "another batch was there",
-      "another took over first",
-      "the barrier failed",
-      "the outcome of a forwarded call is not known",
-      "the log was read while it was being compacted",
-      "two appends overlapped",
-      "sim: a failover lost rows that were visible",
-      "sim: a lease expired",
-      "sim: a replica loaded a log",
-      "sim: a session moved just before it was declared dead",
-      "sim: a session was declared dead",
-      "sim: a call was executed after its caller was told that it is lost",
-      "sim: a call was lost on its way",
-      "sim: a call's answer was lost",
-      "sim: a watch stream was closed",
-      "sim: a watch was compacted",
-      "sim: a watch was complete at the end",
-      "sim: a watcher left and came back",
-      "sim: a zombie append committed",
-      "sim: a zombie append was too late",
-      "sim: an operation of unknown outcome had happened",
-      "sim: append committed and its reply lost",
-      "sim: append lost before it was executed",
-      "sim: append refused with a clean error",
-      "sim: progress by itself",
-      "sim: the leadership was moved",
-      "sim: progress on request",
-      "sim: two replicas were compared",
-  };
-  return names;
+std::optional<Found> hunt(Planted bug, uint64_t seeds) {
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    const SimReport report = simulate({seed, bug, false});
+    if (!report.problems.empty()) return Found{seed, report.problems.front()};
+  }
+  plant(bug);
+  std::string problem = long_lease_problem();
+  plant(Planted::none);
+  return problem.empty() ? std::nullopt : std::optional(Found{0, std::move(problem)});
 }
 
 }  // namespace lattice::sim

@@ -11,15 +11,9 @@ constexpr int64_t millisecond = 1'000'000;
 
 using replica::WatchCreate;
 
-WatchClient::WatchClient(SimWorld& world, SimDatabase& database,
-                         std::vector<std::unique_ptr<Node>>& nodes, History& history,
-                         Probes& probes, Bug bug)
-    : world_(world),
-      database_(database),
-      nodes_(nodes),
-      history_(history),
-      probes_(probes),
-      bug_(bug) {
+WatchClient::WatchClient(SimWorld& world, std::vector<std::unique_ptr<Node>>& nodes,
+                         History& history, Probes& probes)
+    : world_(world), nodes_(nodes), history_(history), probes_(probes) {
   Rng& rng = world.rng();
   const char* const ranges[][2] = {{"a", "c"}, {"a", ""}, {"b", "z"}, {"a", "z"}, {"d", "g"}};
   const auto& range = ranges[rng.below(5)];
@@ -39,6 +33,7 @@ void WatchClient::connect() {
   if (!node_->running() || node_->stopping() || node_->process().paused()) return connect_later();
   node_life_ = node_->life();
   open_ = true;
+  outstanding_ = 0;
   const uint64_t number = ++connection_;
   WatchCreate create;
   create.range = range_;
@@ -109,6 +104,8 @@ void WatchClient::on_events(WatchId, Revision header, bool, replica::WatchEvents
     next_ = std::max(next_, seen.revision + 1);
     entry.list.push_back(std::move(seen));
   }
+  outstanding_ += encoded_size(*events);
+  run_->outstanding_max = std::max(run_->outstanding_max, outstanding_);
   consume_later(encoded_size(*events));
 }
 
@@ -116,15 +113,14 @@ void WatchClient::consume_later(size_t bytes) {
   const int64_t delay =
       lazy_ ? world_.rng().between(0, 3000 * millisecond) : world_.rng().between(0, millisecond);
   world_.at(delay, [this, bytes, number = connection_] {
-    if (open_ && number == connection_ && node_->life() == node_life_) stream_->consumed(bytes);
+    if (!open_ || number != connection_ || node_->life() != node_life_) return;
+    outstanding_ -= bytes;
+    stream_->consumed(bytes);
   });
 }
 
 void WatchClient::on_progress(WatchId id, Revision header) {
-  int64_t revision = header.value;
-  if (bug_ == Bug::progress_is_head && !database_.rows().empty()) {
-    revision = database_.rows().rbegin()->second.header.last_revision.value;
-  }
+  const int64_t revision = header.value;
   note(id == WatchId(-1) ? WatchRun::Entry::stream_progress : WatchRun::Entry::progress, revision);
   probes_.hit(id == WatchId(-1) ? "sim: progress on request" : "sim: progress by itself");
   next_ = std::max(next_, revision + 1);

@@ -11,8 +11,8 @@ namespace lattice::sim {
 
 class WatchClient : private replica::WatchSink {
  public:
-  WatchClient(SimWorld& world, SimDatabase& database, std::vector<std::unique_ptr<Node>>& nodes,
-              History& history, Probes& probes, Bug bug);
+  WatchClient(SimWorld& world, std::vector<std::unique_ptr<Node>>& nodes, History& history,
+              Probes& probes);
 
   void start() { connect_later(); }
   // The world is about to end: writes down what is still open, and the last delivered revision.
@@ -37,11 +37,9 @@ class WatchClient : private replica::WatchSink {
   void on_closed(Status status) override;
 
   SimWorld& world_;
-  SimDatabase& database_;
   std::vector<std::unique_ptr<Node>>& nodes_;
   History& history_;
   Probes& probes_;
-  const Bug bug_;
   keyspace::KeyRange range_;
   bool prev_kv_ = false;
   int filter_ = 0;
@@ -52,7 +50,8 @@ class WatchClient : private replica::WatchSink {
   bool open_ = false;
   std::unique_ptr<replica::WatchStream> stream_;
   WatchRun* run_ = nullptr;
-  int64_t next_ = 0;  // where to resume; 0: from now on
+  size_t outstanding_ = 0;  // bytes delivered and not consumed
+  int64_t next_ = 0;        // where to resume; 0: from now on
 };
 
 }  // namespace lattice::sim

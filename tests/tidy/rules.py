@@ -55,7 +55,9 @@ PURE_HEADERS = ["thread", "mutex", "condition_variable", "future", "atomic", "ra
 PLACES = [
     (r"\bsystem_clock\b|\bgettimeofday\s*\(|\bCLOCK_REALTIME\b|[^_\w.>]time\s*\(\s*(?:nullptr|NULL|0|&)", "wall clock",
      # For people only: log lines, the Date header, when a batch was written.
-     ["telemetry", "proxy", "backends/sqlite"]),
+     ["telemetry", "proxy", "backends/sqlite"] +
+     # For a bug that can be planted.
+     ["src/server/loop_environment.cc"]),
     (r"\bsteady_clock\b|\bclock_gettime\s*\(", "clock", ["loop", "backends/sqlite"]),
     (r"\bs?rand\s*\(|\brandom_device\b|\bmt19937|\bdrand48\b", "pseudo-random numbers", []),
     (r"\bsleep_for\b|\bsleep_until\b|\bu?sleep\s*\(|\bnanosleep\s*\(", "sleep", []),

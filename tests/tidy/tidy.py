@@ -115,7 +115,7 @@ def check_places(tree, path, code):
     if module is None:
         return
     for pattern, what, folders in rules.PLACES:
-        if module in folders:
+        if module in folders or path in folders:
             continue
         for match in re.finditer(pattern, code):
             tree.problem(path, code.count("\n", 0, match.start()) + 1, f"{what}: not in src/{module}")

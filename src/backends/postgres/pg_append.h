@@ -8,7 +8,7 @@
 namespace lattice::backends {
 
 // What an append connection runs first, so that it has `lattice_append` prepared.
-extern const char* const append_setup_sql;
+std::string append_setup();
 
 // The parameters of `lattice_append`.
 PgParams append_params(int32_t log_no, const replica::Batch& batch);

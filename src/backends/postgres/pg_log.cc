@@ -6,6 +6,7 @@
 #include "backends/postgres/pg_append.h"
 #include "backends/postgres/pg_load.h"
 #include "backends/postgres/pg_store.h"
+#include "base/planted.h"
 
 namespace lattice::backends {
 namespace {
@@ -131,7 +132,9 @@ class PgLog final : public replica::Log {
   void barrier(StatusCallback done) override {
     run(
         append_,
-        "UPDATE lattice.logs SET barriers = barriers + 1 WHERE log_no = $1::int4 RETURNING 1",
+        planted(Planted::barrier_without_commit)
+            ? "SELECT 1 FROM lattice.logs WHERE log_no = $1::int4"
+            : "UPDATE lattice.logs SET barriers = barriers + 1 WHERE log_no = $1::int4 RETURNING 1",
         log_params(),
         [done = std::move(done)](PgReply reply) mutable {
           if (reply.done() && reply.result.rows() != 1) {

@@ -2,6 +2,7 @@
 
 #include "backends/common/stored_row.h"
 #include "backends/postgres/pg_store.h"
+#include "base/planted.h"
 
 namespace lattice::backends {
 namespace {
@@ -55,6 +56,11 @@ class PgSessions final : public replica::Sessions {
 
   void renew(const Incarnation& incarnation, const Position& announced,
              StatusCallback done) override {
+    if (planted(Planted::session_renewed_in_name)) {
+      return run("SELECT 1", {}, [done = std::move(done)](PgReply reply) mutable {
+        done(std::move(reply.status));
+      });
+    }
     PgParams params = incarnation_params(incarnation);
     params.add_int8(static_cast<int64_t>(announced.seq.value));
     params.add_bytes(bytes_of(announced.digest));

@@ -101,7 +101,7 @@ struct PostgresStore::Impl {
     cluster_id = id;
     const PgDurability& durability = connections.options.durability;
     for (int i = 0; i < std::max(1, connections.options.append_connections); ++i) {
-      connections.appends.push_back(connect("append", append_setup_sql, durability));
+      connections.appends.push_back(connect("append", append_setup(), durability));
       connections.appends.back()->start();
     }
     // Sessions are durable even where appends are not (L2), and never wait long for anything.

@@ -1,0 +1,60 @@
+#include "sim/simulation.h"
+
+namespace lattice::sim {
+
+const std::vector<std::string_view>& expected_probes() {
+  static const std::vector<std::string_view> names = {
+      "a batch in flight outlived its callers",
+      "a batch that was read ahead has vanished",
+      "a batch was not committed before the one that it follows",
+      "a batch was rejected",
+      "a clean error after an unknown outcome",
+      "a fan-out message did not follow the log",
+      "a fan-out message was not believed",
+      "a forwarded call came back untouched",
+      "a leader handed over",
+      "a question for the position failed",
+      "a compaction overtook another",
+      "a deletion failed",
+      "a follower fell behind a compaction",
+      "a leader met another's takeover",
+      "a leader's session lapsed and came back",
+      "a leader's session was declared dead",
+      "a renewal waited for its lease's expiry",
+      "a watch fell behind",
+      "a watch was overtaken by a compaction",
+      "an earlier submission had committed",
+      "an operation without records waited for the fence",
+      "another batch was there",
+      "another took over first",
+      "the barrier failed",
+      "the outcome of a forwarded call is not known",
+      "the log was read while it was being compacted",
+      "two appends overlapped",
+      "sim: a failover lost rows that were visible",
+      "sim: a lease expired",
+      "sim: a replica loaded a log",
+      "sim: a session moved just before it was declared dead",
+      "sim: a session was declared dead",
+      "sim: a call was executed after its caller was told that it is lost",
+      "sim: a call was lost on its way",
+      "sim: a call's answer was lost",
+      "sim: a watch stream was closed",
+      "sim: a watch was compacted",
+      "sim: a watch was complete at the end",
+      "sim: a watcher left and came back",
+      "sim: a zombie append committed",
+      "sim: a zombie append was too late",
+      "sim: an operation of unknown outcome had happened",
+      "sim: append committed and its reply lost",
+      "sim: append lost before it was executed",
+      "sim: append refused with a clean error",
+      "sim: progress by itself",
+      "sim: the leadership was moved",
+      "sim: progress on request",
+      "sim: two replicas were compared",
+  };
+  return names;
+}
+
+}  // namespace lattice::sim
