@@ -321,7 +321,7 @@ void Server::drain() {
   draining_workers_ = workers_.size();
   for (auto& worker : workers_) {
     worker->loop().post([this, &worker = *worker] {
-      worker.drain(config_.server.shutdown_timeout,
+      worker.drain(config_.server.shutdown_delay, config_.server.shutdown_timeout,
                    [this] { owner().loop().post([this] { on_drained(); }); });
     });
   }
