@@ -85,7 +85,7 @@ class Run:
         return self.load("get", keys=self.keys, value_size=100, **self.plan.timed())
 
     def get_one(self):
-        return self.load("get", keys=self.keys, value_size=100, in_flight=1, connections=1, **self.plan.timed())
+        return self.load("get", keys=self.keys, value_size=100, **self._one_in_flight())
 
     def mixed(self):
         return self.load("mixed", keys=self.keys, value_size=100, **self.plan.timed())
@@ -100,11 +100,14 @@ class Run:
     def put_one(self):
         """One in flight, between two measurements of the bare commit of the same kind of database."""
         before = self._bare_commit()
-        result = self.load("put", keys=self.keys, value_size=256, in_flight=1, connections=1, **self.plan.timed())
+        result = self.load("put", keys=self.keys, value_size=256, **self._one_in_flight())
         after = self._bare_commit()
         if before["valid"] and after["valid"]:
             result["bare_commit_p50_us"] = min(before["latency_us"]["p50"], after["latency_us"]["p50"])
         return result
+
+    def _one_in_flight(self):
+        return {"port": [self.system.port], "in_flight": 1, "connections": 1, **self.plan.timed()}
 
     def _bare_commit(self):
         if self.system.database_pid:

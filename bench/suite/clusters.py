@@ -36,6 +36,11 @@ class ClusterSystem:
         return [server.port for server in self._servers]
 
     @property
+    def port(self):
+        """The leader's."""
+        return self.leader().port
+
+    @property
     def pids(self):
         return [server.process.pid for server in self._servers]
 

@@ -94,7 +94,7 @@ def markdown(run):
     parts = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{run['when']}; {run['plan']}; load average before the run {machine['load']}.",
-        "### Targets", target_table(run["results"]),
+        *(["### Targets", target_table(run["results"])] if targets.judge(run["results"]) else []),
         *(["### Three nodes", cluster_table(run["results"])] if targets.has_clusters(run["results"]) else []),
         "### Measured", measured_table(run["results"]),
         "### Memory and restart", memory_table(run["results"]),

@@ -100,10 +100,10 @@ CLUSTER_OWN = ("lattice-3", "lattice-3-notify")
 CLUSTER_FIGURES = (
     ("puts/s, 256 B, 256 in flight", "put", _RATE),
     ("server CPU per put, all nodes, us", "put", _CPU),
-    ("put p50, one in flight, us", "put_one", _P50),
+    ("put p50, one in flight at the leader, us", "put_one", _P50),
     ("linearizable gets/s", "get", _RATE),
     ("server CPU per get, all nodes, us", "get", _CPU),
-    ("get p50, one in flight, us", "get_one", _P50),
+    ("get p50, one in flight at the leader, us", "get_one", _P50),
     ("90 % gets, 10 % puts, per second", "mixed", _RATE),
     ("updates/s, 256 in flight", "update", _RATE),
     ("event p50, put at the leader, watched elsewhere, us", "watch_across", _P50),
