@@ -66,7 +66,7 @@ def default_systems(lattice):
         print("no Go: only Debian's etcd is measured, and no kine", file=sys.stderr)
     if os.path.exists(lattice):
         names += ["lattice-sqlite", "lattice-postgres"]
-    return names + (list(systems.CLUSTERS) if clusters.can_cluster(lattice) else [])
+    return names + clusters.measurable(lattice)
 
 
 def measure(name, wanted, plan, tools, factory):

@@ -151,9 +151,14 @@ def _first_write(connections):
     return min(acknowledged)
 
 
-def can_cluster(lattice):
-    """Whether the binary has a port between nodes; says so where it has none."""
-    able = os.path.exists(lattice) and servers.lattice_can(lattice, "cluster.bind")
-    if not able:
+def measurable(lattice):
+    """The clusters that can be had; says which cannot."""
+    names = ["etcd-3"]
+    if not os.path.exists(lattice) or not servers.lattice_can(lattice, "cluster.bind"):
         print("this Lattice cannot share a database between nodes that serve: not measured", file=sys.stderr)
-    return able
+        return names
+    if servers.can_fan_out(lattice):
+        names.append("lattice-3")
+    else:
+        print("no redis-server, or a Lattice without [fanout] url: lattice-3 is not measured", file=sys.stderr)
+    return names + ["lattice-3-notify"]

@@ -9,7 +9,6 @@ reconnect: 10,000 watchers come back at once with the revision that they had.
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -46,7 +45,7 @@ class Target:
             return
         database = servers.shared_postgres()
         self._cluster = servers.lattice_cluster(lattice, database.url(database.new_database()), size=2,
-                                                fanout=shutil.which("redis-server") is not None).start()
+                                                fanout=servers.can_fan_out(lattice)).start()
         leading = [server for server in self._cluster.servers if _leads(server)]
         check(len(leading) == 1, f"{len(leading)} nodes lead")
         self.written = leading[0]

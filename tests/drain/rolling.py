@@ -3,7 +3,6 @@
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -57,7 +56,7 @@ def run(lattice, folder):
     subprocess.run(["go", "test", "-c", "-o", program, "./rolling"], cwd=_GO_FOLDER, check=True)
     database = servers.shared_postgres()
     cluster = servers.lattice_cluster(lattice, database.url(database.new_database()),
-                                      fanout=shutil.which("redis-server") is not None).start()
+                                      fanout=servers.can_fan_out(lattice)).start()
     try:
         for server in cluster.servers:
             wait_for(lambda server=server: ready(server), "every node is ready", cluster.alive)

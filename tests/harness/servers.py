@@ -8,6 +8,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 from . import paths, postgres, processes, tools
@@ -238,6 +239,11 @@ def lattice_can(binary, key):
         elif f"{section}.{line.lstrip('#').partition(' = ')[0]}" == key:
             return "Not in this build" not in comment
     return False
+
+
+def can_fan_out(binary):
+    """Whether nodes of this binary can have a Redis between them here."""
+    return shutil.which("redis-server") is not None and lattice_can(binary, "fanout.url")
 
 
 def debian_etcd():
