@@ -15,9 +15,10 @@ sys.path.insert(0, os.path.dirname(HERE))
 from harness import paths, processes, servers, tools  # noqa: E402
 
 _GO_FOLDER = os.path.join(paths.SOURCE, "tests", "conformance", "go")
+ROUNDS = 2
 _READY_SECONDS_MAX = 60
 # Between two restarts, as whoever rolls them out would wait.
-_SETTLE_SECONDS = 1.5
+_SETTLE_SECONDS = 1
 
 
 def ready(server):
@@ -65,7 +66,7 @@ def run(lattice, folder):
         clients = processes.Process("clients", [program, "-test.v"], os.path.join(folder, "clients.log"),
                                     env=dict(os.environ, ENDPOINTS=endpoints, **files))
         wait_for(lambda: os.path.exists(files["READY_FILE"]), "the clients are at work", clients.alive)
-        statuses = roll(cluster)
+        statuses = [status for _ in range(ROUNDS) for status in roll(cluster)]
         with open(files["STOP_FILE"], "w", encoding="utf-8"):
             pass
         wait_for(lambda: not clients.alive(), "the clients end", lambda: True)
