@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Measures Lattice beside a real etcd and kine, all with the same durability on the same disk, and prints one table.
 
-    bench/run.py                                  everything; about half an hour
+    bench/run.py                                  everything; about an hour
     bench/run.py --quick                          the same with a twentieth of the keys and short runs
     bench/run.py --systems etcd,lattice-sqlite --cases fill,put,get
+    bench/run.py --systems etcd-3,lattice-3,lattice-3-notify
+                                                  three nodes each, and what lies between them
     bench/run.py --render build/bench/latest.json the tables of an earlier run
 
 A figure counts only if every grpc-status was 0, the revision advanced by exactly the writes sent and sampled answers
@@ -21,7 +23,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [_HERE, os.path.join(os.path.dirname(_HERE), "tests")]
 
 from harness import paths, processes, tools as go_tools  # noqa: E402
-from suite import cases, load, report, systems  # noqa: E402
+from suite import cases, clusters, load, report, systems  # noqa: E402
 
 
 def machine():
@@ -62,14 +64,16 @@ def default_systems(lattice):
         names = ["etcd", "etcd34", "kine"]
     else:
         print("no Go: only Debian's etcd is measured, and no kine", file=sys.stderr)
-    return names + (["lattice-sqlite", "lattice-postgres"] if os.path.exists(lattice) else [])
+    if os.path.exists(lattice):
+        names += ["lattice-sqlite", "lattice-postgres"]
+    return names + clusters.measurable(lattice)
 
 
 def measure(name, wanted, plan, tools, factory):
     """All wanted benchmarks of one system; one that fails does not keep the others from running."""
     system = factory.make(name)
     run = cases.Run(system, plan, tools, factory)
-    wanted = [case for case in wanted if case not in cases.NOT_IN.get(name, ())]
+    wanted = [case for case in wanted if case in cases.of(name)]
     if cases.NEEDS_FILL.intersection(wanted):
         wanted.append("fill")
     results = {}
@@ -87,6 +91,7 @@ def measure(name, wanted, plan, tools, factory):
 
 def show(name, case, result):
     figures = [f"{key} {result[key]:,.1f}" for key in ("per_second", "seconds", "server_cpu_us") if key in result]
+    figures += [f"{key} {result[key]:,.3f}" for key in ("median_seconds", "max_seconds") if key in result]
     if "latency_us" in result:
         figures.append("p50 {p50:,.0f} us, p99 {p99:,.0f} us".format(**result["latency_us"]))
     if "pss" in result:

@@ -37,11 +37,11 @@ Client::Client() : base_(event_base_new()) {
 
 Client::~Client() = default;
 
-bool Client::open(const std::string& host, uint16_t port, size_t count) {
+bool Client::open(const std::string& host, uint16_t port, size_t count, Windows windows) {
   const std::string authority = host + ":" + std::to_string(port);
   ConnectionOwner& owner = *this;
   for (size_t i = 0; i < count; ++i) {
-    auto connection = std::make_unique<Connection>(owner, base_.get(), authority);
+    auto connection = std::make_unique<Connection>(owner, base_.get(), authority, windows);
     if (!connection->open(host, port)) {
       error_ = "cannot connect to " + authority;
       return false;
@@ -64,9 +64,10 @@ bool Client::turn() {
   return error_.empty();
 }
 
-bool Client::call(std::string_view path, std::string body, std::string& answer) {
+bool Client::call(Connection& connection, std::string_view path, std::string body,
+                  std::string& answer) {
   WaitedCall call;
-  connection(0).start(call, path, std::move(body), false);
+  connection.start(call, path, std::move(body), false);
   if (!run_until([&] { return call.ended(); })) {
     answer = error_;
     return false;

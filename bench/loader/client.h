@@ -20,8 +20,8 @@ class Client final : private ConnectionOwner {
   Client();
   ~Client();
 
-  // Opens `count` connections to host:port. False on failure; error() says why.
-  bool open(const std::string& host, uint16_t port, size_t count);
+  // Opens `count` more connections to host:port. False on failure; error() says why.
+  bool open(const std::string& host, uint16_t port, size_t count, Windows windows = Windows::kWide);
   size_t connection_count() const { return connections_.size(); }
   Connection& connection(size_t i) { return *connections_[i]; }
 
@@ -31,7 +31,10 @@ class Client final : private ConnectionOwner {
   bool run_until(Done&& done);
 
   // One unary call, waited for. False unless it ended with grpc-status 0.
-  bool call(std::string_view path, std::string body, std::string& answer);
+  bool call(std::string_view path, std::string body, std::string& answer) {
+    return call(connection(0), path, std::move(body), answer);
+  }
+  bool call(Connection& connection, std::string_view path, std::string body, std::string& answer);
 
   const std::string& error() const { return error_; }
 

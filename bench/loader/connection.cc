@@ -19,6 +19,7 @@ constexpr size_t kPendingBytesMax = 256 * 1024;
 // Wide enough that flow control never limits a run: the subject is the server.
 constexpr int32_t kStreamWindow = 16 * 1024 * 1024;
 constexpr int32_t kConnectionWindow = 256 * 1024 * 1024;
+constexpr int32_t kHeldWindow = 65535;
 
 nghttp2_nv header(std::string_view name, std::string_view value) {
   // nghttp2 does not write through these pointers; its struct predates const.
@@ -29,8 +30,14 @@ nghttp2_nv header(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-Connection::Connection(ConnectionOwner& owner, event_base* base, std::string authority)
-    : owner_(owner), base_(base), authority_(std::move(authority)), input_(kInputBytes) {}
+Connection::Connection(ConnectionOwner& owner, event_base* base, std::string authority,
+                       Windows windows)
+    : owner_(owner),
+      base_(base),
+      authority_(std::move(authority)),
+      windows_(windows),
+      holding_(windows == Windows::kHeld),
+      input_(kInputBytes) {}
 
 Connection::~Connection() {
   if (fd_ >= 0) close(fd_);
@@ -66,21 +73,48 @@ bool Connection::create_session() {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_option_set_no_closed_streams(option, 1);
+  if (windows_ == Windows::kHeld) nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_session* session = nullptr;
   const int rc = nghttp2_session_client_new2(&session, callbacks, this, option);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   session_.reset(session);
-  if (rc != 0) return false;
-  const std::array<nghttp2_settings_entry, 3> settings{{
-      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
-      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-  }};
-  if (nghttp2_submit_settings(session, 0, settings.data(), settings.size()) != 0) return false;
-  nghttp2_session_set_local_window_size(session, 0, 0, kConnectionWindow);
+  if (rc != 0 || !announce_windows()) return false;
   mark_dirty();
   return true;
+}
+
+bool Connection::announce_windows() {
+  const bool wide = windows_ == Windows::kWide;
+  const uint32_t stream_window = wide ? kStreamWindow : kHeldWindow;
+  const std::array<nghttp2_settings_entry, 3> settings{{
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  }};
+  if (nghttp2_submit_settings(session_.get(), 0, settings.data(), settings.size()) != 0) {
+    return false;
+  }
+  if (wide) nghttp2_session_set_local_window_size(session_.get(), 0, 0, kConnectionWindow);
+  return true;
+}
+
+void Connection::on_input(int32_t stream_id, size_t size) {
+  if (windows_ == Windows::kWide) return;
+  if (!holding_) {
+    nghttp2_session_consume(session_.get(), stream_id, size);
+    return;
+  }
+  held_[stream_id] += size;
+}
+
+void Connection::release() {
+  holding_ = false;
+  for (const auto& [stream_id, size] : held_) {
+    nghttp2_session_consume(session_.get(), stream_id, size);
+  }
+  held_.clear();
+  mark_dirty();
 }
 
 void Connection::start(Call& call, std::string_view path, std::string body, bool keep_open) {
@@ -152,7 +186,8 @@ int Connection::on_header(nghttp2_session* session, const nghttp2_frame* frame,
 }
 
 int Connection::on_data(nghttp2_session* session, uint8_t, int32_t stream_id, const uint8_t* data,
-                        size_t size, void*) {
+                        size_t size, void* self) {
+  static_cast<Connection*>(self)->on_input(stream_id, size);
   auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, stream_id));
   if (call == nullptr) return 0;
   const bool ok = call->receive({reinterpret_cast<const char*>(data), size});

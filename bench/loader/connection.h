@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <nghttp2/nghttp2.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,9 +32,14 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
+// How much the server may send ahead of us: without limit, or HTTP/2's default of 64 KiB for each
+// stream and the connection, and no more until release().
+enum class Windows { kWide, kHeld };
+
 class Connection {
  public:
-  Connection(ConnectionOwner& owner, event_base* base, std::string authority);
+  Connection(ConnectionOwner& owner, event_base* base, std::string authority,
+             Windows windows = Windows::kWide);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -48,6 +54,8 @@ class Connection {
   void send(Call& call, std::string_view body);
   // Ends a call that is about to be destroyed; it hears no more.
   void cancel(Call& call);
+  // Takes up reading, for good. Requires: Windows::kHeld.
+  void release();
   // Writes what is queued, as far as the socket takes it.
   void flush();
 
@@ -70,6 +78,8 @@ class Connection {
   static void on_writable(evutil_socket_t, short, void*);
 
   bool create_session();
+  bool announce_windows();
+  void on_input(int32_t stream_id, size_t size);
   bool write_pending();
   void receive();
   void mark_dirty();
@@ -78,6 +88,9 @@ class Connection {
   ConnectionOwner& owner_;
   event_base* base_;
   std::string authority_;
+  Windows windows_;
+  bool holding_;
+  std::map<int32_t, size_t> held_;  // by stream: received, and not given back to the windows
   int fd_ = -1;
   bool dirty_ = false;
   bool lost_ = false;

@@ -69,6 +69,13 @@ int no_server(const Client& client) {
   return kExitNoServer;
 }
 
+bool connect(Client& client, const Options& options, const std::vector<uint16_t>& ports) {
+  for (size_t i = 0; i < options.connections; ++i) {
+    if (!client.open(options.host, ports[i % ports.size()], 1)) return false;
+  }
+  return true;
+}
+
 int run(const Options& options) {
   const KeySpace keys(options.prefix, options.value_size);
   Client client;
@@ -77,7 +84,10 @@ int run(const Options& options) {
   Report report;
   report.mode = mode_name(options.mode);
   int64_t revision = 0;
-  if (!client.open(options.host, options.port, options.connections)) return no_server(client);
+  if (!connect(client, options, options.ports)) return no_server(client);
+  if (!options.put_ports.empty() && !connect(client, options, options.put_ports)) {
+    return no_server(client);
+  }
   if (!read_revision(client, options.prefix, revision)) return no_server(client);
   ledger.start(revision);
   if (!run_mode(client, keys, meter, ledger, options, report)) return no_server(client);

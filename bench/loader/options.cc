@@ -29,7 +29,9 @@ void declare(CLI::App& app, Options& o) {
       ->required()
       ->transform(CLI::CheckedTransformer(modes()));
   app.add_option("--host", o.host, "IPv4 address");
-  app.add_option("--port", o.port)->required();
+  app.add_option("--port", o.ports, "of each server; connections take turns")->required();
+  app.add_option("--put-port", o.put_ports,
+                 "watch modes: put through connections of their own to these servers");
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "requests, over all connections")
       ->check(CLI::PositiveNumber);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lattice::bench {
 
@@ -21,7 +22,8 @@ enum class Mode {
 struct Options {
   Mode mode = Mode::kPut;
   std::string host = "127.0.0.1";
-  uint16_t port = 2379;
+  std::vector<uint16_t> ports;      // connections take turns
+  std::vector<uint16_t> put_ports;  // watch modes: of connections for the puts alone; none: share
   size_t connections = 16;
   size_t in_flight = 256;  // over all connections
 

@@ -82,8 +82,10 @@ WatchLoad::WatchLoad(Client& client, const KeySpace& keys, Meter& meter, Revisio
       ledger_(ledger),
       options_(options),
       random_(options.seed) {
+  // The last ones are the puts' own, if there are such.
+  const size_t first = client.connection_count() - options.connections;
   for (size_t i = 0; i < options.in_flight; ++i) {
-    Connection& connection = client.connection(i % client.connection_count());
+    Connection& connection = client.connection(first + i % options.connections);
     putters_.push_back(std::make_unique<Putter>(*this, connection, i));
     idle_.push_back(putters_.back().get());
   }
@@ -103,7 +105,7 @@ bool WatchLoad::create_watches() {
   WatchSink& sink = *this;
   for (size_t i = 0; i < numbers.size(); ++i) {
     streams_.push_back(std::make_unique<WatchStream>(sink, keys_, options_.sample_every));
-    streams_.back()->start(client_.connection(i % client_.connection_count()), numbers[i]);
+    streams_.back()->start(client_.connection(i % options_.connections), numbers[i]);
   }
   return client_.run_until(
       [&] { return created_ == options_.watchers || !meter_.failures().empty(); });

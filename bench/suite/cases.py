@@ -1,5 +1,6 @@
 """The benchmarks, in the order in which one system runs them."""
 
+import statistics
 import time
 
 from harness import processes
@@ -8,6 +9,8 @@ from . import procstat, systems
 
 LIST_KEYS = 10_000
 WATCHERS = 1_000
+# Puts per second of the watches across nodes: what every system can follow.
+ACROSS_RATE = 100
 # kine takes one put at a time into a table that polls itself; a million of them would take longer than all the rest.
 KINE_KEYS_MAX = 20_000
 
@@ -20,6 +23,7 @@ class Plan:
         self.seconds = seconds or (2 if quick else 10)
         self.warmup = 0.5 if quick else 2
         self.commits = 500 if quick else 3000
+        self.kills = 3 if quick else 7
 
     def timed(self):
         return {"duration": self.seconds, "warmup": self.warmup}
@@ -59,7 +63,7 @@ class Run:
 
     def _memory(self):
         result = {"valid": True, "errors": {}, "keys": self.keys}
-        result.update(procstat.memory_bytes([self.system.pid]))
+        result.update(procstat.memory_bytes(self.system.pids))
         if self.system.database_pid:
             result["database"] = procstat.memory_bytes(procstat.tree(self.system.database_pid))
         return result
@@ -81,7 +85,7 @@ class Run:
         return self.load("get", keys=self.keys, value_size=100, **self.plan.timed())
 
     def get_one(self):
-        return self.load("get", keys=self.keys, value_size=100, in_flight=1, connections=1, **self.plan.timed())
+        return self.load("get", keys=self.keys, value_size=100, **self._one_in_flight())
 
     def mixed(self):
         return self.load("mixed", keys=self.keys, value_size=100, **self.plan.timed())
@@ -96,11 +100,14 @@ class Run:
     def put_one(self):
         """One in flight, between two measurements of the bare commit of the same kind of database."""
         before = self._bare_commit()
-        result = self.load("put", keys=self.keys, value_size=256, in_flight=1, connections=1, **self.plan.timed())
+        result = self.load("put", keys=self.keys, value_size=256, **self._one_in_flight())
         after = self._bare_commit()
         if before["valid"] and after["valid"]:
             result["bare_commit_p50_us"] = min(before["latency_us"]["p50"], after["latency_us"]["p50"])
         return result
+
+    def _one_in_flight(self):
+        return {"port": [self.system.port], "in_flight": 1, "connections": 1, **self.plan.timed()}
 
     def _bare_commit(self):
         if self.system.database_pid:
@@ -152,6 +159,26 @@ class Run:
     def keepalive(self):
         return self.load("keepalive", leases=1000, streams=64, **self.plan.timed())
 
+    def watch_across(self):
+        """Puts at the node that leads, the watcher at another: how long an event takes from one to the other."""
+        return self._watch_from(self.system.followers()[0], self.system.leader())
+
+    def watch_across_followers(self):
+        """Puts at a node that does not lead, the watcher at the third."""
+        watched, written = self.system.followers()[:2]
+        return self._watch_from(watched, written)
+
+    def _watch_from(self, watched, written):
+        return self.load("watch-hot", prefix="across/", port=[watched.port], put_port=[written.port], watchers=1,
+                         streams=1, connections=1, in_flight=64, value_size=128, put_rate=ACROSS_RATE,
+                         **self.plan.timed())
+
+    def failover(self):
+        """From the kill -9 of the leader to the first write that a survivor acknowledged."""
+        seconds = sorted(self.system.kill_leader() for _ in range(self.plan.kills))
+        return {"valid": True, "errors": {}, "each_seconds": seconds, "median_seconds": statistics.median(seconds),
+                "max_seconds": seconds[-1]}
+
     def h2load_put(self):
         key, value = b"h2load/0", b"v" * 256
         message = b"\x0a" + bytes([len(key)]) + key + b"\x12\x80\x02" + value
@@ -166,12 +193,22 @@ class Run:
 # Reads of the filled keys come before the puts that change their size.
 ORDER = ("fill", "memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one", "list", "watch_hot",
          "watch_hot_streams", "watch_hot_rate", "watch_distinct", "watch_distinct_txn", "keepalive", "h2load_put",
-         "h2load_get")
+         "h2load_get", "watch_across", "watch_across_followers", "failover")
 # What works on the filled keys.
 NEEDS_FILL = {"memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one"}
 # kine's Put drops a write to a key that exists when anything else was written since, and still answers OK (v0.16.4):
 # only its transactions can be measured. It renews no leases.
 NOT_IN = {"kine": {"put", "put_one", "mixed", "watch_hot", "watch_hot_streams", "watch_hot_rate", "watch_distinct",
                    "watch_distinct_txn", "keepalive", "h2load_put"}}
+# What needs several nodes, and what is measured of them beside that.
+ACROSS = {"watch_across", "watch_across_followers", "failover"}
+OF_CLUSTERS = {"fill", "memory", "get", "get_one", "mixed", "put", "update", "put_one"} | ACROSS
+
+
+def of(name):
+    """The benchmarks that the system can run."""
+    wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS
+    return wanted - NOT_IN.get(name, set())
+
 # kine writes rows of its own into the sequence of revisions.
 REVISION_EXEMPT = {"kine"}

@@ -25,7 +25,7 @@ class Cpu:
         database = self._system.database_pid
         busy, stolen = procstat.machine_cpu_seconds()
         return {"time": time.monotonic(), "busy": busy, "stolen": stolen,
-                "server": procstat.cpu_seconds(self._system.pid),
+                "server": sum(procstat.cpu_seconds(pid) for pid in self._system.pids),
                 "database": procstat.tree_cpu_seconds(database) if database else 0.0}
 
     def since_start(self):
@@ -49,12 +49,10 @@ class Tools:
 
     def load(self, system, mode, timeout_s=900, **options):
         """One run of the loader against a system; its JSON with the CPU time added."""
-        command = [self.loader, mode, "--port", str(system.port)]
-        for name, value in options.items():
-            if value is True:
-                command.append("--" + name.replace("_", "-"))
-            else:
-                command += ["--" + name.replace("_", "-"), str(value)]
+        command = [self.loader, mode]
+        for name, value in {"port": system.ports, **options}.items():
+            for each in value if isinstance(value, list) else [value]:
+                command += ["--" + name.replace("_", "-"), str(each)]
         result, cpu, used = _invalid("the loader printed nothing"), None, None
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
             deadline = time.monotonic() + timeout_s

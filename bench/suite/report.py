@@ -57,7 +57,7 @@ def measured_table(results):
     for case in dict.fromkeys(cases):
         for system, measured in results.items():
             result = measured.get(case)
-            if result is None or case in ("memory", "restart"):
+            if result is None or case in ("memory", "restart", "failover"):
                 continue
             rows.append([case, system] + [_cell(read, result) for _, read in _COLUMNS] + [_remark(result)])
     return _table(["benchmark", "system"] + [name for name, _ in _COLUMNS] + ["remark"], rows)
@@ -80,12 +80,22 @@ def memory_table(results):
                    "restart s", "remark"], rows)
 
 
+def cluster_table(results):
+    """Three nodes beside three of etcd's."""
+    rows = []
+    for row in targets.compare_clusters(results):
+        rows.append([row["what"], _number(row["base"])] +
+                    [cell for own, ratio in row["own"] for cell in (_number(own), _number(ratio))] + [row["remark"]])
+    return _table(["what", "etcd", "Lattice, Redis", "ratio", "Lattice, NOTIFY", "ratio", "remark"], rows)
+
+
 def markdown(run):
     machine = run["machine"]
     parts = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{run['when']}; {run['plan']}; load average before the run {machine['load']}.",
-        "### Targets", target_table(run["results"]),
+        *(["### Targets", target_table(run["results"])] if targets.judge(run["results"]) else []),
+        *(["### Three nodes", cluster_table(run["results"])] if targets.has_clusters(run["results"]) else []),
         "### Measured", measured_table(run["results"]),
         "### Memory and restart", memory_table(run["results"]),
     ]

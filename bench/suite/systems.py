@@ -7,7 +7,11 @@ import time
 
 from harness import paths, postgres, processes, servers, tools
 
-NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres")
+from . import clusters
+
+NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres", "etcd-3", "lattice-3", "lattice-3-notify")
+# Three nodes each; lattice-3 with a Redis between them, lattice-3-notify with what PostgreSQL has.
+CLUSTERS = ("etcd-3", "lattice-3", "lattice-3-notify")
 
 # Large enough for every revision of a run: nothing is compacted while it is measured.
 _ETCD_QUOTA = ["--quota-backend-bytes", str(16 << 30)]
@@ -29,8 +33,16 @@ class System:
         return self._server.port
 
     @property
+    def ports(self):
+        return [self._server.port]
+
+    @property
     def pid(self):
         return self._server.process.pid
+
+    @property
+    def pids(self):
+        return [self.pid]
 
     @property
     def database_pid(self):
@@ -62,12 +74,14 @@ class Kine(servers.Server):
         self._command = [binary, "--endpoint", url, "--metrics-bind-address", "0", "--datastore-max-idle-connections",
                          str(_KINE_CONNECTIONS_MAX), "--datastore-max-open-connections", str(_KINE_CONNECTIONS_MAX)]
 
-    def start(self, timeout_s=60):
+    def launch(self):
         self.port = self.port or processes.free_port()
         command = self._command + ["--listen-address", f"127.0.0.1:{self.port}"]
         # Its unix socket and default files go to the working folder.
         shell = ["sh", "-c", 'cd "$0" && exec "$@"', self.folder]
         self.process = processes.Process("kine", shell + command, self.log_path)
+
+    def wait_until_ready(self, timeout_s=60):
         deadline = time.monotonic() + timeout_s
         while not accepts(self.port):
             if not self.process.alive() or time.monotonic() > deadline:
@@ -121,4 +135,14 @@ class Factory:
             return System(name, servers.Lattice(self._lattice, "sqlite"))
         if name == "lattice-postgres":
             return System(name, servers.Lattice(self._lattice, "postgres", self.new_database_url()), self.postgres)
+        if name in CLUSTERS:
+            return self._make_cluster(name)
         raise SystemExit(f"unknown system {name!r}; one of {', '.join(NAMES)}")
+
+    def _make_cluster(self, name):
+        if name == "etcd-3":
+            binary = tools.build_go("etcd") if tools.have_go() or tools.is_built("etcd") else servers.debian_etcd()
+            return clusters.ClusterSystem(name, servers.etcd_cluster(binary, "etcd", clusters.NODES, _ETCD_QUOTA))
+        cluster = servers.lattice_cluster(self._lattice, self.new_database_url(), clusters.NODES,
+                                          fanout=name == "lattice-3")
+        return clusters.ClusterSystem(name, cluster, self.postgres)

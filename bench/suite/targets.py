@@ -91,3 +91,49 @@ def _figure(read, result):
         return read(result)
     except KeyError:
         return None
+
+
+CLUSTER_ETCD = "etcd-3"
+CLUSTER_OWN = ("lattice-3", "lattice-3-notify")
+
+# Of three nodes, each with a third of the connections.
+CLUSTER_FIGURES = (
+    ("puts/s, 256 B, 256 in flight", "put", _RATE),
+    ("server CPU per put, all nodes, us", "put", _CPU),
+    ("put p50, one in flight at the leader, us", "put_one", _P50),
+    ("linearizable gets/s", "get", _RATE),
+    ("server CPU per get, all nodes, us", "get", _CPU),
+    ("get p50, one in flight at the leader, us", "get_one", _P50),
+    ("90 % gets, 10 % puts, per second", "mixed", _RATE),
+    ("updates/s, 256 in flight", "update", _RATE),
+    ("event p50, put at the leader, watched elsewhere, us", "watch_across", _P50),
+    ("event p99, the same, us", "watch_across", _P99),
+    ("event p50, put at one follower, watched at another, us", "watch_across_followers", _P50),
+    ("event p99, the same, us", "watch_across_followers", _P99),
+    ("kill -9 of the leader to the next write, median, s", "failover", _path("median_seconds")),
+    ("the same, longest, s", "failover", _path("max_seconds")),
+    ("memory with the keys, all nodes, PSS in MiB", "memory", lambda r: r["pss"] / 2**20),
+)
+
+
+def has_clusters(results):
+    return any(name in results for name in (CLUSTER_ETCD,) + CLUSTER_OWN)
+
+
+def compare_clusters(results):
+    """One row for each figure: what, etcd's figure, of each Lattice system its figure and the ratio, and a remark."""
+    rows = []
+    for what, case, read in CLUSTER_FIGURES:
+        base = _figure(read, results.get(CLUSTER_ETCD, {}).get(case))
+        own = [_figure(read, results.get(name, {}).get(case)) for name in CLUSTER_OWN]
+        if base is None and not any(own):
+            continue
+        ratios = [_ratio(figure, base) for figure in own]
+        noisy = any(results.get(name, {}).get(case, {}).get("noisy") for name in (CLUSTER_ETCD,) + CLUSTER_OWN)
+        rows.append({"what": what, "base": base, "own": list(zip(own, ratios)), "remark": "noisy" if noisy else ""})
+    return rows
+
+
+def _ratio(own, base):
+    known = own and base and "INVALID" not in (own, base)
+    return own / base if known else None

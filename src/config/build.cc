@@ -228,6 +228,7 @@ class Builder {
     server.txn_ops_max = static_cast<int>(settings_.integer("server.max_txn_ops"));
     server.watch_progress_interval = settings_.milliseconds("server.watch_progress_interval_ms");
     server.startup_timeout = settings_.milliseconds("server.startup_timeout_ms");
+    server.shutdown_delay = settings_.milliseconds("server.shutdown_delay_ms");
     server.shutdown_timeout = settings_.milliseconds("server.shutdown_timeout_ms");
   }
 

@@ -78,6 +78,7 @@ struct Server {
   int txn_ops_max = 0;
   Duration watch_progress_interval{};
   Duration startup_timeout{};   // how long to wait for the database before giving up
+  Duration shutdown_delay{};    // not ready, but serving: for balancers to notice
   Duration shutdown_timeout{};  // how long running requests may take to finish
 };
 

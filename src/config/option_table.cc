@@ -272,6 +272,13 @@ constexpr Option table[] = {
      .help = "How long to wait for the database at the start; then exit with status 69.",
      .min = 0,
      .max = day_ms},
+    {.key = "server.shutdown_delay_ms",
+     .kind = Kind::integer,
+     .fallback = "0",
+     .help = "How long after SIGTERM connections and requests are still taken while /readyz is "
+             "false already, for balancers to notice.",
+     .min = 0,
+     .max = day_ms},
     {.key = "server.shutdown_timeout_ms",
      .kind = Kind::integer,
      .fallback = "25000",

@@ -32,9 +32,13 @@ void register_metrics_port(Services& services, proxy::Router& router) {
   register_http_metrics(services, router);
 }
 
-void drain(Services& services) {
+void begin_drain(Services& services) {
   services.draining = true;
   services.open_calls.serving_changed();
+}
+
+void end_long_calls(Services& services) {
+  services.leaving = true;
   services.open_calls.end_all(Error::stopped);
 }
 

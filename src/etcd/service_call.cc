@@ -15,7 +15,7 @@ Status ServiceCall::admit(Kind kind) {
   if (services_.client_requests != nullptr) {
     services_.client_requests->count(kind == Kind::stream, version);
   }
-  if (services_.draining) return Error::stopped;
+  if (services_.leaving && !ends_by_itself()) return Error::stopped;
   Result<Tenant*> tenant = services_.tenants.find(stream_);
   if (!tenant.ok()) return tenant.status();
   if (has_leader_wanted && !(*tenant)->api.has_leader()) return Error::no_leader;

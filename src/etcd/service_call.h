@@ -24,6 +24,8 @@ class ServiceCall : public proxy::Call {
   // Both end the call: before the operation has begun, and because it has failed.
   virtual void reject(const Status& status) = 0;
   virtual void fail(const Status& status) { reject(status); }
+  // Whether a shutdown waits for the call's end instead of ending it.
+  virtual bool ends_by_itself() const = 0;
 
   // The checks that precede every handler (etcd-v3.md 1.0); when they pass, tenant() is there.
   // Errors: invalid_client_api_version, no_leader, and whatever the tenant table says.

@@ -67,9 +67,13 @@ struct Services {
   ClientRequests* client_requests = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
-  // Calls that do not end by themselves; drained at shutdown.
+  // Calls that do not end by themselves; a shutdown ends them.
   OpenCalls open_calls;
+  // Calls that do, and are not over; a shutdown waits for them.
+  size_t running_calls = 0;
+  // The steps of a shutdown: not ready any more; nothing that does not end by itself is taken.
   bool draining = false;
+  bool leaving = false;
 };
 
 // Puts every RPC of etcd v3 and of grpc.health.v1, and the HTTP paths of etcd's client port, into
@@ -77,8 +81,12 @@ struct Services {
 void register_all(Services& services, proxy::Router& router);
 // What the metrics port serves: /metrics and the health family.
 void register_metrics_port(Services& services, proxy::Router& router);
-// Ends what would keep a drained connection open: watches, keepalive streams, lock and election
-// calls. Clients see Unavailable and go on elsewhere.
-void drain(Services& services);
+// The first step of a shutdown: readiness is false, everything is served as before.
+void begin_drain(Services& services);
+// The last: ends what would keep a drained connection open: watches, keepalive streams, lock and
+// election calls, and refuses such calls from now on. Clients see Unavailable and go on elsewhere;
+// unary calls that crossed the GOAWAY are still served, for clients do not repeat a write that was
+// refused. Requires: begin_drain(), and a GOAWAY sent, or clients would come straight back.
+void end_long_calls(Services& services);
 
 }  // namespace lattice::etcd

@@ -39,7 +39,10 @@ keyspace::Compare created_at(std::string key, Revision revision) {
   return compare;
 }
 
-SessionCall::~SessionCall() { KeyWatch::retire(services().environment, std::move(watch_)); }
+SessionCall::~SessionCall() {
+  ++services().running_calls;  // what the base counts
+  KeyWatch::retire(services().environment, std::move(watch_));
+}
 
 void SessionCall::end(const Status& status) {
   if (ended()) return;

@@ -24,13 +24,16 @@ keyspace::Compare created_at(std::string key, Revision revision);
 class SessionCall : public UnaryCall, public OpenCall {
  public:
   SessionCall(Services& services, proxy::ServerStream& stream)
-      : UnaryCall(services, stream), OpenCall(services.open_calls) {}
+      : UnaryCall(services, stream), OpenCall(services.open_calls) {
+    --services.running_calls;
+  }
   ~SessionCall() override;
 
   // A shutdown ends the waiting; the client tries elsewhere.
   void end(const Status& status) override;
 
  protected:
+  bool ends_by_itself() const override { return false; }
   // Gives back what a call that did not get what it waited for must not keep.
   virtual void abandon() {}
   // The session is there: lease() is valid.

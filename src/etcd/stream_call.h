@@ -18,6 +18,7 @@ class StreamCall : public ServiceCall, public OpenCall {
   void end(const Status& status) override { finish(status); }
 
  protected:
+  bool ends_by_itself() const override { return false; }
   // Each request message; the tenant is there.
   virtual void on_request(std::string_view message) = 0;
   // The call is over, whatever ended it: let go of what it holds. Called once; neither send() nor

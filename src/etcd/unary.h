@@ -8,7 +8,10 @@ namespace lattice::etcd {
 
 class UnaryCall : public ServiceCall {
  public:
-  UnaryCall(Services& services, proxy::ServerStream& stream) : ServiceCall(services, stream) {}
+  UnaryCall(Services& services, proxy::ServerStream& stream) : ServiceCall(services, stream) {
+    ++services.running_calls;
+  }
+  ~UnaryCall() override { --services().running_calls; }
 
   void on_message(Bytes message) final;
   void on_half_close() final;
@@ -17,6 +20,7 @@ class UnaryCall : public ServiceCall {
   }
 
  protected:
+  bool ends_by_itself() const override { return true; }
   // The request, once; must lead to reply() or fail(), now or later.
   virtual void handle(Tenant& tenant, std::string_view message) = 0;
   // The client has left before the answer.

@@ -90,6 +90,7 @@ class PeerServer::Connection final : public proxy::Call {
   }
 
   void serve(DecodedCall call) {
+    ++server_.calls_;
     const auto service = server_.services_.find(call.log);
     replica::PeerReply refusal;
     if (!call.request.ok()) {

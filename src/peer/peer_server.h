@@ -31,12 +31,15 @@ class PeerServer {
     services_[log] = &service;
   }
   void detach(const replica::LogId& log) { services_.erase(log); }
+  // That have come in, ever.
+  uint64_t calls() const { return calls_; }
 
  private:
   class Connection;
 
   Surroundings& around_;
   TroubleLog trouble_;
+  uint64_t calls_ = 0;
   absl::flat_hash_map<replica::LogId, replica::PeerService*> services_;
 };
 

@@ -23,6 +23,7 @@ HubStream::~HubStream() {
   if (hub_ == nullptr) return;
   for (const auto& [id, token] : watches_) hub_->remove(token);
   hub_->forget(*this);
+  give_back(outstanding_);
 }
 
 void HubStream::create(WatchCreate create) {
@@ -127,10 +128,32 @@ void HubStream::run(Progress) {
   sink_.on_progress(no_watch, hub_->delivered());
 }
 
+bool HubStream::has_room() {
+  if (planted(Planted::unbounded_queue)) return true;
+  if (blocked_) return false;
+  if (within_share() || !hub_->scarce()) return true;
+  refused_ = true;
+  hub_->refused_ = true;
+  return false;
+}
+
+bool HubStream::within_share() const {
+  return outstanding_ < hub_->state_.options.stream_share_bytes;
+}
+
 void HubStream::charge(size_t bytes) {
   outstanding_ += bytes;
+  hub_->outstanding_ += bytes;
   if (planted(Planted::unbounded_queue)) return;
-  if (hub_ != nullptr && outstanding_ >= hub_->state_.options.stream_bytes) blocked_ = true;
+  if (outstanding_ >= hub_->state_.options.stream_bytes) blocked_ = true;
+}
+
+void HubStream::give_back(size_t bytes) {
+  outstanding_ -= bytes;
+  hub_->outstanding_ -= bytes;
+  if (!hub_->refused_ || hub_->scarce()) return;
+  hub_->refused_ = false;
+  hub_->schedule_catch_up();
 }
 
 void HubStream::list_watches(std::vector<keyspace::WatcherToken>* tokens) const {
@@ -138,10 +161,12 @@ void HubStream::list_watches(std::vector<keyspace::WatcherToken>* tokens) const 
 }
 
 void HubStream::consumed(size_t bytes) {
-  outstanding_ -= std::min(bytes, outstanding_);
-  if (hub_ == nullptr || !blocked_) return;
-  if (outstanding_ > hub_->state_.options.stream_bytes / 2) return;
-  blocked_ = false;
+  if (hub_ == nullptr) return;
+  give_back(std::min(bytes, outstanding_));
+  const bool unblocked = blocked_ && outstanding_ <= hub_->state_.options.stream_bytes / 2;
+  if (!unblocked && !(refused_ && within_share())) return;
+  if (unblocked) blocked_ = false;
+  refused_ = false;
   hub_->schedule_catch_up();
 }
 
@@ -151,6 +176,7 @@ void HubStream::close(const Status& status) {
   requests_.clear();
   tick_timer_.reset();
   hub_->forget(*this);
+  give_back(outstanding_);
   hub_ = nullptr;
   sink_.on_closed(status);
 }

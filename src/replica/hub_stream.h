@@ -28,7 +28,8 @@ class HubStream : public WatchStream {
   // ---- For WatchHub ----
   uint64_t number() const { return number_; }
   WatchSink& sink() { return sink_; }
-  bool has_room() const { return !blocked_; }
+  // Whether it may be given events now. A stream that may not is fed again once it may.
+  bool has_room();
   void charge(size_t bytes);
   void list_watches(std::vector<keyspace::WatcherToken>* tokens) const;
   // Handles requests that had to wait. The stream may be gone after.
@@ -53,6 +54,8 @@ class HubStream : public WatchStream {
   void run(Progress progress);
   WatchId pick_id(WatchId asked);
   void start_ticks();
+  bool within_share() const;
+  void give_back(size_t bytes);
   void tick();
 
   WatchHub* hub_;  // null once closed
@@ -66,6 +69,7 @@ class HubStream : public WatchStream {
   int64_t next_id_ = 0;
   size_t outstanding_ = 0;  // bytes delivered and not consumed
   bool blocked_ = false;
+  bool refused_ = false;  // had no room only because all streams together had none
   std::unique_ptr<Timer> tick_timer_;
 };
 

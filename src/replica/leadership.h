@@ -97,6 +97,7 @@ class Leadership : private SessionKeeper::Host {
   void on_caught_up(const Status& status);
   // ---- Following: each step ends in follow_later() or the next step ----
   void follow_later(Duration delay);
+  void pause();
   void follow();
   struct Known {  // when the log's head was asked for
     Position tip;
@@ -118,6 +119,9 @@ class Leadership : private SessionKeeper::Host {
   void keep_witness();
   void check_witness();
   void on_witness_look(const Result<Log::LookReply>& reply);
+  // A server that was left behind by a promotion shows too little: what it does not show is looked
+  // for again, for as long as no jump has sealed the loss.
+  void look_again(void (Leadership::*then)());
   // What was acknowledged is gone, and the log has not said so yet: nothing may be shown.
   bool history_lost() const { return lost_ && state_.history_base <= lost_->revision; }
   // Nothing in memory proves that history was kept when the database moved to another server.
@@ -168,7 +172,8 @@ class Leadership : private SessionKeeper::Host {
   // seen to be in the chain; and once it was seen not to be.
   std::optional<WitnessCall> witness_;
   std::optional<WitnessCall> lost_;
-  bool hinted_ = false;  // while the log was read
+  std::optional<uint64_t> lost_at_;  // the connection that showed the loss last
+  bool hinted_ = false;              // while the log was read
   // Until then another is to take over, not this replica (hand_over).
   Instant defers_until_;
   StatusCallback handed_over_;

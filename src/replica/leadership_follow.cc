@@ -13,6 +13,8 @@ void Leadership::follow_later(Duration delay) {
   later(delay + state_.random.jitter(delay / 4), &Leadership::follow);
 }
 
+void Leadership::pause() { follow_later(state_.options.poll_interval); }
+
 void Leadership::follow() {
   if (role_ != Role::following) return;
   // An append of the time when this replica led is still being resolved.
@@ -131,8 +133,12 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
     set_other_alive(false);
     return declare_dead(seen_);
   }
-  follow_later(state_.options.poll_interval);
-  if (history_lost()) host_.tell_leader(*lost_);
+  if (history_lost()) {
+    host_.tell_leader(*lost_);
+    look_again(&Leadership::pause);
+  } else {
+    pause();
+  }
   // Where nothing else reaches this replica, the row still tells how far its leader has come.
   if (session.announced.seq > state_.applied.seq) on_announced(session.announced);
 }

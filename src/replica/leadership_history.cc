@@ -66,6 +66,22 @@ void Leadership::on_witness_look(const Result<Log::LookReply>& reply) {
   }
 }
 
+void Leadership::look_again(void (Leadership::*then)()) {
+  const WitnessCall lost = *lost_;
+  state_.log.look(lost.position.seq,
+                  lifetime_.guard([this, lost, then](const Result<Log::LookReply>& reply) {
+                    if (role_ != Role::following || !lost_) return;
+                    if (!reply.ok()) return follow_later(state_.options.poll_interval);
+                    lost_at_ = state_.log.connection();
+                    if (reply->header && reply->header->digest == lost.position.digest) {
+                      state_.observer.on_rare("what seemed to be lost is there");
+                      lost_.reset();
+                      if (presentable()) host_.on_progress();
+                    }
+                    (this->*then)();
+                  }));
+}
+
 bool Leadership::server_changed() const {
   if (state_.log.survives_failover() || session_ == nullptr) return false;
   const LogServer now = state_.log.server();

@@ -27,6 +27,9 @@ void Leadership::take_over() {
     gone_ = tip.incarnation;
     return reload(Error::leader_changed);
   }
+  if (history_lost() && lost_at_ != state_.log.connection()) {
+    return look_again(&Leadership::take_over);
+  }
   enter(Role::taking_over);
   auto batch = std::make_shared<Batch>();
   BatchHeader& header = batch->header;

@@ -48,6 +48,9 @@ struct Options {
   // ---- Watches ----
   Duration progress_interval = std::chrono::minutes(10);
   size_t stream_bytes = stream_bytes_max;  // delivered and not consumed, per stream
+  // The same of all streams together; beyond it each may have only its small share.
+  size_t all_streams_bytes = 128 << 20;
+  size_t stream_share_bytes = 64 << 10;
 
   // ---- Compaction ----
   size_t compact_keys_per_step = 500;

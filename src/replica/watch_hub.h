@@ -7,6 +7,9 @@
 // that has been behind for a while leaves the index, so that ten thousand stalled watches cost a
 // busy key nothing.
 //
+// Memory: a stream holds at most stream_bytes and one response, all together all_streams_bytes and
+// for each stream its share and one response; what lags is in the history anyway.
+//
 // Thread: the replica's loop. The sinks are called there; they may call their stream, and destroy
 //   it.
 // Ownership: streams belong to their callers and unregister themselves; the hub owns the watchers.
@@ -79,6 +82,8 @@ class WatchHub {
   void call_later(HubStream& stream);
   void forget(HubStream& stream);
   void schedule_catch_up();
+  // All streams together hold so much that each gets no more than its share.
+  bool scarce() const { return outstanding_ >= state_.options.all_streams_bytes; }
 
   // ---- Live ----
   void deliver_single(const keyspace::KvRef& version);
@@ -127,6 +132,8 @@ class WatchHub {
   std::vector<keyspace::KvRef> versions_;  // scratch
   std::vector<Token> tokens_;              // scratch
   size_t slow_ = 0;
+  size_t outstanding_ = 0;  // of all streams: delivered and not consumed
+  bool refused_ = false;    // a stream had no room because of that
   std::unique_ptr<Timer> catch_up_timer_;
 };
 

@@ -13,6 +13,10 @@
 namespace lattice::server {
 namespace {
 
+// Longer than others take to repeat a call that was answered with not_leader.
+constexpr Duration quiet_interval = std::chrono::milliseconds(100);
+constexpr Duration quiet_wait_max = std::chrono::seconds(1);
+
 // A call may carry a client's largest request.
 peer::Limits limits_of(const config::Config& config) {
   constexpr size_t overhead_bytes = 1 << 20;
@@ -60,6 +64,16 @@ struct Node::Impl {
   std::unique_ptr<proxy::Listener> listener;
   peer::PeerClient client;
   std::string address;
+  std::unique_ptr<loop::TimerHandle> quiet_timer;
+  loop::Task on_quiet;
+
+  void wait_for_quiet(uint64_t calls_before, Instant give_up) {
+    quiet_timer = around.loop.after(quiet_interval, [this, calls_before, give_up] {
+      const bool quiet = server.calls() == calls_before || around.loop.now() >= give_up;
+      if (quiet) return std::exchange(on_quiet, {})();
+      wait_for_quiet(server.calls(), give_up);
+    });
+  }
 };
 
 Result<std::unique_ptr<Node>> Node::open(const config::Config& config, Parts parts) {
@@ -88,6 +102,11 @@ void Node::attach(const replica::LogId& log, replica::PeerService& service) {
 }
 
 void Node::detach(const replica::LogId& log) { impl_->server.detach(log); }
+
+void Node::when_quiet(loop::Task done) {
+  impl_->on_quiet = std::move(done);
+  impl_->wait_for_quiet(impl_->server.calls(), impl_->around.loop.now() + quiet_wait_max);
+}
 
 std::string host_name() {
   std::array<char, 256> name{};

@@ -35,6 +35,10 @@ class Node {
   std::unique_ptr<replica::Peers> peers(const replica::LogId& log);
   void attach(const replica::LogId& log, replica::PeerService& service);
   void detach(const replica::LogId& log);
+  // Calls `done` once no other node has called for a while, after a second at the latest. Whoever
+  // has not heard yet that this one leads no more is told so, and asks elsewhere; a call that finds
+  // the process gone has an unknown outcome.
+  void when_quiet(loop::Task done);
 
  private:
   struct Impl;

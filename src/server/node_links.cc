@@ -68,4 +68,8 @@ void NodeLinks::detach() {
   if (node_ != nullptr) node_->detach(log_id_);
 }
 
+void NodeLinks::when_quiet(loop::Task done) {
+  node_ == nullptr ? done() : node_->when_quiet(std::move(done));
+}
+
 }  // namespace lattice::server

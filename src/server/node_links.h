@@ -35,6 +35,8 @@ class NodeLinks {
   Status fan_out_health() const { return fan_out_ == nullptr ? Status() : fan_out_->health(); }
   void attach(replica::Replica& replica);
   void detach();
+  // See Node; at once where there are no others.
+  void when_quiet(loop::Task done);
 
  private:
   explicit NodeLinks(const config::Config& config) : config_(config) {}

@@ -321,7 +321,7 @@ void Server::drain() {
   draining_workers_ = workers_.size();
   for (auto& worker : workers_) {
     worker->loop().post([this, &worker = *worker] {
-      worker.drain(config_.server.shutdown_timeout,
+      worker.drain(config_.server.shutdown_delay, config_.server.shutdown_timeout,
                    [this] { owner().loop().post([this] { on_drained(); }); });
     });
   }
@@ -333,7 +333,7 @@ void Server::on_drained() {
 
 void Server::stop_replica() {
   if (replica_ == nullptr) return stop_loops(0);
-  replica_->stop([this](Status) { stop_loops(0); });
+  replica_->stop([this](Status) { links_->when_quiet([this] { stop_loops(0); }); });
 }
 
 // The other loops first: what their calls still ask of the replica while they go is the last that

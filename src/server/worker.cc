@@ -7,6 +7,12 @@ namespace {
 
 // What a gRPC message may be larger than a request, as etcd allows it.
 constexpr size_t grpc_overhead_bytes = 512 << 10;
+// How often a drain looks whether requests are still in flight. The first look leaves time for the
+// GOAWAY to go out: who hears of it only after the end of a watch comes back on the same
+// connection.
+constexpr Duration drain_interval = std::chrono::milliseconds(10);
+// For the ends of long calls to reach their clients once requests have had their time.
+constexpr Duration last_words_max = std::chrono::seconds(1);
 
 proxy::Limits limits_of(const config::GrpcListener& grpc) {
   proxy::Limits limits;
@@ -78,13 +84,30 @@ void Worker::tick() {
   start_ticking();
 }
 
-void Worker::drain(Duration deadline, loop::Task done) {
-  etcd::drain(services_);
-  listener_->drain(deadline, std::move(done));
+void Worker::drain(Duration delay, Duration timeout, loop::Task done) {
+  etcd::begin_drain(services_);
+  drain_timer_ = loop_.after(delay, [this, timeout, done = std::move(done)]() mutable {
+    leave(timeout, std::move(done));
+  });
+}
+
+void Worker::leave(Duration timeout, loop::Task done) {
+  requests_end_ = loop_.now() + timeout;
+  listener_->drain(timeout + last_words_max, std::move(done));
+  drain_timer_ = loop_.after(drain_interval, [this] { end_long_calls_when_quiet(); });
+}
+
+void Worker::end_long_calls_when_quiet() {
+  drain_timer_.reset();
+  if (services_.running_calls == 0 || loop_.now() >= requests_end_) {
+    return etcd::end_long_calls(services_);
+  }
+  drain_timer_ = loop_.after(drain_interval, [this] { end_long_calls_when_quiet(); });
 }
 
 void Worker::close() {
   tick_.reset();
+  drain_timer_.reset();
   listener_.reset();
   metrics_listener_.reset();
 }

@@ -41,8 +41,10 @@ class Worker {
 
   // Regular work that costs too much to do at every event; once a second.
   void start_ticking();
-  // No new connections, long calls ended, `done` when all streams are over or at the deadline.
-  void drain(Duration deadline, loop::Task done);
+  // Readiness is false at once; after `delay` no new connections and GOAWAY to all; when the
+  // requests in flight are over, or after `timeout`, the long calls end; `done` when the last
+  // connection is gone, a little after `timeout` at the latest.
+  void drain(Duration delay, Duration timeout, loop::Task done);
   // Destroys what is registered with the loop. Requires: the loop has stopped.
   void close();
 
@@ -54,6 +56,8 @@ class Worker {
 
  private:
   void tick();
+  void leave(Duration timeout, loop::Task done);
+  void end_long_calls_when_quiet();
 
   const config::Config& config_;
   loop::Loop loop_;
@@ -67,6 +71,8 @@ class Worker {
   std::unique_ptr<proxy::Listener> listener_;
   std::unique_ptr<proxy::Listener> metrics_listener_;
   std::unique_ptr<loop::TimerHandle> tick_;
+  std::unique_ptr<loop::TimerHandle> drain_timer_;
+  Instant requests_end_;  // while draining: how long requests in flight are waited for
   std::atomic<size_t> connections_{0};
 };
 

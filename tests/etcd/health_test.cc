@@ -67,7 +67,7 @@ TEST_CASE("Watch tells the state at once and each change, and stays open for unk
   REQUIRE(elsewhere->seen().messages.size() == 1);
   CHECK(told(elsewhere->seen().messages[0]) == HealthCheckResponse::SERVICE_UNKNOWN);
 
-  drain(world.services());
+  begin_drain(world.services());
   REQUIRE(watching->seen().messages.size() == 2);
   CHECK(told(watching->seen().messages[1]) == HealthCheckResponse::NOT_SERVING);
   CHECK(elsewhere->seen().messages.size() == 1);

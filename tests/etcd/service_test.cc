@@ -84,7 +84,7 @@ TEST_CASE("requests are told why there is no tenant") {
   CHECK(seen.status->message == "the database is not available: connection refused");
 }
 
-TEST_CASE("a drain ends watches and waiting locks, and refuses what is new") {
+TEST_CASE("a shutdown ends watches and waiting locks, refuses new ones, and serves the rest") {
   ServiceWorld world;
   etcdserverpb::WatchRequest watch;
   watch.mutable_create_request()->set_key("k");
@@ -99,14 +99,20 @@ TEST_CASE("a drain ends watches and waiting locks, and refuses what is new") {
   CHECK_FALSE(waiting->seen().over());
   CHECK(count(world, "l/") == 2);
 
-  drain(world.services());
+  begin_drain(world.services());
+  CHECK_FALSE(watching->seen().over());
+  CHECK_FALSE(waiting->seen().over());
+  CHECK(world.services().running_calls == 0);
+  end_long_calls(world.services());
   REQUIRE(watching->seen().over());
   CHECK(watching->seen().status->message == "etcdserver: server stopped");
   REQUIRE(waiting->seen().over());
   CHECK(waiting->seen().status->code == GrpcCode::unavailable);
-  auto seen = world.call("/etcdserverpb.KV/Put", put_bytes("k"));
-  CHECK(seen.status->message == "etcdserver: server stopped");
-  world.services().draining = false;
+  for (const char* path : {"/v3lockpb.Lock/Lock", "/etcdserverpb.Lease/LeaseKeepAlive"}) {
+    CHECK(world.call(path, "").status->message == "etcdserver: server stopped");
+  }
+  // Its client has yet to read the GOAWAY, and would not repeat a write that was refused.
+  CHECK(world.call("/etcdserverpb.KV/Put", put_bytes("k")).status->code == GrpcCode::ok);
   world.run(std::chrono::seconds(1));
   CHECK(count(world, "l/") == 1);  // the waiter has given up its place
 }

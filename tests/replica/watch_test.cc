@@ -177,6 +177,45 @@ TEST_CASE("a stream without room costs no queue, and its progress waits") {
   CHECK(f.sink.take() == Lines{"progress -1 @9"});
 }
 
+TEST_CASE("many streams that do not read share one bound, and each is fed again when it reads") {
+  Options options;
+  options.all_streams_bytes = 1000;
+  options.stream_share_bytes = 1;
+  Following f(options);
+  f.start();
+  std::vector<RecordingSink> sinks(10);
+  std::vector<std::unique_ptr<WatchStream>> streams;
+  for (RecordingSink& sink : sinks) {
+    streams.push_back(f.replica->open_watch_stream(sink));
+    streams.back()->create(watch_of("k"));
+  }
+  const std::string value(500, 'v');
+  for (int i = 0; i < 4; ++i) REQUIRE(f.put("k", value).ok());
+  // The first revision comes first for everybody; then there is no room but for who has read.
+  for (RecordingSink& sink : sinks) {
+    REQUIRE(sink.lists.size() == 1);
+    CHECK(sink.lists[0]->front().kv->mod_revision() == Revision(2));
+  }
+  const auto events_of = [](const RecordingSink& sink) {
+    size_t events = 0;
+    for (const WatchEvents& list : sink.lists) events += list->size();
+    return events;
+  };
+  const auto read = [&](size_t i) {
+    for (size_t n = 0; n < 4; ++n) {
+      f.run_for(std::chrono::milliseconds(10));
+      if (n < sinks[i].lists.size()) streams[i]->consumed(encoded_size(*sinks[i].lists[n]));
+    }
+  };
+  read(3);
+  CHECK(events_of(sinks[3]) == 4);
+  CHECK(events_of(sinks[4]) == 1);
+  // Room for all comes with the end of some.
+  streams.erase(streams.begin() + 1, streams.end());
+  f.run_for(std::chrono::milliseconds(10));
+  CHECK(events_of(sinks[0]) == 4);
+}
+
 TEST_CASE("a watch overtaken by a compaction is told once and stays known until it is canceled") {
   Following f;
   f.start();

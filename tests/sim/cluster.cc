@@ -35,6 +35,8 @@ void Node::start() {
   options.request_timeout = seconds(4);
   options.progress_interval = seconds(2);
   options.stream_bytes = 256;
+  options.all_streams_bytes = 512;
+  options.stream_share_bytes = 100;
   options.compact_keys_per_step = 7;
   options.compact_removals_per_call = 5;
   options.batch_records_max = 8;

@@ -194,6 +194,26 @@ TEST_CASE("another server than before is reason enough where commits need not be
   CHECK(f.nodes.front()->replica()->applied_revision().value == before);
 }
 
+TEST_CASE("a server that was left behind shows too little, and that is no loss") {
+  Trio f;
+  REQUIRE(f.put(*f.leader(), "kept") == 2);
+  REQUIRE(f.put(*f.leader(), "seen") == 3);
+  f.world.run_for(std::chrono::seconds(1));
+  Node* follower = f.follower();
+  // It looks at that server for a while, and cannot ask anybody.
+  SimNetwork::Host& host = f.network.host(follower->ties().address);
+  host.cut_off = true;
+  f.database.conceal(1);
+  f.world.run_for(std::chrono::seconds(1));
+  CHECK_FALSE(follower->replica()->loaded());
+  f.database.reveal();
+  host.cut_off = false;
+  f.world.run_for(std::chrono::seconds(2));
+  CHECK(follower->replica()->loaded());
+  CHECK(f.get(*follower, "seen")->count == 1);
+  CHECK(f.put(*follower, "more") == 4);
+}
+
 TEST_CASE("a failover that lost nothing changes nothing for a leader that lived through it") {
   Trio f;
   REQUIRE(f.put(*f.leader(), "kept") == 2);

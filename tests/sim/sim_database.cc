@@ -42,6 +42,14 @@ void SimDatabase::fail_over_losing(size_t rows) {
   }
 }
 
+void SimDatabase::conceal(size_t rows) {
+  for (; rows > 0 && !rows_.empty(); --rows) {
+    concealed_.insert(rows_.extract(std::prev(rows_.end())));
+  }
+}
+
+void SimDatabase::reveal() { rows_.merge(concealed_); }
+
 void SimDatabase::remove(const std::vector<keyspace::RecordId>& records) {
   for (const keyspace::RecordId& record : records) {
     const auto at = rows_.find(record.seq.value);

@@ -53,6 +53,10 @@ class SimDatabase {
   // An asynchronous standby is promoted: so many of the newest rows are gone, acknowledged or not.
   void fail_over_losing(size_t rows);
 
+  // The newest rows are out of sight, as on a server that was left behind; and back again.
+  void conceal(size_t rows);
+  void reveal();
+
   void remove(const std::vector<keyspace::RecordId>& records);
   void trim(Seq below);
 
@@ -70,6 +74,7 @@ class SimDatabase {
   replica::LogId id_{};
   uint64_t server_ = 1;
   std::map<uint64_t, Row> rows_;
+  std::map<uint64_t, Row> concealed_;
   std::map<uint64_t, Committed> truth_;
   std::map<replica::Incarnation, replica::SessionRow> sessions_;
 };
