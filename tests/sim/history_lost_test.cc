@@ -200,14 +200,16 @@ TEST_CASE("a server that was left behind shows too little, and that is no loss")
   REQUIRE(f.put(*f.leader(), "seen") == 3);
   f.world.run_for(std::chrono::seconds(1));
   Node* follower = f.follower();
-  // It looks at that server for a while, and cannot ask anybody.
-  SimNetwork::Host& host = f.network.host(follower->ties().address);
-  host.cut_off = true;
+  // The followers look at that server for a while, and cannot ask anybody.
+  const auto cut_off = [&](bool off) {
+    for (auto& node : f.nodes) f.network.host(node->ties().address).cut_off = off;
+  };
+  cut_off(true);
   f.database.conceal(1);
   f.world.run_for(std::chrono::seconds(1));
   CHECK_FALSE(follower->replica()->loaded());
   f.database.reveal();
-  host.cut_off = false;
+  cut_off(false);
   f.world.run_for(std::chrono::seconds(2));
   CHECK(follower->replica()->loaded());
   CHECK(f.get(*follower, "seen")->count == 1);
