@@ -24,6 +24,12 @@ Bytes position_bytes(const Position& position) {
   return Bytes::copy(bytes);
 }
 
+// A header that was trimmed lies behind a compaction of this very history.
+bool is_there(const WitnessCall& witness, const Log::LookReply& reply) {
+  return reply.header ? reply.header->digest == witness.position.digest
+                      : reply.newest >= witness.position.seq;
+}
+
 }  // namespace
 
 // The state is about to be thrown away, and with it the memory of what was acknowledged.
@@ -50,9 +56,7 @@ void Leadership::check_witness() {
 void Leadership::on_witness_look(const Result<Log::LookReply>& reply) {
   if (!reply.ok()) return later(state_.options.poll_interval, &Leadership::check_witness);
   const WitnessCall witness = *std::exchange(witness_, std::nullopt);
-  // A header that was trimmed lies behind a compaction of this very history.
-  const bool lost = reply->header ? reply->header->digest != witness.position.digest
-                                  : reply->newest < witness.position.seq;
+  const bool lost = !is_there(witness, *reply);
   if (lost && witness.revision >= state_.history_base) {
     state_.observer.on_rare("acknowledged history was lost");
     if (!lost_ || lost_->revision < witness.revision) lost_ = witness;
@@ -73,7 +77,7 @@ void Leadership::look_again(void (Leadership::*then)()) {
                     if (role_ != Role::following || !lost_) return;
                     if (!reply.ok()) return follow_later(state_.options.poll_interval);
                     lost_at_ = state_.log.connection();
-                    if (reply->header && reply->header->digest == lost.position.digest) {
+                    if (is_there(lost, *reply)) {
                       state_.observer.on_rare("what seemed to be lost is there");
                       lost_.reset();
                       if (presentable()) host_.on_progress();
