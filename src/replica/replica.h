@@ -17,8 +17,8 @@
 // Thread: one loop; every call and every callback there. A read that memory can answer calls back
 //   inside the call, or at the end of the loop's turn. The replica must not be destroyed inside one
 //   of its callbacks.
-// Ownership: owns its log. The environment, sessions and observer outlive it; so do the sinks of
-//   its streams. Destroying it answers nobody; stop() does.
+// Ownership: owns its log. The environment, links and observer outlive it; so do the sinks of its
+//   streams. Destroying it answers nobody; stop() does.
 // Errors: those of Api.
 #pragma once
 
