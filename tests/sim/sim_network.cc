@@ -6,6 +6,7 @@ namespace lattice::sim {
 namespace {
 constexpr int64_t microsecond = 1'000;
 constexpr int64_t millisecond = 1'000'000;
+constexpr Error lost = Error::timeout_connection_lost;
 }  // namespace
 
 SimNetwork::Host* SimNetwork::find(const std::string& address) {
@@ -63,7 +64,6 @@ void SimPeers::call(const std::string& address, replica::PeerRequest request,
     process->deliver(
         delay, [call, reply = std::move(reply)]() mutable { call->finish(std::move(reply)); });
   };
-  const Error lost = Error::timeout_connection_lost;
   answer(request.patience.count() + 500 * millisecond, lost);
   if (network_.host(address_).cut_off)
     return answer(rng.between(1, 50) * millisecond, Error::unsent);
@@ -88,20 +88,19 @@ void SimPeers::call(const std::string& address, replica::PeerRequest request,
   // The answer can be slow on its own: it is old then when it arrives.
   const int64_t back = rng.chance(network_.faults().call_slow) ? rng.between(1, 500) * millisecond
                                                                : rng.between(50, 300) * microsecond;
-  network_.world().at(there, [network = &network_, to = address, reply_lost, lost, back, answer,
+  network_.world().at(there, [network = &network_, to = address, reply_lost, back, answer,
                               request = std::move(request)]() mutable {
     SimNetwork::Host* host = network->find(to);
     if (host == nullptr || host->process == nullptr || host->service == nullptr || host->cut_off) {
       return answer(back, Error::unsent);
     }
     host->process->deliver(
-        0, [network, to, reply_lost, lost, back, answer, request = std::move(request)]() mutable {
+        0, [network, to, reply_lost, back, answer, request = std::move(request)]() mutable {
           replica::PeerService* service = network->host(to).service;
           if (service == nullptr) return answer(back, Error::unsent);
-          service->serve(std::move(request),
-                         [reply_lost, lost, back, answer](replica::PeerReply reply) {
-                           reply_lost ? answer(back, lost) : answer(back, std::move(reply));
-                         });
+          service->serve(std::move(request), [reply_lost, back, answer](replica::PeerReply reply) {
+            reply_lost ? answer(back, lost) : answer(back, std::move(reply));
+          });
         });
   });
 }
