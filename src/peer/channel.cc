@@ -106,9 +106,11 @@ void Channel::on_frame(std::string_view message) {
   if (!bytes) return on_lost("an answer is not authentic");
   std::optional<DecodedFrame> frame = decode_frame(*bytes);
   if (!frame) return on_lost("a malformed answer");
+  const std::shared_ptr<bool> alive = alive_;
   for (DecodedAnswer& decoded : frame->answers) {
     answer(std::move(decoded));
-    if (keys_ == nullptr) return;  // a callback led to the end of the connection
+    // A callback may have led to the end of the connection, or of this.
+    if (!*alive || keys_ == nullptr) return;
   }
 }
 

@@ -235,11 +235,11 @@ void Replica::finish_stop(StatusCallback done, Instant give_up) {
   }
   on_stepped_down(Error::stopped);
   writes_.close(Error::stopped);
-  leadership_.stop([this, done = std::move(done)](const Status& status) mutable {
+  leadership_.stop(lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
     announcer_.leave();
     announcer_.stop();
     done(status);
-  });
+  }));
 }
 
 }  // namespace lattice::replica
