@@ -77,6 +77,11 @@ void Leadership::look_again(void (Leadership::*then)()) {
                     if (role_ != Role::following || !lost_) return;
                     if (!reply.ok()) return follow_later(state_.options.poll_interval);
                     lost_at_ = state_.log.connection();
+                    if (!reply->header && reply->newest >= lost.position.seq) {
+                      // Trimmed: the log has gone on, by a jump or without one. Read it anew.
+                      lost_.reset();
+                      return reload(Error::leader_changed);
+                    }
                     if (is_there(lost, *reply)) {
                       state_.observer.on_rare("what seemed to be lost is there");
                       lost_.reset();
