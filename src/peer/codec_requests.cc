@@ -5,13 +5,6 @@
 namespace lattice::peer {
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
-
 // Compares and operations travel as the numbers that the client sent.
 template <class E>
 E as_enum(int32_t number) {
