@@ -33,10 +33,9 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
       auto_compactor_(state_, compactor_),
       leadership_(state_, reader_, resolver_, links.sessions, *this) {
   if (links.peers == nullptr) return;
-  ReadIndex::Host& index_host = *this;  // private bases, which make_unique may not convert to
-  Forwarder::Host& forwarder_host = *this;
-  read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, index_host);
-  forwarder_ = std::make_unique<Forwarder>(state_, *links.peers, forwarder_host);
+  LeaderHost& host = *this;  // a private base, which make_unique may not convert to
+  read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, host);
+  forwarder_ = std::make_unique<Forwarder>(state_, *links.peers, host);
 }
 
 // The log goes first: after that none of its callbacks can run.

@@ -7,22 +7,11 @@
 namespace lattice::replica {
 namespace {
 
-using Answered = absl::AnyInvocable<void(Result<PeerAnswer>)>;
-
 template <class Answer>
-Callback<Answer> into(Answered done) {
+Callback<Answer> into(Callback<PeerAnswer> done) {
   return [done = std::move(done)](Result<Answer> result) mutable {
     if (!result.ok()) return done(result.status());
     done(PeerAnswer(std::move(*result)));
-  };
-}
-
-template <class Answer>
-Answered out_of(Callback<Answer> done) {
-  return [done = std::move(done)](Result<PeerAnswer> answer) mutable {
-    if (!answer.ok()) return done(answer.status());
-    Answer* mine = std::get_if<Answer>(&*answer);
-    mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
   };
 }
 
@@ -37,11 +26,11 @@ PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Origin origin, Answered done) {
+void Replica::run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done) {
   struct Run {
     Replica& replica;
     Origin origin;
-    Answered done;
+    Callback<PeerAnswer> done;
 
     void operator()(const PositionCall&) {
       replica.reads_.run(ReadQueue::Needs::leading,
