@@ -195,8 +195,7 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
     case v1::Call::kTxn:
       return PeerCall(read(from->mutable_txn()));
     case v1::Call::kCompact:
-      return PeerCall(
-          replica::CompactCall{Revision(from->compact().revision()), from->compact().physical()});
+      return PeerCall(replica::CompactCall{Revision(from->compact().revision())});
     case v1::Call::kLeaseGrant:
       return PeerCall(
           replica::LeaseGrantCall{LeaseId(from->lease_grant().id()), from->lease_grant().ttl()});
@@ -242,7 +241,6 @@ void write_request(replica::PeerRequest request, v1::Call* to) {
           [&](keyspace::TxnRequest& call) { write(std::move(call), to->mutable_txn()); },
           [&](replica::CompactCall& call) {
             to->mutable_compact()->set_revision(call.revision.value);
-            to->mutable_compact()->set_physical(call.physical);
           },
           [&](replica::LeaseGrantCall& call) {
             to->mutable_lease_grant()->set_id(call.id.value);

@@ -24,9 +24,9 @@ namespace lattice::replica {
 
 // Up to where the leader knows the log to be committed. Answered under the read fence.
 struct PositionCall {};
+// Answered when it is committed. Who asked for a physical one waits for that where it asked.
 struct CompactCall {
   Revision revision;
-  bool physical = false;
 };
 struct LeaseGrantCall {
   LeaseId id;  // 0: the leader picks one

@@ -151,7 +151,7 @@ void Replica::on_stepped_down(const Status& status) {
   // Watches need no leader: only what was shown must stay as it was.
   if (!loaded() || stopping_) hub_.close(status);
   auto_compactor_.on_stepped_down();
-  compactor_.on_stepped_down(status);
+  compactor_.on_stepped_down();
   lease_keeper_.on_stepped_down(status);
   if (away() != nullptr) {
     reroute();
@@ -207,6 +207,7 @@ void Replica::on_failed(const Status& status) {
   state_.observer.on_failed(status);
   on_stepped_down(Error::corrupt);
   reads_.close({Error::corrupt, status.detail()});
+  compactor_.close({Error::corrupt, status.detail()});
   if (forwarder_ != nullptr) forwarder_->close({Error::corrupt, status.detail()});
   writes_.close({Error::unhealthy, status.detail()});
   // Others, whose state may be sound, can take over.
@@ -233,6 +234,7 @@ void Replica::finish_stop(StatusCallback done, Instant give_up) {
     return;
   }
   on_stepped_down(Error::stopped);
+  compactor_.close(Error::stopped);
   writes_.close(Error::stopped);
   leadership_.stop(lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
     announcer_.leave();

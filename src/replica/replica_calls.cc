@@ -18,7 +18,7 @@ Callback<Answer> into(Callback<PeerAnswer> done) {
 PeerCall to_call(PutOperation& op) { return std::move(op.request); }
 PeerCall to_call(DeleteOperation& op) { return std::move(op.request); }
 PeerCall to_call(TxnOperation& op) { return std::move(op.request); }
-PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision, false}; }
+PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision}; }
 PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
@@ -59,8 +59,7 @@ void Replica::run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done) 
           TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}}, origin);
     }
     void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, asked.physical, origin,
-                                 into<Revision>(std::move(done)));
+      replica.compactor_.compact(asked.revision, origin, into<Revision>(std::move(done)));
     }
     void operator()(const LeaseGrantCall& asked) {
       replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, origin,

@@ -117,7 +117,7 @@ class RandomValues {
       case 3:
         return txn(3);
       case 4:
-        return replica::CompactCall{Revision(integer()), flag()};
+        return replica::CompactCall{Revision(integer())};
       case 5:
         return replica::LeaseGrantCall{LeaseId(integer()), integer()};
       case 6:
