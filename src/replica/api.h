@@ -79,7 +79,8 @@ class Api {
   virtual void delete_range(keyspace::DeleteRangeRequest request,
                             Callback<keyspace::DeleteRangeResult> done) = 0;
   virtual void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) = 0;
-  // Answers the current revision; physical waits until the superseded records are deleted.
+  // Answers the current revision; physical waits until the superseded records are deleted, and only
+  // the caller limits for how long.
   virtual void compact(Revision revision, bool physical, Callback<Revision> done) = 0;
 
   // id 0: the server picks one.

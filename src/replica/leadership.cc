@@ -110,10 +110,16 @@ void Leadership::catch_up() {
 
 void Leadership::on_caught_up(const Status& status) {
   if (!leads()) return;  // the session has died meanwhile
-  if (status.error() == Error::backend_corrupt && session_ == nullptr) return fail(status);
-  if (status.error() == Error::backend_corrupt || status.error() == Error::compacted)
-    return reload(Error::leader_changed);
-  if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
+  switch (status.error()) {
+    case Error::ok:
+      break;
+    case Error::backend_corrupt:
+      return session_ == nullptr ? fail(status) : reload(Error::leader_changed);
+    case Error::compacted:
+      return reload(Error::leader_changed);
+    default:
+      return later(retry_interval, &Leadership::catch_up);
+  }
   enter(Role::leading);
   const BatchHeader& tip = reader_.tip();
   // Not the state's leader: what was read may have moved that on already.

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/big_endian.h"
 #include "replica/leadership.h"
 
 namespace lattice::replica {
@@ -17,9 +18,7 @@ constexpr int64_t jump = 1'000'000'000;
 
 Bytes position_bytes(const Position& position) {
   std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    bytes += static_cast<char>(position.seq.value >> shift);
-  }
+  append_big_endian(position.seq.value, &bytes);
   bytes.append(reinterpret_cast<const char*>(position.digest.data()), position.digest.size());
   return Bytes::copy(bytes);
 }

@@ -7,29 +7,18 @@
 namespace lattice::replica {
 namespace {
 
-using Answered = absl::AnyInvocable<void(Result<PeerAnswer>)>;
-
 template <class Answer>
-Callback<Answer> into(Answered done) {
+Callback<Answer> into(Callback<PeerAnswer> done) {
   return [done = std::move(done)](Result<Answer> result) mutable {
     if (!result.ok()) return done(result.status());
     done(PeerAnswer(std::move(*result)));
   };
 }
 
-template <class Answer>
-Answered out_of(Callback<Answer> done) {
-  return [done = std::move(done)](Result<PeerAnswer> answer) mutable {
-    if (!answer.ok()) return done(answer.status());
-    Answer* mine = std::get_if<Answer>(&*answer);
-    mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
-  };
-}
-
 PeerCall to_call(PutOperation& op) { return std::move(op.request); }
 PeerCall to_call(DeleteOperation& op) { return std::move(op.request); }
 PeerCall to_call(TxnOperation& op) { return std::move(op.request); }
-PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision, false}; }
+PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision}; }
 PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
@@ -37,11 +26,11 @@ PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Origin origin, Answered done) {
+void Replica::run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done) {
   struct Run {
     Replica& replica;
     Origin origin;
-    Answered done;
+    Callback<PeerAnswer> done;
 
     void operator()(const PositionCall&) {
       replica.reads_.run(ReadQueue::Needs::leading,
@@ -70,8 +59,7 @@ void Replica::run_here(PeerCall call, Origin origin, Answered done) {
           TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}}, origin);
     }
     void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, asked.physical, origin,
-                                 into<Revision>(std::move(done)));
+      replica.compactor_.compact(asked.revision, origin, into<Revision>(std::move(done)));
     }
     void operator()(const LeaseGrantCall& asked) {
       replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, origin,

@@ -4,18 +4,12 @@
 
 #include "backends/common/fanout_pair.h"
 #include "backends/redis/redis_hub.h"
+#include "base/hex.h"
 
 namespace lattice::server {
 namespace {
 
-std::string channel_of(const replica::LogId& log) {
-  std::string name = "lattice:{";
-  for (const uint8_t byte : log) {
-    name += "0123456789abcdef"[byte >> 4];
-    name += "0123456789abcdef"[byte & 15];
-  }
-  return name + "}";
-}
+std::string channel_of(const replica::LogId& log) { return "lattice:{" + to_hex(log) + "}"; }
 
 }  // namespace
 

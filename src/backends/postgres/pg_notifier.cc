@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace lattice::backends {
 namespace {
 
@@ -78,15 +80,7 @@ PgNotifier::PgNotifier(loop::Loop& loop, Connect connect) : loop_(loop) {
 
 PgNotifier::~PgNotifier() = default;
 
-std::string PgNotifier::channel_of(const replica::LogId& log) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string channel = "lattice_";
-  for (const uint8_t byte : log) {
-    channel += digits[byte >> 4];
-    channel += digits[byte & 15];
-  }
-  return channel;
-}
+std::string PgNotifier::channel_of(const replica::LogId& log) { return "lattice_" + to_hex(log); }
 
 std::unique_ptr<replica::Fanout> PgNotifier::open(const replica::LogId& log) {
   return std::make_unique<ChannelFanout>(*this, channel_of(log));

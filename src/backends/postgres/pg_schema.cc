@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "backends/common/random.h"
+#include "base/hex.h"
 
 namespace lattice::backends {
 namespace {
@@ -131,16 +132,6 @@ std::optional<std::string> meta_value(const PgResult& rows, std::string_view key
     if (rows.bytes(i, 0) == key) return std::string(rows.bytes(i, 1));
   }
   return std::nullopt;
-}
-
-std::string to_hex(std::string_view bytes) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += digits[static_cast<uint8_t>(byte) >> 4];
-    text += digits[static_cast<uint8_t>(byte) & 15];
-  }
-  return text;
 }
 
 // Empty for anything but lower-case hexadecimal digits.

@@ -1,0 +1,18 @@
+#include "base/hex.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string_view>
+
+namespace lattice {
+namespace {
+
+TEST_CASE("two lower-case digits for each byte, of texts and of arrays") {
+  CHECK(to_hex(std::string_view()).empty());
+  CHECK(to_hex(std::string_view("\0\x7f\x80\xff", 4)) == "007f80ff");
+  CHECK(to_hex(std::array<uint8_t, 3>{0x0a, 0xb0, 0xcd}) == "0ab0cd");
+}
+
+}  // namespace
+}  // namespace lattice
