@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace lattice {
 
@@ -17,6 +18,22 @@ std::string to_hex(const Octets& bytes) {
     text += digits[static_cast<uint8_t>(byte) & 15];
   }
   return text;
+}
+
+// Empty for anything but lower-case hexadecimal digits.
+inline std::string from_hex(std::string_view text) {
+  const auto value = [](char digit) {
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+  };
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    const int high = value(text[i]);
+    const int low = value(text[i + 1]);
+    if (high < 0 || low < 0) return {};
+    bytes += static_cast<char>(high << 4 | low);
+  }
+  return bytes.size() * 2 == text.size() ? bytes : std::string();
 }
 
 }  // namespace lattice

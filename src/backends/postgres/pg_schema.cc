@@ -134,22 +134,6 @@ std::optional<std::string> meta_value(const PgResult& rows, std::string_view key
   return std::nullopt;
 }
 
-// Empty for anything but lower-case hexadecimal digits.
-std::string from_hex(std::string_view text) {
-  const auto value = [](char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-  };
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    const int high = value(text[i]);
-    const int low = value(text[i + 1]);
-    if (high < 0 || low < 0) return {};
-    bytes += static_cast<char>(high << 4 | low);
-  }
-  return bytes.size() * 2 == text.size() ? bytes : std::string();
-}
-
 std::string fresh_secret() {
   std::string secret(cluster_secret_bytes, '\0');
   fill_random(secret.data(), secret.size());
