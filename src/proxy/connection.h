@@ -57,6 +57,11 @@ class Connection final : public SessionHost {
  private:
   void on_ready(bool readable);
   void read();
+  // The transport can no more.
+  void on_end(IoResult::Kind kind);
+  void on_silence();
+  void report(const TransportFailure& failure);
+  void go_on_with_handshake();
   void deliver(std::string_view bytes);
   // Chooses the session once the first bytes tell; false while they do not.
   bool sniff(std::string_view bytes);

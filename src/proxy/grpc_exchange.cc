@@ -31,8 +31,12 @@ GrpcExchange::GrpcExchange(Http2Stream& stream, const Limits& limits)
 GrpcExchange::~GrpcExchange() = default;
 
 void GrpcExchange::begin() {
+  const Router& router = stream_.session().context().router;
+  if (!router.admits(stream_.head.path(), peer_certificate())) {
+    return refuse({200, GrpcCode::unauthenticated, "a client certificate is required"});
+  }
   if (const std::optional<Refusal> refused = refusal()) return refuse(*refused);
-  const CallFactory* factory = stream_.session().context().router.find_grpc(stream_.head.path());
+  const CallFactory* factory = router.find_grpc(stream_.head.path());
   if (factory == nullptr) {
     const std::optional<Refusal> refused = routing_refusal();
     return refuse(*refused);
