@@ -12,6 +12,8 @@ import subprocess
 import sys
 import unittest
 
+import grpc
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
@@ -151,7 +153,8 @@ class Links(unittest.TestCase):
         stranger = self.cluster(make_pki("localhost"), "n2", database).start()
         connection = client.Client(stranger.target)
         self.addCleanup(connection.close)
-        connection.start("KV.Put", rpc.PutRequest(key=b"k", value=b"v"), timeout_s=3)
+        with self.assertRaises(grpc.RpcError):
+            connection.call("KV.Put", rpc.PutRequest(key=b"k", value=b"v"), timeout_s=3)
         self.wait_for_log(stranger, "trouble with another node", "certificate is refused", "is for localhost")
         self.wait_for_log(leader, "trouble with another node", "refuses our certificate")
 
