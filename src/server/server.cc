@@ -15,6 +15,7 @@
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
+#include "server/tls_sources.h"
 #include "server/worker.h"
 #include "telemetry/version.h"
 
@@ -43,6 +44,7 @@ class Server {
         reload_(std::move(reload)),
         telemetry_(log),
         log_(log),
+        tls_files_(log, telemetry_.registry),
         observer_(telemetry_.server, log) {}
 
   int run();
@@ -74,6 +76,8 @@ class Server {
   Signals signals_;  // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
+  TlsFiles tls_files_;
+  TlsSources tls_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
@@ -96,6 +100,12 @@ int Server::run() {
   log_.info("starting", {{"version", telemetry::lattice_version()},
                          {"threads", config_.server.threads},
                          {"pid", getpid()}});
+  if (Result<TlsSources> tls = open_tls(config_, tls_files_); tls.ok()) {
+    tls_ = *tls;
+  } else {
+    log_.error("cannot use the certificates", {{"cause", tls.status()}});
+    return exit_configuration;
+  }
   if (Status status = make_workers(); !status.ok()) {
     log_.error("cannot listen", {{"cause", status}});
     return exit_os;
@@ -110,6 +120,7 @@ int Server::run() {
   for (size_t i = 1; i < workers_.size(); ++i) {
     threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
   }
+  tls_files_.start();
   open_tenant();
   owner().loop().run();
 
@@ -130,7 +141,8 @@ Status Server::make_workers() {
   std::string address = config_.grpc.bind;
   for (int i = 0; i < config_.server.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(config_, telemetry_));
-    if (Status status = workers_.back()->listen(address); !status.ok()) return status;
+    if (Status status = workers_.back()->listen(address, tls_.client_port); !status.ok())
+      return status;
     // With port 0 the first listener has picked the port for all.
     address = workers_.front()->address();
     workers_.back()->start_ticking();
@@ -206,7 +218,7 @@ replica::Options replica_options(const config::Config& config) {
 
 void Server::start_replica(OpenedLog opened) {
   Result<std::unique_ptr<NodeLinks>> links =
-      NodeLinks::open(config_, {owner().loop(), owner().environment(), log_}, &opened);
+      NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, &opened);
   if (!links.ok()) {
     const bool address = links.error() == Error::io;
     return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
@@ -276,7 +288,11 @@ void Server::announce() {
   std::string address = owner().address();
   std::string metrics = owner().metrics_address();
   log_.info("listening", {{"grpc", address}, {"metrics", metrics.empty() ? "off" : metrics}});
-  log_.info("try: etcdctl --endpoints=" + address + " put hello world");
+  const config::TlsFiles& tls = config_.grpc.tls;
+  std::string endpoint = address;
+  if (tls.has_certificate()) endpoint = "https://" + address + " --cacert=CA";
+  if (!tls.ca.empty()) endpoint += " --cert=CERTIFICATE --key=KEY";
+  log_.info("try: etcdctl --endpoints=" + endpoint + " put hello world");
   notify_service_manager("READY=1");
   upkeep();
 }
@@ -306,6 +322,7 @@ void Server::upkeep() {
 void Server::on_signal(int number) {
   if (number == SIGHUP) {
     if (reload_) reload_();
+    tls_files_.check_now();
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once
