@@ -40,6 +40,10 @@ class Connection final : public SessionHost {
 
   void request_flush() override;
   std::string_view peer() const override { return peer_; }
+  std::shared_ptr<const PeerCertificate> peer_certificate() const override {
+    return transport_->peer_certificate();
+  }
+  std::string_view server_name() const override { return transport_->server_name(); }
 
   void begin_drain();
   void tick(Instant now);

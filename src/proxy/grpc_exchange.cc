@@ -226,6 +226,12 @@ std::string_view GrpcExchange::metadata(std::string_view name) const {
 
 std::string_view GrpcExchange::peer() const { return stream_.session().peer(); }
 
+const PeerCertificate* GrpcExchange::peer_certificate() const {
+  return stream_.session().peer_certificate().get();  // the connection keeps it
+}
+
+std::string_view GrpcExchange::server_name() const { return stream_.session().server_name(); }
+
 void GrpcExchange::send(ByteChain message) {
   if (finished_) return;
   bool compressed = false;

@@ -20,6 +20,9 @@ struct HttpRequest {
   std::string query;  // behind '?', undecoded
   Metadata headers;
   std::string body;
+  // As ServerStream has them.
+  std::shared_ptr<const PeerCertificate> peer_certificate = {};
+  std::string server_name = {};
 };
 
 struct HttpResponse {

@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
+
+#include "proxy/call.h"
 
 namespace lattice::proxy {
 
@@ -26,6 +29,13 @@ class Transport {
   virtual bool has_buffered_input() const { return false; }
   // Tells the peer that nothing more will come (FIN; close_notify).
   virtual void end_output() = 0;
+  // Whether the descriptor's becoming writable would help; `waiting`: the caller has something to
+  // send. A handshake that waits for the peer says no, one that has something of its own to send
+  // yes.
+  virtual bool wants_writable(bool waiting) const { return waiting; }
+  // Of the other end, as ServerStream has them.
+  virtual std::shared_ptr<const PeerCertificate> peer_certificate() const { return nullptr; }
+  virtual std::string_view server_name() const { return {}; }
 };
 
 std::unique_ptr<Transport> make_plain_transport(int fd);
