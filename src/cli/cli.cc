@@ -7,6 +7,7 @@
 
 #include "cli/planted_start.h"
 #include "cli/reload.h"
+#include "cli/tenant_commands.h"
 #include "config/print.h"
 #include "telemetry/version.h"
 
@@ -37,6 +38,7 @@ class CommandLine {
     add_start();
     add_config();
     add_version();
+    tenants_.emplace(app_, around_, status_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -157,6 +159,7 @@ class CommandLine {
   std::string output_ = "text";
   bool print_ = false;
   int status_ = 0;
+  std::optional<TenantCommands> tenants_;
 };
 
 }  // namespace
