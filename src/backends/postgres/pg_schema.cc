@@ -124,7 +124,14 @@ ALTER TABLE lattice.session
 )sql";
 constexpr int secret_version = 3;
 
-constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql};
+// Version 4. What it means is docs/log-format.md's.
+constexpr const char* tenants_sql = R"sql(
+ALTER TABLE lattice.logs
+  ADD COLUMN state text NOT NULL DEFAULT 'active',
+  ADD COLUMN limits text NOT NULL DEFAULT '';
+)sql";
+
+constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, tenants_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {
