@@ -140,6 +140,13 @@ func (n *Node) Pause(d time.Duration) {
 	n.process.Signal(syscall.SIGCONT)
 }
 
+// PauseUntil stops it until the channel is closed.
+func (n *Node) PauseUntil(done <-chan bool) {
+	n.process.Signal(syscall.SIGSTOP)
+	<-done
+	n.process.Signal(syscall.SIGCONT)
+}
+
 // Metric is the sum of a metric's samples; 0 when the node does not answer.
 func (n *Node) Metric(name string) float64 {
 	client := http.Client{Timeout: 500 * time.Millisecond}

@@ -20,6 +20,7 @@ const (
 	kvClients     = 12
 	leaseClients  = 4
 	pinnedClients = 6
+	readers       = cluster.Nodes
 	lengthOfLoad  = 6 * time.Second
 
 	minimumOps    = 200
@@ -207,6 +208,11 @@ func (r *Run) startClients(ctx context.Context, clients *sync.WaitGroup) {
 	for number := range leaseClients {
 		start(func() {
 			load.Leases(ctx, r.recorder, kvClients+number, number%cluster.Nodes, r.seed*100+50+int64(number))
+		})
+	}
+	for number := range readers {
+		start(func() {
+			load.Reader(ctx, r.recorder, kvClients+leaseClients+1+number, number%cluster.Nodes, r.seed*100+91+int64(number))
 		})
 	}
 	start(func() {
