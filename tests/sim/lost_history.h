@@ -1,6 +1,6 @@
-// A database that loses what was acknowledged, and what three replicas make of it (log-protocol H3):
-// not in the runs of simulation.h, whose clients are promised that nothing is lost.
-// Thread: one.
+// A database that loses what was acknowledged, and what three replicas make of it (log-protocol
+// H3): not in the runs of simulation.h, whose clients are promised that nothing is lost. Thread:
+// one.
 #pragma once
 
 #include <string>

@@ -155,6 +155,7 @@ func planRedisLossy(p *Plan) {
 
 func planRedisForge(p *Plan) {
 	p.forgeRedis(0, lengthOfLoad)
+	p.stallWatchers(p.between(100*ms, 300*ms), lengthOfLoad-500*ms)
 	for _, at := range p.times(3) {
 		p.kill(at, p.victim(0.5), p.between(0, 500*ms))
 	}
@@ -197,6 +198,10 @@ func planLeaseLeaderKill(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
 	for i := range 3 {
 		p.kill(time.Duration(1+i*2)*time.Second-p.between(0, 500*ms), leader, p.between(100*ms, 900*ms))
+	}
+	p.ClockJumps = true
+	for _, at := range p.times(6) {
+		p.jumpClock(at, p.node(0.7), time.Duration(p.random.Intn(3)-1)*time.Hour)
 	}
 }
 

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"lattice/tests/robustness/cluster"
@@ -86,3 +88,50 @@ func (p *Plan) moveLeader(at, delay time.Duration) {
 		n.Store.Delay(0)
 	}, "the leader is asked to let the next node lead, with a delay of %v between it and PostgreSQL", delay)
 }
+
+// jumpClock sets a node's wall clock.
+func (p *Plan) jumpClock(at time.Duration, node int, by time.Duration) {
+	p.add(at, func(r *Run) {
+		if err := r.cluster.Nodes[r.resolve(node)].ShiftClock(by); err != nil {
+			r.violation("process", "%v", err)
+		}
+		r.counts.Add("clock_jumps", 1)
+	}, "the wall clock of %s jumps to %v from the machine's", nodeName(node), by)
+}
+
+const (
+	stalledStreams = 8 // at each node
+	stalledWatches = 120
+	// Each stream may hold a MiB; the rest is for what a node needs anyway.
+	stalledGrowthMax = 64 << 20
+)
+
+// stallWatchers opens watches whose clients never read, and looks at what the nodes hold because of it.
+func (p *Plan) stallWatchers(at, long time.Duration) {
+	p.add(at, func(r *Run) {
+		ctx, cancel := context.WithTimeout(context.Background(), long)
+		defer cancel()
+		before := make([]int64, cluster.Nodes)
+		largest := make([]int64, cluster.Nodes)
+		for number, node := range r.cluster.Nodes {
+			before[number] = node.Memory()
+			for range stalledStreams {
+				go load.Stall(ctx, r.recorder, number, stalledWatches)
+			}
+		}
+		for ctx.Err() == nil {
+			time.Sleep(memoryInterval)
+			for number, node := range r.cluster.Nodes {
+				largest[number] = max(largest[number], node.Memory()-before[number])
+			}
+		}
+		r.counts.Add("mebibytes_for_stalled_watches", float64(slices.Max(largest)>>20))
+		for number, growth := range largest {
+			if growth > stalledGrowthMax {
+				r.violation("memory", "node %d grew by %d MiB while %d watch streams were not read", number, growth>>20, stalledStreams)
+			}
+		}
+	}, "%d watches at each node are not read for %v", stalledStreams*stalledWatches, long)
+}
+
+const memoryInterval = 100 * time.Millisecond

@@ -24,6 +24,7 @@ type Plan struct {
 	Synchronous bool          // commits wait for the standby, and Lattice runs in quorum mode
 	LostTail    bool          // acknowledged writes may vanish: the oracle of log-protocol H3
 	SmallVolume bool          // the database's volume can be filled
+	ClockJumps  bool          // the nodes' wall clocks can be shifted
 	Steps       []Step
 	random      *rand.Rand
 }

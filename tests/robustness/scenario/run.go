@@ -97,7 +97,7 @@ func Execute(c *cluster.Cluster, name string, seed int64, options Options) (*Res
 	result := &Result{Name: name, Seed: seed, Schedule: plan.Describe(), Counts: r.counts}
 	c.TruncateLogs()
 	if err := c.Fresh(cluster.Setup{Binary: options.Binary, Env: options.Env, Synchronous: plan.Synchronous,
-		SmallVolume: plan.SmallVolume}); err != nil {
+		SmallVolume: plan.SmallVolume, OwnClocks: plan.ClockJumps}); err != nil {
 		return nil, err
 	}
 	r.phase("start", began)
