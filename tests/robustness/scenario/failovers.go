@@ -79,3 +79,12 @@ func (p *Plan) failoverCrash(at, waiting, looking time.Duration) {
 	}, "the standby is cut off, %v later a kill -9 of the postmaster, %v after its restart a synchronous failover", waiting,
 		looking)
 }
+
+// slowStandby delays what primary and standby say to each other.
+func (p *Plan) slowStandby(at, delay, long time.Duration) {
+	p.add(at, func(r *Run) {
+		r.cluster.Pair.Replication.Delay(delay)
+		time.Sleep(long)
+		r.cluster.Pair.Replication.Delay(0)
+	}, "the standby is %v away for %v", delay, long)
+}

@@ -117,6 +117,8 @@ func planClientNetwork(p *Plan) {
 }
 
 func planStoreNetwork(p *Plan) {
+	// Commits that wait for the standby are nowhere to be seen yet when their connection is cut.
+	p.slowStandby(p.between(500*ms, 3000*ms), p.between(15*ms, 40*ms), p.between(2000*ms, 2500*ms))
 	for _, at := range p.times(36) {
 		p.store(at, p.random.Intn(cluster.Nodes))
 	}
@@ -171,7 +173,9 @@ func planCompactionCrash(p *Plan) {
 // A leader that hears late of everything: of its own renewals, and of who leads now.
 func planSlowLeader(p *Plan) {
 	p.Length = 7 * time.Second
-	p.slowLeader(p.between(500*ms, 900*ms), p.between(1100*ms, 1300*ms), p.between(5000*ms, 5500*ms))
+	// First what it appends is seen by others before it knows that it is committed, then its session ends unnoticed.
+	p.slowLeader(p.between(300*ms, 500*ms), p.between(80*ms, 200*ms), p.between(1200*ms, 1500*ms))
+	p.slowLeader(p.between(2100*ms, 2300*ms), p.between(1100*ms, 1300*ms), p.between(4000*ms, 4500*ms))
 }
 
 // Followers far from their leader, with nothing but questions to it and the log.
@@ -188,9 +192,8 @@ func planLeftBehind(p *Plan) {
 }
 
 func planMoveLeader(p *Plan) {
-	p.lossyRedis(0, lengthOfLoad)
-	for i := range 7 {
-		p.moveLeader(time.Duration(300+750*i)*ms+p.between(0, 200*ms), p.between(10*ms, 60*ms))
+	for i := range 6 {
+		p.moveLeader(time.Duration(300+900*i)*ms+p.between(0, 100*ms), p.between(30*ms, 90*ms))
 	}
 }
 

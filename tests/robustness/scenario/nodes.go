@@ -74,15 +74,17 @@ func (p *Plan) leaveBehind(at, long time.Duration) {
 	}, "SIGSTOP of a follower for %v and until the log is compacted up to its head", long)
 }
 
-// moveLeader lets another node lead, while the one that has led until then hears from PostgreSQL a little late.
+// moveLeader lets another node lead, while the one that has led until then hears from PostgreSQL a little late, and
+// nothing from Redis.
 func (p *Plan) moveLeader(at, delay time.Duration) {
 	p.add(at, func(r *Run) {
 		n := r.cluster.Nodes[r.whoLeads()]
 		n.Store.Delay(delay)
-		n.Fanout.Blackhole(true)
+		time.Sleep(3 * delay)
 		if load.MoveLeader(r.recorder, n.Number) == nil {
 			r.counts.Add("leaders_moved", 1)
 		}
+		n.Fanout.Blackhole(true)
 		time.Sleep(5 * delay)
 		n.Fanout.Blackhole(false)
 		n.Store.Delay(0)
