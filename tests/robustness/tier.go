@@ -30,8 +30,8 @@ var prTier = []string{
 }
 
 // longTier reaches the targets of the full tier when it is run four times, with new seeds.
-var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"), times(1, "rolling", "move-leader"),
-	times(2, "pause-backends", "client-network", "store-network", "peer-network", "redis-kill", "compaction-crash"),
+var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"), times(1, "rolling", "move-leader", "pause-backends", "pause-session"),
+	times(2, "client-network", "store-network", "peer-network", "redis-kill", "compaction-crash"),
 	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind"),
 	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))
 

@@ -33,7 +33,7 @@ func planRolling(p *Plan) {
 
 func planPauses(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
-	for _, at := range p.times(24) {
+	for _, at := range p.times(26) {
 		p.pause(at, p.node(0.2), p.between(50*ms, 800*ms))
 	}
 }
@@ -52,6 +52,11 @@ func planPauseBackends(p *Plan) {
 		p.pauseBackend(at, p.between(50*ms, 1200*ms))
 	}
 	p.pauseRedis(p.between(1000*ms, 4000*ms), p.between(200*ms, 1500*ms))
+}
+
+func planPauseSession(p *Plan) {
+	p.Length = 7 * time.Second
+	p.pauseSession(p.between(800*ms, 1200*ms), p.between(4300*ms, 5000*ms))
 }
 
 func planTerminations(p *Plan) {

@@ -3,6 +3,9 @@ package scenario
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"lattice/tests/robustness/cluster"
@@ -52,6 +55,27 @@ func (p *Plan) farFollowers(at, delay, long time.Duration) {
 		defer n.Peer.Delay(0)
 		time.Sleep(long)
 	}, "delay of %v between the leader and its peers, blackhole between all and Redis, for %v", delay, long)
+}
+
+// pauseSession stops the PostgreSQL backend that renews the leader's session, and no other: others take over, while
+// everything else of the old leader works.
+func (p *Plan) pauseSession(at, long time.Duration) {
+	p.add(at, func(r *Run) {
+		var ports []string
+		for _, port := range r.cluster.Nodes[r.whoLeads()].Store.Ports() {
+			ports = append(ports, strconv.Itoa(port))
+		}
+		found, err := r.cluster.Pair.Primary.Query("SELECT pid FROM pg_stat_activity WHERE application_name = 'lattice session'" +
+			" AND client_port IN (0," + strings.Join(ports, ",") + ")")
+		if err != nil || len(found) == 0 {
+			return
+		}
+		pid, _ := strconv.Atoi(found[0])
+		syscall.Kill(pid, syscall.SIGSTOP)
+		time.Sleep(long)
+		syscall.Kill(pid, syscall.SIGCONT)
+		r.counts.Add(report.Pauses, 1)
+	}, "SIGSTOP of the PostgreSQL backend of the leader's session for %v", long)
 }
 
 // leaveBehind stops a follower, compacts up to the head, and lets the follower go on without what Redis has told it.

@@ -36,6 +36,7 @@ var families = map[string]func(*Plan){
 	"pause":             planPauses,
 	"pause-leader":      planPauseLeader,
 	"pause-backends":    planPauseBackends,
+	"pause-session":     planPauseSession,
 	"terminate":         planTerminations,
 	"postmaster":        planPostmaster,
 	"failover-sync":     planFailoverSync,
