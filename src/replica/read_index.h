@@ -54,7 +54,10 @@ class ReadIndex {
   struct Answer {
     Round round;
     Seq seq;
+    Epoch epoch;  // whose takeover it was given under
+    Incarnation leader;
   };
+  bool shows(const Answer& answer) const;
   void ask_later();
   void ask();
   void retry_later();

@@ -25,12 +25,12 @@ type entry struct {
 // prTier reaches the targets of the PR tier. The failovers, after which PostgreSQL's pair is rebuilt, stand together.
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
-	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
+	"postmaster", "postmaster", "client-network", "peer-network", "redis-kill", "redis-forge",
 	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
 // longTier reaches the targets of the full tier when it is run four times, with new seeds.
-var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"), times(1, "rolling", "move-leader", "pause-backends", "pause-session"),
+var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"), times(1, "rolling", "move-leader", "pause-backends", "pause-session", "store-network", "zombies"),
 	times(2, "client-network", "store-network", "peer-network", "redis-kill", "compaction-crash"),
 	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind"),
 	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))

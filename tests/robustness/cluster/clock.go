@@ -43,14 +43,3 @@ func (n *Node) ShiftClock(by time.Duration) error {
 	_, err = file.WriteAt(seconds[:], 0)
 	return err
 }
-
-// Memory is what the node holds, in bytes; 0 when it does not run.
-func (n *Node) Memory() int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", n.process.Pid))
-	if err != nil || !n.Alive() {
-		return 0
-	}
-	var size, resident int64
-	fmt.Sscan(string(text), &size, &resident)
-	return resident * int64(os.Getpagesize())
-}

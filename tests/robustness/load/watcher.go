@@ -8,7 +8,6 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/proto"
 
 	"lattice/tests/robustness/check"
@@ -268,34 +267,6 @@ func (w *Watcher) follow(response *pb.WatchResponse) {
 		if newest := response.Events[len(response.Events)-1].Kv.ModRevision + 1; newest > w.next[i] && !response.Fragment {
 			w.next[i] = newest
 		}
-	}
-}
-
-// Stall opens watches of all ordinary keys, and does not read what comes, until the context ends.
-func Stall(ctx context.Context, recorder *Recorder, node, watches int) {
-	for ctx.Err() == nil {
-		stall(ctx, recorder.Targets[node].Address(), watches)
-		sleep(ctx, sulking)
-	}
-}
-
-func stall(ctx context.Context, address string, watches int) {
-	conn, err := dial(address, grpc.WithInitialWindowSize(sleeperWindow))
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	stream, err := pb.NewWatchClient(conn).Watch(ctx)
-	if err != nil {
-		return
-	}
-	create := &pb.WatchCreateRequest{Key: []byte(keyPrefix), RangeEnd: end(keyPrefix), PrevKv: true}
-	for range watches {
-		if stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}}) != nil {
-			return
-		}
-	}
-	for conn.GetState() == connectivity.Ready && sleep(ctx, sulking) {
 	}
 }
 

@@ -59,6 +59,12 @@ func planPauseSession(p *Plan) {
 	p.pauseSession(p.between(800*ms, 1200*ms), p.between(4300*ms, 5000*ms))
 }
 
+func planZombies(p *Plan) {
+	for i := range 16 {
+		p.zombie(time.Duration(300+340*i)*ms, p.between(5*ms, 90*ms))
+	}
+}
+
 func planTerminations(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
 	for _, at := range p.times(135) {
@@ -162,7 +168,6 @@ func planRedisLossy(p *Plan) {
 
 func planRedisForge(p *Plan) {
 	p.forgeRedis(0, lengthOfLoad)
-	p.stallWatchers(p.between(100*ms, 300*ms), lengthOfLoad-500*ms)
 	for _, at := range p.times(3) {
 		p.kill(at, p.victim(0.5), p.between(0, 500*ms))
 	}

@@ -1,8 +1,6 @@
 package scenario
 
 import (
-	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,20 +55,47 @@ func (p *Plan) farFollowers(at, delay, long time.Duration) {
 	}, "delay of %v between the leader and its peers, blackhole between all and Redis, for %v", delay, long)
 }
 
+// backendOf is the process in PostgreSQL that serves a node's connection of that purpose, or 0.
+func (r *Run) backendOf(n *cluster.Node, purpose string) int {
+	ports := []string{"0"}
+	for _, port := range n.Store.Ports() {
+		ports = append(ports, strconv.Itoa(port))
+	}
+	found, err := r.cluster.Pair.Primary.Query("SELECT pid FROM pg_stat_activity WHERE application_name = 'lattice " + purpose +
+		"' AND client_port IN (" + strings.Join(ports, ",") + ")")
+	if err != nil || len(found) == 0 {
+		return 0
+	}
+	pid, _ := strconv.Atoi(found[0])
+	return pid
+}
+
+// zombie stops the backend that appends for the leader, lets the leader lose its connections, and has the backend carry
+// out what it was sent about when the leader looks for it on a new one.
+func (p *Plan) zombie(at, late time.Duration) {
+	p.add(at, func(r *Run) {
+		n := r.cluster.Nodes[r.whoLeads()]
+		pid := r.backendOf(n, "append")
+		if pid == 0 {
+			return
+		}
+		syscall.Kill(pid, syscall.SIGSTOP)
+		time.Sleep(25 * time.Millisecond)
+		n.Store.Cut()
+		time.Sleep(late)
+		syscall.Kill(pid, syscall.SIGCONT)
+		r.counts.Add(report.Pauses, 1)
+	}, "SIGSTOP of the leader's appending backend, cut between the leader and PostgreSQL, SIGCONT %v later", late)
+}
+
 // pauseSession stops the PostgreSQL backend that renews the leader's session, and no other: others take over, while
 // everything else of the old leader works.
 func (p *Plan) pauseSession(at, long time.Duration) {
 	p.add(at, func(r *Run) {
-		var ports []string
-		for _, port := range r.cluster.Nodes[r.whoLeads()].Store.Ports() {
-			ports = append(ports, strconv.Itoa(port))
-		}
-		found, err := r.cluster.Pair.Primary.Query("SELECT pid FROM pg_stat_activity WHERE application_name = 'lattice session'" +
-			" AND client_port IN (0," + strings.Join(ports, ",") + ")")
-		if err != nil || len(found) == 0 {
+		pid := r.backendOf(r.cluster.Nodes[r.whoLeads()], "session")
+		if pid == 0 {
 			return
 		}
-		pid, _ := strconv.Atoi(found[0])
 		syscall.Kill(pid, syscall.SIGSTOP)
 		time.Sleep(long)
 		syscall.Kill(pid, syscall.SIGCONT)
@@ -124,40 +149,3 @@ func (p *Plan) jumpClock(at time.Duration, node int, by time.Duration) {
 		r.counts.Add("clock_jumps", 1)
 	}, "the wall clock of %s jumps to %v from the machine's", nodeName(node), by)
 }
-
-const (
-	stalledStreams = 8 // at each node
-	stalledWatches = 120
-	// Each stream may hold a MiB; the rest is for what a node needs anyway.
-	stalledGrowthMax = 64 << 20
-)
-
-// stallWatchers opens watches whose clients never read, and looks at what the nodes hold because of it.
-func (p *Plan) stallWatchers(at, long time.Duration) {
-	p.add(at, func(r *Run) {
-		ctx, cancel := context.WithTimeout(context.Background(), long)
-		defer cancel()
-		before := make([]int64, cluster.Nodes)
-		largest := make([]int64, cluster.Nodes)
-		for number, node := range r.cluster.Nodes {
-			before[number] = node.Memory()
-			for range stalledStreams {
-				go load.Stall(ctx, r.recorder, number, stalledWatches)
-			}
-		}
-		for ctx.Err() == nil {
-			time.Sleep(memoryInterval)
-			for number, node := range r.cluster.Nodes {
-				largest[number] = max(largest[number], node.Memory()-before[number])
-			}
-		}
-		r.counts.Add("mebibytes_for_stalled_watches", float64(slices.Max(largest)>>20))
-		for number, growth := range largest {
-			if growth > stalledGrowthMax {
-				r.violation("memory", "node %d grew by %d MiB while %d watch streams were not read", number, growth>>20, stalledStreams)
-			}
-		}
-	}, "%d watches at each node are not read for %v", stalledStreams*stalledWatches, long)
-}
-
-const memoryInterval = 100 * time.Millisecond

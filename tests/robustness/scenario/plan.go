@@ -37,6 +37,7 @@ var families = map[string]func(*Plan){
 	"pause-leader":      planPauseLeader,
 	"pause-backends":    planPauseBackends,
 	"pause-session":     planPauseSession,
+	"zombies":           planZombies,
 	"terminate":         planTerminations,
 	"postmaster":        planPostmaster,
 	"failover-sync":     planFailoverSync,
