@@ -30,8 +30,9 @@ var prTier = []string{
 }
 
 // longTier reaches the targets of the full tier when it is run four times, with new seeds.
-var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"), times(1, "rolling", "move-leader", "pause-backends", "pause-session", "store-network", "zombies"),
-	times(2, "client-network", "store-network", "peer-network", "redis-kill", "compaction-crash"),
+var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"),
+	times(2, "client-network", "peer-network", "redis-kill", "compaction-crash"),
+	times(1, "rolling", "move-leader", "pause-backends", "pause-session", "zombies", "store-network"),
 	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind"),
 	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))
 

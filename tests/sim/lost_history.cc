@@ -28,13 +28,13 @@ class Ear : public replica::WatchSink {
 
 class Bench {
  public:
-  Bench() {
+  explicit Bench(bool with_fanout = true) {
     database_.asynchronous = true;
     network_.faults() = {0, 0, 0, 0, 0, 0};
     for (int i = 0; i < 3; ++i) {
       nodes_.push_back(
           std::make_unique<Node>(world_, database_, probes_, false,
-                                 Node::Ties{&network_, true, "node " + std::to_string(i)}));
+                                 Node::Ties{&network_, with_fanout, "node " + std::to_string(i)}));
       nodes_.back()->faults() = {0, 0, 0, 0, 0, 0, false};
       nodes_.back()->start();
     }
@@ -128,11 +128,38 @@ std::string known_to_one() {
   return "";
 }
 
+// A follower that has all of what was lost, and of what came then only the leader's answers.
+std::string unseen() {
+  Bench bench(false);
+  Node* follower = bench.follower();
+  if (follower == nullptr) return "E37: nobody follows";
+  for (int i = 0; i < 9; ++i) bench.put(*follower);
+  bench.run_for(seconds(1));
+  follower->faults().unreachable = true;
+  bench.database().fail_over_losing(8);
+  int64_t newest = 0;
+  for (const auto& node : bench.nodes()) {
+    if (node.get() != follower) newest = std::max(newest, bench.put(*node));
+  }
+  Result<keyspace::RangeResult> answer = Error::timeout;
+  keyspace::RangeRequest request;
+  request.range.key = "key";
+  follower->replica()->range(std::move(request), [&answer](Result<keyspace::RangeResult> result) {
+    answer = std::move(result);
+  });
+  bench.run_for(seconds(1));
+  if (newest == 0) return "E37: nobody writes";
+  if (!answer.ok() || answer->header_revision.value >= newest) return "";
+  return "B6: a read was answered at revision " + std::to_string(answer->header_revision.value) +
+         ", after " + std::to_string(newest) + " had been";
+}
+
 }  // namespace
 
 std::string lost_history_problem() {
   std::string problem = known_to_all();
-  return problem.empty() ? known_to_one() : problem;
+  if (problem.empty()) problem = known_to_one();
+  return problem.empty() ? unseen() : problem;
 }
 
 }  // namespace lattice::sim

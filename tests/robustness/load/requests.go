@@ -43,7 +43,7 @@ func (g *generator) register() []byte {
 
 func (g *generator) value(id int64) []byte {
 	size := g.random.Intn(60)
-	if g.random.Intn(40) == 0 {
+	if g.random.Intn(8) == 0 {
 		size = 4096
 	}
 	return fmt.Appendf(nil, "v%d.%s", id, strings.Repeat("x", size))

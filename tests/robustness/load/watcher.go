@@ -46,7 +46,7 @@ func Plans() []Plan {
 		{Requests: []*pb.WatchCreateRequest{one, puts}},
 		{Requests: []*pb.WatchCreateRequest{registers}, Rewind: true},
 		{Requests: []*pb.WatchCreateRequest{one}, Fresh: true},
-		{Requests: []*pb.WatchCreateRequest{prefix, prefix, prefix, prefix}, Sleeps: true},
+		{Requests: []*pb.WatchCreateRequest{prefix, prefix, prefix, prefix, prefix, prefix}, Sleeps: true},
 	}
 }
 
@@ -245,7 +245,7 @@ func (w *Watcher) doze(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-w.resting:
-	case <-time.After(time.Duration(600+w.random.Intn(1200)) * time.Millisecond):
+	case <-time.After(time.Duration(800+w.random.Intn(1200)) * time.Millisecond):
 	}
 }
 

@@ -106,7 +106,7 @@ func planFailoverUnseen(p *Plan) {
 	if p.random.Intn(2) == 0 {
 		cut = at + behind - p.between(20*ms, 60*ms) // it has all of it
 	}
-	p.cutOff(cut, p.node(0.3), p.between(2400*ms, 3200*ms))
+	p.cutOff(cut, p.node(0.3), p.between(3000*ms, 4000*ms))
 	p.failoverAsync(at, behind)
 }
 
@@ -119,7 +119,7 @@ func planFailoverCrash(p *Plan) {
 
 func planClientNetwork(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
-	for _, at := range p.times(36) {
+	for _, at := range p.times(40) {
 		p.client(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(6) {
@@ -130,7 +130,7 @@ func planClientNetwork(p *Plan) {
 func planStoreNetwork(p *Plan) {
 	// Commits that wait for the standby are nowhere to be seen yet when their connection is cut.
 	p.slowStandby(p.between(500*ms, 3000*ms), p.between(15*ms, 40*ms), p.between(2000*ms, 2500*ms))
-	for _, at := range p.times(36) {
+	for _, at := range p.times(40) {
 		p.store(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(5) {
@@ -139,7 +139,7 @@ func planStoreNetwork(p *Plan) {
 }
 
 func planPeerNetwork(p *Plan) {
-	for _, at := range p.times(36) {
+	for _, at := range p.times(40) {
 		p.peer(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(4) {
@@ -151,7 +151,7 @@ func planRedisKill(p *Plan) {
 	for _, at := range p.times(6) {
 		p.killRedis(at, p.between(0, 500*ms))
 	}
-	for _, at := range p.times(12) {
+	for _, at := range p.times(16) {
 		p.fanout(at, p.random.Intn(cluster.Nodes))
 	}
 	for _, at := range p.times(4) {

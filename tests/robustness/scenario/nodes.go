@@ -88,19 +88,22 @@ func (p *Plan) zombie(at, late time.Duration) {
 	}, "SIGSTOP of the leader's appending backend, cut between the leader and PostgreSQL, SIGCONT %v later", late)
 }
 
-// pauseSession stops the PostgreSQL backend that renews the leader's session, and no other: others take over, while
-// everything else of the old leader works.
+// pauseSession stops the PostgreSQL backend that renews the leader's session, and lets it have no other: others take
+// over, while everything else of the old leader works.
 func (p *Plan) pauseSession(at, long time.Duration) {
 	p.add(at, func(r *Run) {
-		pid := r.backendOf(r.cluster.Nodes[r.whoLeads()], "session")
+		n := r.cluster.Nodes[r.whoLeads()]
+		pid := r.backendOf(n, "session")
 		if pid == 0 {
 			return
 		}
+		n.Store.Refuse(true)
+		defer n.Store.Refuse(false)
 		syscall.Kill(pid, syscall.SIGSTOP)
 		time.Sleep(long)
 		syscall.Kill(pid, syscall.SIGCONT)
 		r.counts.Add(report.Pauses, 1)
-	}, "SIGSTOP of the PostgreSQL backend of the leader's session for %v", long)
+	}, "SIGSTOP of the PostgreSQL backend of the leader's session, and no new ones for it, for %v", long)
 }
 
 // leaveBehind stops a follower, compacts up to the head, and lets the follower go on without what Redis has told it.
