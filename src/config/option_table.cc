@@ -172,8 +172,7 @@ constexpr Option first_options[] = {
      .kind = Kind::texts,
      .fallback = "",
      .help = "Tenants to create at the start when they are missing. Removing a name from this list "
-             "removes nothing; lattice tenant does.",
-     .example = "team-a,team-b"},
+             "removes nothing; lattice tenant does."},
     {.key = "tenants.trust_metadata",
      .kind = Kind::boolean,
      .fallback = "false",
@@ -184,21 +183,18 @@ constexpr Option first_options[] = {
      .kind = Kind::text,
      .fallback = "",
      .help = "A client certificate with the URI spiffe://<this domain>/tenant/<name> is that "
-             "tenant's. Empty: no such URI is believed.",
-     .example = "cluster.example"},
+             "tenant's. Empty: no such URI is believed."},
     {.key = "tenants.certificates",
      .kind = Kind::texts,
      .fallback = "",
      .help = "Whose other client certificates are: the common name or an alternative name, \"=\", "
              "and its tenants with spaces between them. A certificate of several tenants, or of * "
-             "(every one), names one in the metadata lattice-tenant.",
-     .example = "ci.example.com=team-a team-b,admin@example.com=*"},
+             "(every one), names one in the metadata lattice-tenant."},
     {.key = "tenants.server_name_domain",
      .kind = Kind::text,
      .fallback = "",
      .help = "Clients that ask for <name>.<this domain> in their TLS handshake (SNI) mean that "
-             "tenant. Empty: no host name means one.",
-     .example = "etcd.example.com"},
+             "tenant. Empty: no host name means one."},
     {.key = "tenants.idle_stop_ms",
      .kind = Kind::integer,
      .fallback = "300000",

@@ -28,7 +28,7 @@ TenantManager::TenantManager(Parts parts, OpenedLog default_log)
   for (auto& each : parts_.workers) {
     Worker& worker = *each;
     worker.loop().post([this, &worker] {
-      worker.tenants().on_wanted([this, &worker](const std::string& name) {
+      worker.tenants().on_wanted([this](const std::string& name) {
         // Through the mailbox on the owner's loop, too: callers are called back later.
         owner().loop().post([this, name] { want(name); });
       });

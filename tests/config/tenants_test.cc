@@ -18,9 +18,6 @@ std::string problem_of(const std::string& key, const std::string& text) {
 }
 
 TEST_CASE("certificates are mapped to their tenants, and identities may hold anything") {
-  const Loaded loaded = with("certificates", "CN=x,O=y=a,ci.example.com=a b,admin@example.com=*");
-  // A comma separates entries: the first is no entry.
-  CHECK_FALSE(loaded.ok());
   const Loaded good = with("certificates", "ci.example.com=a b,O=y=a,admin@example.com=*");
   REQUIRE(good.ok());
   const auto& certificates = good.config.tenants.certificates;
