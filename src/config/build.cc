@@ -192,12 +192,39 @@ class Builder {
       problem("tenants.default_tenant", "expected a name");
     }
     config_.tenants.watch_idle_timeout = settings_.milliseconds("tenants.watch_idle_timeout_ms");
+    build_limits();
     Telemetry& telemetry = config_.telemetry;
     telemetry.enabled = settings_.flag("telemetry.enabled");
     telemetry.metrics_bind = settings_.text("telemetry.metrics_bind");
     telemetry.log_level = settings_.text("telemetry.log_level");
     telemetry.json_logs = settings_.flag("telemetry.json_logs");
     telemetry.slow_request = settings_.milliseconds("telemetry.slow_request_ms");
+  }
+
+  void build_limits() {
+    TenantLimits& limits = config_.tenants.limits;
+    const auto set = [this](std::string_view key, int64_t* to, int64_t unit = 1) {
+      *to = settings_.integer("tenants." + std::string(key)) / unit;
+    };
+    set("default_max_key_bytes", &limits.key_bytes_max);
+    set("default_max_value_bytes", &limits.value_bytes_max);
+    set("default_max_keys", &limits.keys_max);
+    set("default_max_leases", &limits.leases_max);
+    if (const int64_t quota = settings_.integer("tenants.default_quota_bytes"); quota != 0) {
+      limits.quota_bytes = quota;
+    }
+    set("lease_ttl_default_ms", &limits.lease_ttl_seconds_default, 1000);
+    set("lease_ttl_max_ms", &limits.lease_ttl_seconds_max, 1000);
+    check_seconds("tenants.lease_ttl_default_ms");
+    check_seconds("tenants.lease_ttl_max_ms");
+  }
+
+  // Below a second it would mean "none".
+  void check_seconds(std::string_view key) {
+    const int64_t value = settings_.integer(key);
+    if (value > 0 && value < 1000) {
+      problem(key, "expected 0 or at least 1000, got " + std::to_string(value));
+    }
   }
 
   void build_compaction() {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/tenant_limits.h"
 #include "base/time.h"
 
 namespace lattice::config {
@@ -56,6 +57,7 @@ struct Paths {
 struct Tenants {
   std::string default_tenant;
   Duration watch_idle_timeout{};  // 0: never
+  TenantLimits limits;            // of tenants that have none of their own
 };
 
 struct Telemetry {

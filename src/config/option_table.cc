@@ -1,4 +1,7 @@
+#include <array>
+
 #include "config/option.h"
+#include "config/tenant_options.h"
 
 namespace lattice::config {
 namespace {
@@ -7,10 +10,9 @@ constexpr int64_t day_ms = 86'400'000;
 constexpr int64_t count_max = 4'294'967'295;
 
 constexpr std::string_view tls = "TLS";
-constexpr std::string_view limits = "per-tenant limits";
 constexpr std::string_view clustor = "the clustor control plane";
 
-constexpr Option table[] = {
+constexpr Option early_options[] = {
     {.key = "env",
      .kind = Kind::choice,
      .fallback = "development",
@@ -161,53 +163,9 @@ constexpr Option table[] = {
      .help =
          "Folder of the embedded log database with its write-ahead log. Empty: data_dir. Unused "
          "on PostgreSQL."},
+};
 
-    {.key = "tenants.default_tenant",
-     .kind = Kind::text,
-     .fallback = "default",
-     .help = "Tenant of connections that name none."},
-    {.key = "tenants.watch_idle_timeout_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "End watch streams that saw neither events, progress nor client messages for so long. "
-             "0: never.",
-     .min = 0,
-     .max = 30 * day_ms,
-     .lacking = "an end of idle watch streams",
-     .example = "300000"},
-    {.key = "tenants.default_qps_limit",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Requests per second of one tenant. 0: no limit.",
-     .min = 0,
-     .max = count_max,
-     .lacking = limits,
-     .example = "1000"},
-    {.key = "tenants.default_bytes_limit",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Bytes per second of one tenant, both directions. 0: no limit.",
-     .min = 0,
-     .max = int64_t{1} << 50,
-     .lacking = limits,
-     .example = "104857600"},
-    {.key = "tenants.lease_ttl_default_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Lease TTL of clients that ask for 0. 0: etcd's rule, two seconds.",
-     .min = 0,
-     .max = int64_t{9'000'000'000} * 1000,
-     .lacking = limits,
-     .example = "60000"},
-    {.key = "tenants.lease_ttl_max_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Longest lease TTL; longer ones are shortened. 0: etcd's rule.",
-     .min = 0,
-     .max = int64_t{9'000'000'000} * 1000,
-     .lacking = limits,
-     .example = "86400000"},
-
+constexpr Option later_options[] = {
     {.key = "telemetry.enabled",
      .kind = Kind::boolean,
      .fallback = "true",
@@ -380,6 +338,19 @@ constexpr Option table[] = {
      .help = "stdout or a file that gets one JSON line for each mutation and refusal. Empty: none.",
      .lacking = "the audit log"},
 };
+
+template <size_t... Sizes>
+constexpr auto joined(const Option (&... parts)[Sizes]) {
+  std::array<Option, (Sizes + ...)> all{};
+  size_t at = 0;
+  const auto append = [&](std::span<const Option> part) {
+    for (const Option& option : part) all[at++] = option;
+  };
+  (append(parts), ...);
+  return all;
+}
+
+constexpr auto table = joined(early_options, tenant_options, later_options);
 
 }  // namespace
 

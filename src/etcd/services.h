@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/tenant_limits.h"
 #include "etcd/client_requests.h"
 #include "etcd/encode.h"
 #include "etcd/identity.h"
@@ -30,13 +31,13 @@ inline constexpr std::string_view etcd_storage_version = "3.7.0";
 struct ServiceLimits {
   size_t request_bytes_max = 3 << 19;  // of a write, as etcd's --max-request-bytes
   int txn_ops_max = 128;
-  int64_t quota_bytes = int64_t{2} << 30;  // as Status reports it
 };
 
 // One tenant as one loop sees it.
 struct Tenant {
   replica::Api& api;
   Identity identity;
+  SharedLimits limits = std::make_shared<TenantLimits>();  // those in force; never null
 
   Header header() const { return {identity, raft_term()}; }
   // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.

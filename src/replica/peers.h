@@ -42,6 +42,9 @@ struct LeaseTimeToLiveCall {
   bool keys = false;
 };
 struct LeaseLeasesCall {};
+struct AlarmCall {
+  AlarmChange change;
+};
 // From a leader that has stepped down behind this position: take over, now (MoveLeader).
 struct TakeOverCall {
   Position tip;
@@ -56,12 +59,13 @@ struct WitnessCall {
 using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::DeleteRangeRequest,
                               keyspace::TxnRequest, CompactCall, LeaseGrantCall, LeaseRevokeCall,
                               LeaseKeepAliveCall, LeaseTimeToLiveCall, LeaseLeasesCall,
-                              TakeOverCall, WitnessCall>;
+                              TakeOverCall, WitnessCall, AlarmCall>;
 
 // The answer to the call of the same index: nothing for those that have no result here.
 using PeerAnswer = std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
                                 keyspace::TxnResult, Revision, LeaseGrantResult,
-                                LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult>;
+                                LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult,
+                                AlarmResult>;
 
 struct PeerRequest {
   PeerCall call;

@@ -1,5 +1,7 @@
 #include "server/replica_observer.h"
 
+#include "replica/api.h"
+
 namespace lattice::server {
 
 void ReplicaObserver::on_load(const LoadProgress& progress) {
@@ -24,6 +26,18 @@ void ReplicaObserver::on_append_rejected() {
 void ReplicaObserver::on_append_unknown(const Status& status) {
   metrics_.appends_unknown.add();
   log_.warn("append with unknown outcome, submitting it again", {{"cause", status}});
+}
+
+void ReplicaObserver::on_alarm(bool raised, uint64_t member_id, int32_t type) {
+  if (!loaded_) return;  // old news
+  const auto name = type == replica::alarm_no_space  ? "NOSPACE"
+                    : type == replica::alarm_corrupt ? "CORRUPT"
+                                                     : "unknown";
+  if (!raised) return log_.info("alarm cleared", {{"alarm", name}, {"member", member_id}});
+  log_.error(type == replica::alarm_no_space
+                 ? "alarm raised: the storage quota is used up; compact, then clear the alarm"
+                 : "alarm raised",
+             {{"alarm", name}, {"member", member_id}});
 }
 
 void ReplicaObserver::on_pending(size_t waiting) {

@@ -38,9 +38,10 @@ std::string one_line(std::string text) {
 // the caller's thread; the tenants' replicas live there, too.
 class Server {
  public:
-  Server(const config::Config& config, telemetry::Logger& log, std::function<void()> reload)
+  Server(const config::Config& config, telemetry::Logger& log, config::Reload reload)
       : config_(config),
         reload_(std::move(reload)),
+        limits_(std::make_shared<TenantLimits>(config.tenants.limits)),
         telemetry_(log),
         log_(log),
         observer_(telemetry_.server, log) {}
@@ -56,6 +57,7 @@ class Server {
   void on_tenant_log(Result<OpenedLog> opened);
   void start_replica(OpenedLog opened);
   void publish_tenant(const etcd::Identity& identity);
+  void apply_limits(const TenantLimits& limits);
   void on_role(bool leads);
   void announce();
   // ---- End ----
@@ -70,7 +72,8 @@ class Server {
   Worker& owner() { return *workers_.front(); }
 
   const config::Config& config_;
-  const std::function<void()> reload_;
+  const config::Reload reload_;
+  SharedLimits limits_;  // those in force
   Signals signals_;  // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
@@ -225,9 +228,11 @@ void Server::start_replica(OpenedLog opened) {
   });
   replica::Options options = replica_options(config_);
   options.node = node;
+  options.member_id = identity.member_id();
   replica_ =
       std::make_unique<replica::Replica>(options, owner().environment(), std::move(opened.log),
                                          links_->get(opened.sessions), &observer_);
+  replica_->set_limits(limits_);
   links_->attach(*replica_);
   replica_->start();
   publish_tenant(identity);
@@ -236,7 +241,7 @@ void Server::start_replica(OpenedLog opened) {
 // Every loop gets its own handle: the replica itself where it lives, messages to it elsewhere.
 void Server::publish_tenant(const etcd::Identity& identity) {
   owner().tenants().add(config_.tenants.default_tenant,
-                        std::make_unique<etcd::Tenant>(*replica_, identity));
+                        std::make_unique<etcd::Tenant>(*replica_, identity, limits_));
   for (size_t i = 1; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
     auto post_to = [](loop::Loop& loop) {
@@ -245,10 +250,22 @@ void Server::publish_tenant(const etcd::Identity& identity) {
     replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
         *replica_, replica_->published(),
         replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}, worker.environment()));
-    worker.loop().post([this, &worker, &api, identity] {
+    worker.loop().post([this, &worker, &api, identity, limits = limits_] {
       worker.tenants().add(config_.tenants.default_tenant,
-                           std::make_unique<etcd::Tenant>(api, identity));
+                           std::make_unique<etcd::Tenant>(api, identity, limits));
     });
+  }
+}
+
+// A loop that has no tenant yet gets the newest limits with it.
+void Server::apply_limits(const TenantLimits& limits) {
+  if (limits == *limits_) return;
+  limits_ = std::make_shared<TenantLimits>(limits);
+  if (replica_ == nullptr) return;
+  replica_->set_limits(limits_);
+  for (auto& worker : workers_) {
+    worker->loop().post([&tenants = worker->tenants(), name = config_.tenants.default_tenant,
+                         limits = limits_] { tenants.set_limits(name, limits); });
   }
 }
 
@@ -291,6 +308,8 @@ void Server::upkeep() {
     telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
   });
   replica_->report_operations();
+  telemetry_.server.quota_bytes.set(static_cast<double>(limits_->quota_bytes));
+  telemetry_.server.quota_bytes_used.set(static_cast<double>(replica_->quota_bytes_used()));
   telemetry_.server.can_linearize.set(replica_->serves_linearizable() ? 1 : 0);
   const Status fan_out = links_->fan_out_health();
   telemetry_.server.fanout_up.set(fan_out.ok() ? 1 : 0);
@@ -305,7 +324,8 @@ void Server::upkeep() {
 
 void Server::on_signal(int number) {
   if (number == SIGHUP) {
-    if (reload_) reload_();
+    if (!reload_) return;
+    if (const auto fresh = reload_()) apply_limits(fresh->tenants.limits);
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once
@@ -355,7 +375,7 @@ void Server::fail(std::string_view what, const Status& status, int exit_status) 
 
 }  // namespace
 
-int run(const config::Config& config, telemetry::Logger& log, std::function<void()> reload) {
+int run(const config::Config& config, telemetry::Logger& log, config::Reload reload) {
   return Server(config, log, std::move(reload)).run();
 }
 

@@ -11,6 +11,11 @@ void TenantTable::add(const std::string& name, std::unique_ptr<etcd::Tenant> ten
   tenants_.emplace(name, std::move(tenant));
 }
 
+void TenantTable::set_limits(const std::string& name, SharedLimits limits) {
+  const auto found = tenants_.find(name);
+  if (found != tenants_.end()) found->second->limits = std::move(limits);
+}
+
 // Requests carry no tenant of their own yet: all are the default tenant's.
 Result<etcd::Tenant*> TenantTable::find(const proxy::ServerStream&) { return find_default(); }
 

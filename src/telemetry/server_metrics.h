@@ -42,6 +42,8 @@ struct ServerMetrics {
   Gauge& compact_revision;
   Gauge& db_size_bytes;
   Gauge& db_size_in_use_bytes;
+  Gauge& quota_bytes;
+  Gauge& quota_bytes_used;
 
   // Watches and leases.
   Gauge& watch_streams;
