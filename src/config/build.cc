@@ -206,6 +206,13 @@ class Builder {
     const auto set = [this](std::string_view key, int64_t* to, int64_t unit = 1) {
       *to = settings_.integer("tenants." + std::string(key)) / unit;
     };
+    set("default_qps_limit", &limits.requests_per_second);
+    set("default_qps_burst", &limits.requests_burst);
+    set("default_bytes_limit", &limits.bytes_per_second);
+    set("default_bytes_burst", &limits.bytes_burst);
+    limits.grace = settings_.milliseconds("tenants.limit_grace_ms");
+    set("default_max_concurrent_requests", &limits.concurrent_requests_max);
+    set("default_max_watches", &limits.watches_max);
     set("default_max_key_bytes", &limits.key_bytes_max);
     set("default_max_value_bytes", &limits.value_bytes_max);
     set("default_max_keys", &limits.keys_max);

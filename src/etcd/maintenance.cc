@@ -32,7 +32,7 @@ class StatusCall final : public UnaryCall {
     response.set_version(std::string(etcd_version));
     response.set_dbsize(result.allocated_bytes);
     response.set_dbsizeinuse(result.in_use_bytes);
-    response.set_dbsizequota(tenant().limits->quota_bytes);
+    response.set_dbsizequota(tenant().gate.limits().quota_bytes);
     response.set_storageversion(std::string(etcd_storage_version));
     if (result.leader) {
       response.set_leader(tenant().identity.member_id());

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/status.h"
-#include "base/tenant_limits.h"
 #include "etcd/client_requests.h"
 #include "etcd/encode.h"
+#include "etcd/gate.h"
 #include "etcd/identity.h"
 #include "etcd/open_calls.h"
 #include "proxy/call.h"
@@ -37,7 +37,7 @@ struct ServiceLimits {
 struct Tenant {
   replica::Api& api;
   Identity identity;
-  SharedLimits limits = std::make_shared<TenantLimits>();  // those in force; never null
+  Gate gate = {};
 
   Header header() const { return {identity, raft_term()}; }
   // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.

@@ -3,13 +3,69 @@
 #include "etcd/error_table.h"
 
 namespace lattice::etcd {
+namespace {
+
+// A client that waits for answers never gets near.
+constexpr size_t line_max = 1000;
+
+}  // namespace
 
 void StreamCall::on_message(Bytes message) {
   if (ended()) return;
   if (!admitted()) {
     if (Status status = admit(Kind::stream); !status.ok()) return finish(status);
   }
+  if (tenant().gate.guarded() || !line_.empty()) return line_up(std::move(message));
   on_request(message.view());
+}
+
+void StreamCall::on_half_close() {
+  if (line_.empty()) return on_requests_end();
+  requests_ended_ = true;
+}
+
+void StreamCall::line_up(Bytes message) {
+  if (line_.size() >= line_max) {
+    return refuse(tenant().gate.reject(services().environment.now()));
+  }
+  line_.push_back(std::move(message));
+  if (line_.size() == 1) serve_line();
+}
+
+void StreamCall::serve_line() {
+  while (!line_.empty() && !ended()) {
+    Gate& gate = tenant().gate;
+    const Instant now = services().environment.now();
+    Duration wait{};
+    if (may_be_refused()) {
+      const Gate::Verdict verdict = gate.admit(line_.front().size(), now);
+      if (!verdict.admitted) return refuse(gate.refusal(verdict.wait, now));
+      wait = verdict.wait;
+    } else {
+      wait = gate.admit_message(line_.front().size(), now);
+    }
+    if (wait > Duration{}) {
+      line_timer_ = services().environment.after(wait, [this] {
+        if (ended()) return;
+        serve_first();
+        serve_line();
+      });
+      return;
+    }
+    serve_first();
+  }
+}
+
+void StreamCall::serve_first() {
+  const Bytes message = std::move(line_.front());
+  line_.pop_front();
+  on_request(message.view());
+  if (line_.empty() && requests_ended_ && !ended()) on_requests_end();
+}
+
+void StreamCall::refuse(proxy::GrpcStatus status) {
+  close();
+  stream().finish(std::move(status));
 }
 
 void StreamCall::finish(const Status& status) {

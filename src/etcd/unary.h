@@ -11,7 +11,7 @@ class UnaryCall : public ServiceCall {
   UnaryCall(Services& services, proxy::ServerStream& stream) : ServiceCall(services, stream) {
     ++services.running_calls;
   }
-  ~UnaryCall() override { --services().running_calls; }
+  ~UnaryCall() override;
 
   void on_message(Bytes message) final;
   void on_half_close() final;
@@ -36,7 +36,19 @@ class UnaryCall : public ServiceCall {
   void finish(proxy::GrpcStatus status);
 
  private:
+  // At the tenant's door: what a call needs while it waits there and to leave.
+  struct Visit {
+    Bytes message;
+    Instant give_up;
+    std::unique_ptr<replica::Timer> timer;
+    bool inside = false;
+  };
+  void ask_to_enter(Bytes message);
+  void enter();
+  void wait(Duration delay);
+
   bool started_ = false;
+  std::unique_ptr<Visit> visit_;  // null where nobody guards the door
 };
 
 }  // namespace lattice::etcd

@@ -26,7 +26,7 @@ struct State {
   int64_t live_visible = 0;  // keys alive at `visible`
   int64_t live_staged = 0;   // what committing the staged versions adds to that
   size_t version_bytes = 0;
-  size_t stored_bytes = 0;  // of the same versions, as records of the log
+  size_t stored_bytes = 0;         // of the same versions, as records of the log
   mutable OperationCounts counts;  // reads are counted, too
 
   // The version that a read of `key` at `revision` finds; null if the key is not alive there.

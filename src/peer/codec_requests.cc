@@ -190,9 +190,9 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
       return PeerCall(call);
     }
     case v1::Call::kAlarm:
-      return PeerCall(replica::AlarmCall{
-          {from->alarm().raise(),
-           {from->alarm().alarm().member_id(), from->alarm().alarm().type()}}});
+      return PeerCall(
+          replica::AlarmCall{{from->alarm().raise(),
+                              {from->alarm().alarm().member_id(), from->alarm().alarm().type()}}});
     case v1::Call::KIND_NOT_SET:
       break;
   }

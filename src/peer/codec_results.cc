@@ -184,7 +184,8 @@ void write(const replica::AlarmResult& from, v1::AlarmResult* to) {
 
 replica::AlarmResult read(const v1::AlarmResult& from) {
   replica::AlarmResult to{lattice::Revision(from.header_revision()), {}};
-  for (const v1::Alarm& alarm : from.alarms()) to.alarms.push_back({alarm.member_id(), alarm.type()});
+  for (const v1::Alarm& alarm : from.alarms())
+    to.alarms.push_back({alarm.member_id(), alarm.type()});
   return to;
 }
 

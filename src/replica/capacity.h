@@ -1,6 +1,6 @@
 // Whether there is room for a write: the tenant's quota with its NOSPACE alarm, the CORRUPT alarm,
-// and the limits on keys, values and leases. Decided at the leader, in the order of the log, on what its
-// memory holds: so it does not depend on how a database stores things, and a batch cannot
+// and the limits on keys, values and leases. Decided at the leader, in the order of the log, on
+// what its memory holds: so it does not depend on how a database stores things, and a batch cannot
 // outgrow the quota between two looks at it.
 //
 // Thread: the replica's loop.

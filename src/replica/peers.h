@@ -62,10 +62,10 @@ using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::Dele
                               TakeOverCall, WitnessCall, AlarmCall>;
 
 // The answer to the call of the same index: nothing for those that have no result here.
-using PeerAnswer = std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
-                                keyspace::TxnResult, Revision, LeaseGrantResult,
-                                LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult,
-                                AlarmResult>;
+using PeerAnswer =
+    std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
+                 keyspace::TxnResult, Revision, LeaseGrantResult, LeaseKeepAliveResult,
+                 LeaseTimeToLiveResult, LeaseLeasesResult, AlarmResult>;
 
 struct PeerRequest {
   PeerCall call;

@@ -74,7 +74,7 @@ class Server {
   const config::Config& config_;
   const config::Reload reload_;
   SharedLimits limits_;  // those in force
-  Signals signals_;  // before any thread
+  Signals signals_;      // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -240,8 +240,13 @@ void Server::start_replica(OpenedLog opened) {
 
 // Every loop gets its own handle: the replica itself where it lives, messages to it elsewhere.
 void Server::publish_tenant(const etcd::Identity& identity) {
-  owner().tenants().add(config_.tenants.default_tenant,
-                        std::make_unique<etcd::Tenant>(*replica_, identity, limits_));
+  const std::string& name = config_.tenants.default_tenant;
+  telemetry::ServerMetrics& metrics = telemetry_.server;
+  const auto usage = std::make_shared<etcd::TenantUsage>(etcd::GateMetrics{
+      &metrics.requests_allowed.with({name}), &metrics.requests_delayed.with({name}),
+      &metrics.requests_rejected.with({name})});
+  owner().tenants().add(
+      name, std::make_unique<etcd::Tenant>(*replica_, identity, etcd::Gate(limits_, usage)));
   for (size_t i = 1; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
     auto post_to = [](loop::Loop& loop) {
@@ -250,9 +255,9 @@ void Server::publish_tenant(const etcd::Identity& identity) {
     replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
         *replica_, replica_->published(),
         replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}, worker.environment()));
-    worker.loop().post([this, &worker, &api, identity, limits = limits_] {
-      worker.tenants().add(config_.tenants.default_tenant,
-                           std::make_unique<etcd::Tenant>(api, identity, limits));
+    worker.loop().post([&worker, &api, name, identity, usage, limits = limits_] {
+      worker.tenants().add(
+          name, std::make_unique<etcd::Tenant>(api, identity, etcd::Gate(limits, usage)));
     });
   }
 }

@@ -13,7 +13,7 @@ void TenantTable::add(const std::string& name, std::unique_ptr<etcd::Tenant> ten
 
 void TenantTable::set_limits(const std::string& name, SharedLimits limits) {
   const auto found = tenants_.find(name);
-  if (found != tenants_.end()) found->second->limits = std::move(limits);
+  if (found != tenants_.end()) found->second->gate.set_limits(std::move(limits));
 }
 
 // Requests carry no tenant of their own yet: all are the default tenant's.

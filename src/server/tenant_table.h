@@ -16,7 +16,7 @@ class TenantTable final : public etcd::Tenants {
 
   // Requires: not in the table yet.
   void add(const std::string& name, std::unique_ptr<etcd::Tenant> tenant);
-  // Requires: in the table, if `name` is to have an effect.
+  // Of a tenant that is in the table.
   void set_limits(const std::string& name, SharedLimits limits);
   // What is answered for tenants that are not in the table (yet).
   void set_absence(Status why) { absence_ = std::move(why); }

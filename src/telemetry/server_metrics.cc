@@ -8,6 +8,9 @@ namespace {
 constexpr double commit_seconds_first = 0.0005;  // as etcd's fsync buckets, one step finer
 constexpr size_t commit_bounds = 15;
 
+// Series of each family that has one for each tenant.
+constexpr size_t tenants_max = 100;
+
 }  // namespace
 
 ServerMetrics::ServerMetrics(Registry& r)
@@ -73,7 +76,16 @@ ServerMetrics::ServerMetrics(Registry& r)
       goaways(r.counters("lattice_http2_goaway_sent_total", "Connections that were told to go.",
                          {"reason"}, 32)),
       slow_requests(r.counter("lattice_slow_requests_total",
-                              "Requests that took longer than the slow-request threshold.")) {}
+                              "Requests that took longer than the slow-request threshold.")),
+      requests_allowed(r.counters("lattice_ratelimit_allowed_total",
+                                  "Requests that were within their tenant's limits.", {"tenant"},
+                                  tenants_max)),
+      requests_delayed(r.counters("lattice_ratelimit_delayed_total",
+                                  "Requests that had to wait at their tenant's limits.", {"tenant"},
+                                  tenants_max)),
+      requests_rejected(r.counters("lattice_ratelimit_rejected_total",
+                                   "Requests that were refused at their tenant's limits.",
+                                   {"tenant"}, tenants_max)) {}
 
 void add_version_metrics(Registry& registry, std::string_view lattice_version,
                          std::string_view etcd_version) {

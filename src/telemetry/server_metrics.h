@@ -62,6 +62,11 @@ struct ServerMetrics {
   Gauge& connections;
   Family<Counter>& goaways;  // by reason
   Counter& slow_requests;
+
+  // The limits, by tenant.
+  Family<Counter>& requests_allowed;
+  Family<Counter>& requests_delayed;
+  Family<Counter>& requests_rejected;
 };
 
 // etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with

@@ -72,7 +72,8 @@ TEST_CASE("alarms are set, listed and cleared, and Defragment answers") {
   REQUIRE(ask(AlarmRequest::ACTIVATE, 9, CORRUPT).alarms().size() == 1);
   CHECK(ask(AlarmRequest::GET, 0, NONE).alarms(0).memberid() == 9);
   CHECK(ask(AlarmRequest::GET, 0, NOSPACE).alarms().empty());
-  const auto status = world.ask<StatusResponse>("/etcdserverpb.Maintenance/Status", StatusRequest());
+  const auto status =
+      world.ask<StatusResponse>("/etcdserverpb.Maintenance/Status", StatusRequest());
   REQUIRE(status.errors().size() == 1);
   CHECK(status.errors(0) == "memberID:9 alarm:CORRUPT");
   CHECK(status.dbsizequota() == int64_t{2} << 30);
