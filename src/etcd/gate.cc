@@ -8,6 +8,8 @@
 namespace lattice::etcd {
 namespace {
 
+// Of all requests of a tenant that wait at the door.
+constexpr int64_t waiting_bytes_max = 64 << 20;
 // After which a request that found too many running may be lucky.
 constexpr Duration running_retry = std::chrono::milliseconds(100);
 
@@ -72,6 +74,14 @@ Duration Gate::debt(Instant now) const {
 }
 
 bool Gate::enter() { return add_within(usage_->running, limits_->concurrent_requests_max); }
+
+bool Gate::line_up(size_t bytes) {
+  const auto size = static_cast<int64_t>(bytes);
+  const int64_t before = usage_->waiting_bytes.fetch_add(size, std::memory_order_relaxed);
+  if (before < waiting_bytes_max) return true;
+  usage_->waiting_bytes.fetch_sub(size, std::memory_order_relaxed);
+  return false;
+}
 
 bool Gate::open_watch() { return add_within(usage_->watches, limits_->watches_max); }
 

@@ -33,6 +33,7 @@ struct TenantUsage {
   RateMeter bytes;
   std::atomic<int64_t> running{0};
   std::atomic<int64_t> watches{0};
+  std::atomic<int64_t> waiting_bytes{0};  // of requests that were not let in yet
   const GateMetrics metrics;
 };
 
@@ -64,6 +65,12 @@ class Gate {
   // One more runs; false: too many do. Each success needs a leave().
   bool enter();
   void leave() { usage_->running.fetch_sub(1, std::memory_order_relaxed); }
+  // A request of so many bytes waits to come in; false: too many bytes do. Likewise with
+  // leave_line().
+  bool line_up(size_t bytes);
+  void leave_line(size_t bytes) {
+    usage_->waiting_bytes.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  }
   // One more watch; likewise.
   bool open_watch();
   void close_watches(int64_t count) { usage_->watches.fetch_sub(count, std::memory_order_relaxed); }

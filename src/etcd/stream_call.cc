@@ -7,6 +7,7 @@ namespace {
 
 // A client that waits for answers never gets near.
 constexpr size_t line_max = 1000;
+constexpr size_t line_bytes_max = 1 << 20;
 
 }  // namespace
 
@@ -25,9 +26,10 @@ void StreamCall::on_half_close() {
 }
 
 void StreamCall::line_up(Bytes message) {
-  if (line_.size() >= line_max) {
+  if (line_.size() >= line_max || line_bytes_ >= line_bytes_max) {
     return refuse(tenant().gate.reject(services().environment.now()));
   }
+  line_bytes_ += message.size();
   line_.push_back(std::move(message));
   if (line_.size() == 1) serve_line();
 }
@@ -59,6 +61,7 @@ void StreamCall::serve_line() {
 void StreamCall::serve_first() {
   const Bytes message = std::move(line_.front());
   line_.pop_front();
+  line_bytes_ -= message.size();
   on_request(message.view());
   if (line_.empty() && requests_ended_ && !ended()) on_requests_end();
 }

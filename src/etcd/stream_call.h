@@ -56,6 +56,7 @@ class StreamCall : public ServiceCall, public OpenCall {
   // Requests that wait at the tenant's door, in order; the first of them for its time.
   std::deque<Bytes> line_;
   std::unique_ptr<replica::Timer> line_timer_;
+  size_t line_bytes_ = 0;
   bool requests_ended_ = false;  // and on_requests_end() waits for the line to be empty
 };
 

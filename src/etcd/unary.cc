@@ -1,6 +1,7 @@
 #include "etcd/unary.h"
 
 #include <chrono>
+#include <utility>
 
 #include "etcd/error_table.h"
 
@@ -13,7 +14,10 @@ constexpr Duration look_interval = std::chrono::milliseconds(2);
 }  // namespace
 
 UnaryCall::~UnaryCall() {
-  if (visit_ != nullptr && visit_->inside) tenant().gate.leave();
+  if (visit_ != nullptr) {
+    leave_line();
+    if (visit_->inside) tenant().gate.leave();
+  }
   --services().running_calls;
 }
 
@@ -30,13 +34,18 @@ void UnaryCall::ask_to_enter(Bytes message) {
   const Instant now = services().environment.now();
   const Gate::Verdict verdict = gate.admit(message.size(), now);
   if (!verdict.admitted) return finish(gate.refusal(verdict.wait, now));
-  visit_ =
-      std::make_unique<Visit>(Visit{std::move(message), now + gate.limits().grace, nullptr, false});
+  visit_ = std::make_unique<Visit>(Visit{std::move(message), now + gate.limits().grace, nullptr});
   if (verdict.wait > Duration{}) return wait(verdict.wait);
   enter();
 }
 
 void UnaryCall::wait(Duration delay) {
+  if (visit_->timer == nullptr) {
+    Gate& gate = tenant().gate;
+    const size_t bytes = visit_->message.size();
+    if (!gate.line_up(bytes)) return finish(gate.reject(services().environment.now()));
+    visit_->waiting_bytes = bytes;
+  }
   visit_->timer = services().environment.after(delay, [this] { enter(); });
 }
 
@@ -50,9 +59,12 @@ void UnaryCall::enter() {
     if (now >= visit_->give_up) return finish(gate.reject(now));
     return wait(look_interval);
   }
+  leave_line();
   const Bytes message = std::move(visit_->message);
   handle(tenant(), message.view());
 }
+
+void UnaryCall::leave_line() { tenant().gate.leave_line(std::exchange(visit_->waiting_bytes, 0)); }
 
 void UnaryCall::on_half_close() {
   if (!started_) reject({Error::internal, "no request message"});

@@ -41,9 +41,11 @@ class UnaryCall : public ServiceCall {
     Bytes message;
     Instant give_up;
     std::unique_ptr<replica::Timer> timer;
+    size_t waiting_bytes = 0;  // that the door counts
     bool inside = false;
   };
   void ask_to_enter(Bytes message);
+  void leave_line();
   void enter();
   void wait(Duration delay);
 

@@ -29,6 +29,12 @@ std::string put_of(const std::string& key, size_t bytes = 1) {
   return request.SerializeAsString();
 }
 
+std::string watch_create(const std::string& key) {
+  WatchRequest request;
+  request.mutable_create_request()->set_key(key);
+  return request.SerializeAsString();
+}
+
 Sessions puts(ServiceWorld& world, size_t count) {
   Sessions all;
   for (size_t i = 0; i < count; ++i) {
@@ -112,6 +118,28 @@ TEST_CASE("a client that leaves while it waits is forgotten") {
   CHECK(world.services().running_calls == 2);
 }
 
+TEST_CASE("what waits is bounded in bytes, for unary calls and on each stream") {
+  ServiceWorld world;
+  limit(world, {.requests_per_second = 1000, .requests_burst = 1, .grace = seconds(1)});
+  Sessions sessions;
+  for (int i = 0; i < 80; ++i) {
+    sessions.push_back(world.open(put_path));
+    sessions.back()->send(put_of("k", 1'000'000));
+  }
+  // 64 MiB, and the one that came in at once.
+  CHECK(answered(sessions, GrpcCode::resource_exhausted) == 80 - 69);
+  world.run(seconds(1));
+  CHECK(answered(sessions) == 69);
+  sessions.clear();
+  limit(world, {.requests_per_second = 1, .requests_burst = 1});
+  const auto stream = world.open(watch_path);
+  for (int i = 0; i < 2; ++i) stream->send(watch_create(std::string(600'000, 'k')));
+  world.run(milliseconds(1));
+  CHECK_FALSE(stream->seen().over());
+  for (int i = 0; i < 3; ++i) stream->send(watch_create(std::string(600'000, 'k')));
+  CHECK(stream->seen().over());
+}
+
 TEST_CASE("only so many run at a time; the others wait for them, and not for ever") {
   ServiceWorld world;
   limit(world, {.grace = milliseconds(100), .concurrent_requests_max = 2});
@@ -162,12 +190,6 @@ TEST_CASE("a stream that never waits for answers is ended in the end") {
   for (int i = 0; i < 2000; ++i) stream->send("");
   REQUIRE(stream->seen().over());
   CHECK(stream->seen().status->code == GrpcCode::resource_exhausted);
-}
-
-std::string watch_create(const std::string& key) {
-  WatchRequest request;
-  request.mutable_create_request()->set_key(key);
-  return request.SerializeAsString();
 }
 
 std::string watch_cancel(int64_t id) {
