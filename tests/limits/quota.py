@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -116,6 +117,45 @@ class Quota(unittest.TestCase):
         self.server.start()
         self.assertIn("alarm:NOSPACE", self.ctl("alarm", "list"))
         self.assertIn(_NO_SPACE, self.ctl("put", "a", "1", status=1))
+
+
+class Nodes(unittest.TestCase):
+    def test_every_node_tells_and_clears_the_alarm(self):
+        if arguments.server == "etcd":
+            self.skipTest("about nodes on one PostgreSQL")
+        database = servers.shared_postgres()
+        nodes = servers.lattice_cluster(arguments.lattice, database.url(database.new_database()), 2,
+                                        env={"LATTICE_TENANTS_DEFAULT_QUOTA_BYTES": "1000000"})
+        self.addCleanup(nodes.remove)
+        nodes.start()
+        clients = [client.Client(node.target) for node in nodes.servers]
+        for connection in clients:
+            self.addCleanup(connection.close)
+        put = protos.rpc.PutRequest(key=b"a", value=b"x" * 300_000)
+        refused = []
+        for i in range(8):
+            try:
+                clients[i % 2].call("KV.Put", put)
+            except grpc.RpcError as error:
+                refused.append(error.details())
+        self.assertEqual(refused, [_NO_SPACE] * 5)
+        # Each lists what it has applied, as etcd's members do.
+        deadline = time.monotonic() + 5
+        listed = [[], []]
+        while not all(listed) and time.monotonic() < deadline:
+            listed = [list(connection.call("Maintenance.Alarm", protos.rpc.AlarmRequest()).alarms)
+                      for connection in clients]
+        self.assertEqual(len(listed[0]), 1)
+        self.assertEqual(listed[0], listed[1])
+        leader = clients[0].call("Maintenance.Status", protos.rpc.StatusRequest()).leader
+        self.assertEqual(listed[0][0].memberID, leader)
+        revision = clients[0].call("KV.Range", protos.rpc.RangeRequest(key=b"a")).header.revision
+        clients[0].call("KV.Compact", protos.rpc.CompactionRequest(revision=revision, physical=True))
+        for connection in clients:  # one of them does not lead; the second finds nothing to clear
+            connection.call("Maintenance.Alarm", protos.rpc.AlarmRequest(
+                action="DEACTIVATE", memberID=leader, alarm="NOSPACE"))
+        for connection in clients:
+            connection.call("KV.Put", put)
 
 
 class Reload(unittest.TestCase):
