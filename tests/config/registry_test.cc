@@ -89,7 +89,7 @@ TEST_CASE("the reference file has the defaults, and the deployment guide's limit
   const Loaded defaults = load({});
   const Changes changes = compare(defaults.settings, loaded.settings);
   CHECK(changes.applied ==
-        std::vector<std::string>{"tenants.default_bytes_limit", "tenants.default_qps_limit",
+        std::vector<std::string>{"tenants.default_qps_limit", "tenants.default_bytes_limit",
                                  "tenants.lease_ttl_default_ms", "tenants.lease_ttl_max_ms"});
   CHECK(changes.need_restart.empty());
 }
