@@ -42,9 +42,21 @@ struct LeaseLeasesResult {
   Revision header_revision;
   std::vector<lease::LeaseInfo> leases;
 };
+// etcd's AlarmType; clients may set others, which mean nothing.
+inline constexpr int32_t alarm_no_space = 1;
+inline constexpr int32_t alarm_corrupt = 2;
 struct Alarm {
   uint64_t member_id = 0;
-  int32_t type = 0;  // etcd's AlarmType
+  int32_t type = 0;
+  bool operator==(const Alarm&) const = default;
+};
+struct AlarmChange {
+  bool raise = false;  // else: clear
+  Alarm alarm;
+};
+struct AlarmResult {
+  Revision header_revision;
+  std::vector<Alarm> alarms;  // that were set or cleared; one that was set before is among them
 };
 struct Member {
   NodeInfo node;
@@ -91,6 +103,7 @@ class Api {
   virtual void lease_leases(Callback<LeaseLeasesResult> done) = 0;
 
   virtual void status(Callback<StatusResult> done) = 0;
+  virtual void alarm(AlarmChange change, Callback<AlarmResult> done) = 0;
   // The processes that serve this tenant now, this one first.
   virtual void members(Callback<std::vector<Member>> done) = 0;
   // Hands the leadership to the member with this address; answered when it has it. Errors:

@@ -11,13 +11,11 @@ constexpr size_t checkpoints_per_batch = 1000;
 
 void LeaseKeeper::grant(LeaseId id, int64_t ttl_seconds, Origin origin,
                         Callback<LeaseGrantResult> done) {
-  const Result<int64_t> ttl = lease::LeaseTable::effective_ttl(ttl_seconds);
-  if (!ttl.ok()) return done(ttl.status());
   auto counted = [this, done = std::move(done)](Result<LeaseGrantResult> result) mutable {
     if (result.ok()) count(1, 0, 0);
     done(std::move(result));
   };
-  writes_.add(GrantOperation{{id, *ttl}, std::move(counted), {}}, origin);
+  writes_.add(GrantOperation{{id, ttl_seconds}, std::move(counted), {}}, origin);
 }
 
 void LeaseKeeper::revoke(LeaseId id, Origin origin, Callback<Revision> done) {

@@ -51,6 +51,7 @@ using GrantOperation = Operation<GrantRequest, LeaseGrantResult>;
 using RevokeOperation = Operation<RevokeRequest, Revision>;
 using CheckpointOperation = Operation<CheckpointRequest, Revision>;
 using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
+using AlarmOperation = Operation<AlarmChange, AlarmResult>;
 
 // Who proposed it, which decides where it goes when this replica leads no longer.
 enum class Origin : uint8_t {
@@ -63,7 +64,7 @@ struct Proposal {
   Instant since;
   Origin origin = Origin::client;
   std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
-               RevokeOperation, CheckpointOperation, CompactDoneOperation>
+               RevokeOperation, CheckpointOperation, CompactDoneOperation, AlarmOperation>
       operation;
 
   // Tells the caller what evaluation answered. At most one of answer() and refuse() has an effect.

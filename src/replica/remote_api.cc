@@ -108,6 +108,12 @@ void RemoteApi::status(Callback<StatusResult> done) {
   });
 }
 
+void RemoteApi::alarm(AlarmChange change, Callback<AlarmResult> done) {
+  ask([change, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.alarm(change, std::move(home));
+  });
+}
+
 void RemoteApi::members(Callback<std::vector<Member>> done) {
   ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
     owner.members(std::move(home));

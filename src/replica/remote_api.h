@@ -51,6 +51,7 @@ class RemoteApi final : public Api {
   void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
   void lease_leases(Callback<LeaseLeasesResult> done) override;
   void status(Callback<StatusResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;

@@ -85,6 +85,10 @@ class Replica final : public Api,
   bool failed() const { return failed_; }
   // Who leads, as far as this replica knows; empty: nobody.
   NodeInfo leader_node() const { return leadership_.leader_node(); }
+  // Take effect with the next batch. Requires: not null.
+  void set_limits(SharedLimits limits) { state_.limits = std::move(limits); }
+  // Of the tenant's quota, as Capacity counts it.
+  int64_t quota_bytes_used() const { return replica::quota_bytes_used(state_); }
   // Tells the observer what was evaluated since the last batch: reads.
   void report_operations() { state_.report_operations(); }
   // For other loops (RemoteApi). Valid for as long as it is held.
@@ -105,6 +109,7 @@ class Replica final : public Api,
   void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
   void lease_leases(Callback<LeaseLeasesResult> done) override;
   void status(Callback<StatusResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;

@@ -131,6 +131,11 @@ void Replica::status(Callback<StatusResult> done) {
   }));
 }
 
+void Replica::alarm(AlarmChange change, Callback<AlarmResult> done) {
+  if (Forwarder* leader = away()) return leader->add(AlarmCall{change}, std::move(done));
+  writes_.add(AlarmOperation{change, std::move(done), {}});
+}
+
 void Replica::members(Callback<std::vector<Member>> done) {
   std::vector<Member> alone{{options_.node, leads(), true}};
   if (links_.sessions == nullptr) return done(std::move(alone));

@@ -23,6 +23,7 @@ PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
 PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
+PeerCall to_call(AlarmOperation& op) { return AlarmCall{op.request}; }
 
 }  // namespace
 
@@ -77,6 +78,10 @@ void Replica::run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done) 
     }
     void operator()(const LeaseLeasesCall&) {
       replica.lease_keeper_.leases(into<LeaseLeasesResult>(std::move(done)));
+    }
+    void operator()(const AlarmCall& asked) {
+      replica.writes_.add(AlarmOperation{asked.change, into<AlarmResult>(std::move(done)), {}},
+                          origin);
     }
     void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
     void operator()(const WitnessCall& witness) {

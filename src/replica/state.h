@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/tenant_limits.h"
 #include "keyspace/keyspace.h"
 #include "lease/lease_table.h"
 #include "replica/api.h"
@@ -54,6 +55,7 @@ struct State {
   Observer& observer;
   Random random;
 
+  SharedLimits limits = std::make_shared<TenantLimits>();  // those in force; never null
   keyspace::Keyspace keyspace;
   lease::LeaseTable leases;
   Position applied;

@@ -130,8 +130,10 @@ class RandomValues {
         return replica::LeaseLeasesCall();
       case 10:
         return replica::TakeOverCall{position()};
-      default:
+      case 11:
         return replica::WitnessCall{position(), Revision(number())};
+      default:
+        return replica::AlarmCall{{flag(), {number(), static_cast<int32_t>(below(5))}}};
     }
   }
 
@@ -195,8 +197,10 @@ class RandomValues {
       case 7:
         return replica::LeaseTimeToLiveResult{
             Revision(integer()), flag(), lease(), {text(), text()}};
-      default:
+      case 8:
         return replica::LeaseLeasesResult{Revision(integer()), {lease(), lease()}};
+      default:
+        return replica::AlarmResult{Revision(integer()), {{number(), 1}, {number(), 2}}};
     }
   }
   replica::PeerReply reply(size_t kind) {
