@@ -20,8 +20,10 @@ struct Rate {
 
   bool limited() const { return per_second > 0; }
   Duration time_for(int64_t amount) const {
-    return Duration(
-        static_cast<int64_t>(static_cast<double>(amount) * 1e9 / static_cast<double>(per_second)));
+    // A year is as good as never, and sums of it do not overflow.
+    constexpr double longest = 365.0 * 86'400 * 1e9;
+    return Duration(static_cast<int64_t>(
+        std::min(longest, static_cast<double>(amount) * 1e9 / static_cast<double>(per_second))));
   }
   Duration burst_time() const { return time_for(burst > 0 ? burst : per_second); }
 };

@@ -8,31 +8,12 @@
 #include "base/tenant_name.h"
 #include "config/duration.h"
 #include "config/layers.h"
+#include "config/reader.h"
 
 namespace lattice::config {
 namespace {
 
 constexpr const char* log_file_name = "lattice.db";
-
-// Typed access to the settings; the registry guarantees the types (tests read every key).
-class Reader {
- public:
-  explicit Reader(const Settings& settings) : settings_(settings) {}
-
-  bool flag(std::string_view key) const { return std::get<bool>(value(key)); }
-  int64_t integer(std::string_view key) const { return std::get<int64_t>(value(key)); }
-  std::string text(std::string_view key) const { return std::get<std::string>(value(key)); }
-  std::vector<std::string> texts(std::string_view key) const {
-    return std::get<std::vector<std::string>>(value(key));
-  }
-  Duration milliseconds(std::string_view key) const {
-    return std::chrono::milliseconds(integer(key));
-  }
-
- private:
-  const Value& value(std::string_view key) const { return settings_.find(key)->second.value; }
-  const Settings& settings_;
-};
 
 int usable_cores() {
   cpu_set_t cores;
@@ -67,9 +48,7 @@ class Builder {
 
  private:
   void problem(std::string_view key, std::string message) {
-    const std::string& origin = loaded_.settings.find(key)->second.origin;
-    loaded_.problems.push_back(
-        {origin == "default" ? "" : origin, std::string(key), std::move(message)});
+    add_problem(loaded_, key, std::move(message));
   }
   bool is_default(std::string_view key) const {
     return loaded_.settings.find(key)->second.origin == "default";
@@ -211,7 +190,7 @@ class Builder {
 
   void build_tenants_and_telemetry() {
     build_tenants(config_.tenants);
-    build_limits();
+    build_limits(loaded_);
     Telemetry& telemetry = config_.telemetry;
     telemetry.enabled = settings_.flag("telemetry.enabled");
     telemetry.metrics_bind = settings_.text("telemetry.metrics_bind");
@@ -255,39 +234,6 @@ class Builder {
     for (std::string name; list >> name;) {
       if (name != "*") check_tenant(key, name);
       names.push_back(std::move(name));
-    }
-  }
-
-  void build_limits() {
-    TenantLimits& limits = config_.tenants.limits;
-    const auto set = [this](std::string_view key, int64_t* to, int64_t unit = 1) {
-      *to = settings_.integer("tenants." + std::string(key)) / unit;
-    };
-    set("default_qps_limit", &limits.requests_per_second);
-    set("default_qps_burst", &limits.requests_burst);
-    set("default_bytes_limit", &limits.bytes_per_second);
-    set("default_bytes_burst", &limits.bytes_burst);
-    limits.grace = settings_.milliseconds("tenants.limit_grace_ms");
-    set("default_max_concurrent_requests", &limits.concurrent_requests_max);
-    set("default_max_watches", &limits.watches_max);
-    set("default_max_key_bytes", &limits.key_bytes_max);
-    set("default_max_value_bytes", &limits.value_bytes_max);
-    set("default_max_keys", &limits.keys_max);
-    set("default_max_leases", &limits.leases_max);
-    if (const int64_t quota = settings_.integer("tenants.default_quota_bytes"); quota != 0) {
-      limits.quota_bytes = quota;
-    }
-    set("lease_ttl_default_ms", &limits.lease_ttl_seconds_default, 1000);
-    set("lease_ttl_max_ms", &limits.lease_ttl_seconds_max, 1000);
-    check_seconds("tenants.lease_ttl_default_ms");
-    check_seconds("tenants.lease_ttl_max_ms");
-  }
-
-  // Below a second it would mean "none".
-  void check_seconds(std::string_view key) {
-    const int64_t value = settings_.integer(key);
-    if (value > 0 && value < 1000) {
-      problem(key, "expected 0 or at least 1000, got " + std::to_string(value));
     }
   }
 
@@ -401,5 +347,11 @@ class Builder {
 }  // namespace
 
 void build(Loaded& loaded) { Builder(loaded).run(); }
+
+void add_problem(Loaded& loaded, std::string_view key, std::string message) {
+  const std::string& origin = loaded.settings.find(key)->second.origin;
+  loaded.problems.push_back(
+      {origin == "default" ? "" : origin, std::string(key), std::move(message)});
+}
 
 }  // namespace lattice::config

@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -25,10 +26,10 @@ lattice = None
 
 
 class Rates(unittest.TestCase):
-    def start(self, toml):
+    def start(self, toml, kind="memory"):
         self.path = os.path.join(processes.scratch_folder("rates"), "lattice.toml")
         self.write(toml)
-        self.server = servers.make("memory", lattice, extra=["--config", self.path])
+        self.server = servers.make(kind, lattice, extra=["--config", self.path])
         self.addCleanup(self.server.remove)
         self.server.start()
 
@@ -53,10 +54,10 @@ class Rates(unittest.TestCase):
         self.addCleanup(connection.close)
         return connection
 
-    def metric(self, name):
+    def metric(self, name, tenant="default"):
         with urllib.request.urlopen(f"http://{self.server.target}/metrics") as answer:
             text = answer.read().decode()
-        return float(re.search(rf'^{name}{{tenant="default"}} (\S+)$', text, re.M)[1])
+        return float(re.search(rf'^{name}{{tenant="{tenant}"}} (\S+)$', text, re.M)[1])
 
     def test_a_burst_then_the_rate_then_a_refusal(self):
         self.start("default_qps_limit = 50\ndefault_qps_burst = 10\nlimit_grace_ms = 400\n")
@@ -112,6 +113,48 @@ class Rates(unittest.TestCase):
             connection.call("KV.Put", put)
         self.reload("")
         self.assertEqual(refused(), 0)
+
+    def tenant(self, *arguments):
+        done = subprocess.run([lattice, "tenant", *arguments, "--data-dir", os.path.join(self.server.folder, "data")],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_each_tenant_is_limited_for_itself(self):
+        tenants = 'create = ["a", "b"]\ntrust_metadata = true\nlimit_grace_ms = 0\n'
+        self.start(tenants + "default_qps_limit = 5\n", kind="sqlite")
+        connection = self.connect()
+
+        def refused(tenant, calls=60, value=b"v" * 100):
+            put, metadata = protos.rpc.PutRequest(key=b"k", value=value), (("lattice-tenant", tenant),)
+            sent = [connection.start("KV.Put", put, metadata=metadata) for _ in range(calls)]
+            return sum(call.exception() is not None for call in sent)
+
+        def eventually(condition):
+            deadline = time.monotonic() + 10
+            while not condition():
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
+        eventually(lambda: refused("a", 1) == 0)
+        self.assertGreater(refused("a"), 30)
+        self.assertEqual(refused("b", 2), 0)
+        self.assertEqual(refused("default", 2), 0)
+        self.assertGreater(self.metric("lattice_ratelimit_rejected_total", "a"), 30)
+        self.assertEqual(self.metric("lattice_ratelimit_rejected_total", "b"), 0)
+        # SIGHUP reaches all that are loaded.
+        self.reload(tenants)
+        for tenant in ("a", "b", "default"):
+            self.assertEqual(refused(tenant), 0)
+        # What a tenant has of its own stays when the configuration changes.
+        self.tenant("limit", "a", "requests_per_second=5")
+        self.tenant("limit", "default", "value_bytes_max=10")
+        eventually(lambda: refused("a") > 30 and refused("default", 1) == 1)
+        self.assertEqual(refused("b"), 0)
+        self.reload(tenants + "default_max_value_bytes = 50\n")
+        self.assertEqual(refused("b", 2), 2)
+        self.assertEqual(refused("default", 2, b"v" * 20), 2)
+        self.assertGreater(refused("a", value=b"v"), 30)
+        self.tenant("limit", "a", "requests_per_second=")
+        eventually(lambda: refused("a", value=b"v") == 0)
 
 
 def main():
