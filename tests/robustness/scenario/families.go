@@ -11,7 +11,7 @@ const ms = time.Millisecond
 func planKills(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
 	for i, at := range p.times(20) {
-		if i%5 == 2 {
+		if i%6 == 3 {
 			p.compactionCrash(at, p.between(0, 60*ms))
 		} else {
 			p.kill(at, p.victim(0), p.between(0, 600*ms))
