@@ -33,8 +33,12 @@ func planRolling(p *Plan) {
 
 func planPauses(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
-	for _, at := range p.times(26) {
-		p.pause(at, p.node(0.2), p.between(50*ms, 800*ms))
+	for i, at := range p.times(26) {
+		long := p.between(50*ms, 250*ms)
+		if i%4 == 1 {
+			long = p.between(250*ms, 900*ms)
+		}
+		p.pause(at, p.node(0.2), long)
 	}
 }
 
