@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"lattice/tests/robustness/cluster"
 	"lattice/tests/robustness/history"
@@ -47,6 +48,8 @@ func times(n int, names ...string) []string {
 var (
 	tierLists = map[string][]string{"pr": prTier, "full": longTier, "soak": longTier}
 	tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+	// What comes after the last fault is load, too: the long tiers let it go on for a while.
+	tierCalm = map[string]time.Duration{"full": 3 * time.Second, "soak": 3 * time.Second}
 )
 
 // tier lists the scenarios of a run: a list once, or over and over with new seeds.
