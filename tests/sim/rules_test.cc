@@ -52,7 +52,7 @@ constexpr Case cases[] = {
     {Planted::checkpoints_ignored, 0},
     {Planted::checkpoint_not_reset, 0},
     {Planted::two_reapers, 100},
-    {Planted::deposed_lease_owner, 100},
+    {Planted::deposed_lease_owner, 400},
     {Planted::tombstone_lost_at_compact, 100},
     {Planted::deleted_newest_first, 100},
     {Planted::trimmed_not_noticed, 100},
