@@ -38,8 +38,8 @@ class RunningServer {
   explicit RunningServer(config::Config config = test_config()) : config_(std::move(config)) {
     telemetry::Logger::Options options;
     options.level = *telemetry::parse_level(config_.telemetry.log_level);
-    log_ = telemetry::Logger::to_function(options,
-                                          [this](std::string_view line) { on_line(line); });
+    log_ =
+        telemetry::Logger::to_function(options, [this](std::string_view line) { on_line(line); });
     thread_ = std::thread([this] {
       int status = run(config_, *log_);
       std::lock_guard lock(mutex_);
