@@ -26,7 +26,7 @@ type entry struct {
 // prTier reaches the targets of the PR tier. The failovers, after which PostgreSQL's pair is rebuilt, stand together.
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
-	"postmaster", "postmaster", "client-network", "peer-network", "redis-kill", "redis-forge",
+	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
 	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
