@@ -66,6 +66,9 @@ enum class Error : uint8_t {
   backend_foreign_data,
   backend_corrupt,
   io,
+  // The request's tenant is not there, or not its caller's: the detail says so.
+  tenant_unknown,
+  tenant_exists,
 };
 
 class [[nodiscard]] Status {

@@ -1,7 +1,5 @@
 #include "etcd/error_table.h"
 
-#include "base/tenant_errors.h"
-
 #include <algorithm>
 #include <array>
 
@@ -75,8 +73,8 @@ constexpr auto own = std::to_array<Entry>({
     {Error::unimplemented, GrpcCode::unimplemented, ""},
     {Error::invalid_argument, GrpcCode::invalid_argument, ""},
     {Error::resource_exhausted, GrpcCode::resource_exhausted, ""},
-    {errors::tenant_unknown, GrpcCode::permission_denied, ""},
-    {errors::tenant_exists, GrpcCode::already_exists, ""},
+    {Error::tenant_unknown, GrpcCode::permission_denied, ""},
+    {Error::tenant_exists, GrpcCode::already_exists, ""},
     {Error::internal, GrpcCode::internal, ""},
     {Error::backend_unavailable, GrpcCode::unavailable, "the database is not available"},
     {Error::backend_locked, GrpcCode::unavailable, "the database is locked by another process"},

@@ -69,8 +69,9 @@ bool ReadIndex::on_applied() {
   std::erase_if(answers_, [this](const Answer& answer) {
     if (answer.round <= reached_) return true;
     if (!shows(answer)) return false;
-    reached_ = std::max(reached_, answer.round);
-    needed_ = std::max(needed_, answer.seq);
+    reached_ = answer.round;
+    // Not the greatest ever: a history that was lost may have been longer.
+    needed_ = answer.seq;
     return true;
   });
   ready_ = state_.applied.seq >= needed_;

@@ -16,7 +16,7 @@ class MemoryDirectory final : public backends::TenantDirectory {
   void list(Callback<backends::TenantList> done) override { answer(std::move(done), list_); }
   void create(const std::string& name, const TenantLimitValues& limits,
               StatusCallback done) override {
-    if (find(name) != nullptr) return refuse(std::move(done), errors::tenant_exists);
+    if (find(name) != nullptr) return refuse(std::move(done), Error::tenant_exists);
     TenantRow row;
     row.name = name;
     row.log_no = ++newest_log_no_;
@@ -27,13 +27,13 @@ class MemoryDirectory final : public backends::TenantDirectory {
   void set_limits(const std::string& name, const TenantLimitValues& limits,
                   StatusCallback done) override {
     TenantRow* row = find(name);
-    if (row == nullptr) return refuse(std::move(done), errors::tenant_unknown);
+    if (row == nullptr) return refuse(std::move(done), Error::tenant_unknown);
     row->limits = limits;
     changed(std::move(done));
   }
   void remove(const std::string& name, StatusCallback done) override {
     TenantRow* row = find(name);
-    if (row == nullptr) return refuse(std::move(done), errors::tenant_unknown);
+    if (row == nullptr) return refuse(std::move(done), Error::tenant_unknown);
     row->state = backends::TenantState::removing;
     row->name = "~" + std::to_string(row->log_no) + "~" + name;
     changed(std::move(done));

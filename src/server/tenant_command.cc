@@ -82,7 +82,7 @@ class TenantTool {
   int fail(const Status& status) {
     err_ << "error: " << status.detail() << "\n";
     const bool tenants_fault =
-        status.error() == errors::tenant_unknown || status.error() == errors::tenant_exists;
+        status.error() == Error::tenant_unknown || status.error() == Error::tenant_exists;
     return tenants_fault ? exit_failure : exit_status_of(status, config_.paths.wal_dir);
   }
 
@@ -140,7 +140,7 @@ class TenantTool {
     for (TenantRow& row : all->tenants) {
       if (row.name == command_.name && row.state == TenantState::active) return std::move(row);
     }
-    return Status(errors::tenant_unknown, "there is no tenant \"" + command_.name + "\"");
+    return Status(Error::tenant_unknown, "there is no tenant \"" + command_.name + "\"");
   }
 
   // ---- The commands ----

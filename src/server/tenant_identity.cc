@@ -6,7 +6,7 @@
 namespace lattice::server {
 namespace {
 
-Status denied(std::string why) { return Status(errors::tenant_unknown, std::move(why)); }
+Status denied(std::string why) { return Status(Error::tenant_unknown, std::move(why)); }
 
 // "spiffe://<domain>/tenant/<id>" to its id; empty for anything else.
 std::string_view spiffe_tenant(std::string_view uri, std::string_view domain) {

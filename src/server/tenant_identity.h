@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "base/tenant_errors.h"
 #include "config/config.h"
 #include "proxy/call.h"
 

@@ -78,7 +78,7 @@ void TenantManager::create_missing(size_t next) {
   if (stopping_) return;
   if (next == names.size()) return look();
   parts_.store.directory().create(names[next], {}, [this, next](const Status& status) {
-    if (!status.ok() && status.error() != errors::tenant_exists) {
+    if (!status.ok() && status.error() != Error::tenant_exists) {
       log().warn("cannot create a tenant of [tenants] create; trying again",
                  {{"tenant", parts_.config.tenants.create[next]}, {"cause", status}});
       look_timer_ = owner().loop().after(look_interval, [this, next] { create_missing(next); });
@@ -183,8 +183,7 @@ void TenantManager::want(const std::string& name) {
   if (stopping_) return refuse(name, Error::stopped);
   const auto found = entries_.find(name);
   if (found == entries_.end() || !found->second.listed) {
-    return refuse(name,
-                  Status(errors::tenant_unknown, "tenant \"" + name + "\" is not known here"));
+    return refuse(name, Status(Error::tenant_unknown, "tenant \"" + name + "\" is not known here"));
   }
   Entry& entry = found->second;
   if (entry.closing) {

@@ -70,8 +70,7 @@ Result<etcd::Tenant*> TenantTable::find(const proxy::ServerStream& stream) {
   }
   if (names_ == nullptr) return absence_;
   if (!names_->contains(*name)) {
-    return Status(errors::tenant_unknown,
-                  "tenant \"" + std::string(*name) + "\" is not known here");
+    return Status(Error::tenant_unknown, "tenant \"" + std::string(*name) + "\" is not known here");
   }
   if (const auto found = wanted_.find(*name);
       found != wanted_.end() && !found->second.failure.ok()) {
@@ -91,7 +90,7 @@ Result<etcd::Tenant*> TenantTable::find_default() {
   const auto found = loaded_.find(default_name_);
   if (found == loaded_.end()) {
     return names_ == nullptr ? absence_
-                             : Status(errors::tenant_unknown, "the default tenant was removed");
+                             : Status(Error::tenant_unknown, "the default tenant was removed");
   }
   return found->second.tenant.get();
 }

@@ -33,10 +33,10 @@ TEST_CASE("postgres: what a removal deletes is no lost history to those who stil
   REQUIRE(head().ok());
   CHECK(head()->newest.seq == Seq(1));
   CHECK(remove_tenant(world, *directory, "a").ok());
-  CHECK(head().error() == errors::tenant_unknown);
+  CHECK(head().error() == Error::tenant_unknown);
   while (sweep_tenant(world, *directory, 1)) {
   }
-  CHECK(head().error() == errors::tenant_unknown);
+  CHECK(head().error() == Error::tenant_unknown);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ inline void check_list(LogWorld& world, TenantDirectory& directory) {
   const int64_t version = tenants_version(world, directory);
   CHECK(create_tenant(world, directory, "b", {{"keys_max", 5}, {"quota_bytes", -1}}).ok());
   CHECK(create_tenant(world, directory, "a").ok());
-  CHECK(create_tenant(world, directory, "a").error() == errors::tenant_exists);
+  CHECK(create_tenant(world, directory, "a").error() == Error::tenant_exists);
   CHECK(tenants_version(world, directory) > version);
   const TenantList list = list_tenants(world, directory);
   REQUIRE(list.tenants.size() == 2);
@@ -69,7 +69,7 @@ inline void check_list(LogWorld& world, TenantDirectory& directory) {
     });
   };
   CHECK(limit("a").ok());
-  CHECK(limit("c").error() == errors::tenant_unknown);
+  CHECK(limit("c").error() == Error::tenant_unknown);
   const TenantList limited = list_tenants(world, directory);
   CHECK(limited.version > list.version);
   CHECK(row_of(limited, "a").limits == TenantLimitValues{{"leases_max", 1}});
@@ -91,7 +91,7 @@ inline void check_removal(LogWorld& world, TenantDirectory& directory) {
   }
   const TenantRow old = row_of(list_tenants(world, directory), "b");
   CHECK(remove_tenant(world, directory, "b").ok());
-  CHECK(remove_tenant(world, directory, "b").error() == errors::tenant_unknown);
+  CHECK(remove_tenant(world, directory, "b").error() == Error::tenant_unknown);
   CHECK(create_tenant(world, directory, "b").ok());
   const TenantRow fresh = row_of(list_tenants(world, directory), "b");
   CHECK(fresh.log_no > old.log_no);

@@ -1,7 +1,6 @@
 // Calls that come before their tenant is loaded, and how calls hold it.
 #include <doctest/doctest.h>
 
-#include "base/tenant_errors.h"
 #include "etcd/service_world.h"
 #include "proto/rpc.pb.h"
 
@@ -46,7 +45,7 @@ TEST_CASE("a call that waits is refused with what became of its tenant") {
   auto call = world.open(put_path);
   call->send(put("k"));
   world.loading = false;
-  world.absence = Status(errors::tenant_unknown, "gone");
+  world.absence = Status(Error::tenant_unknown, "gone");
   world.look_again();
   REQUIRE(call->seen().over());
   CHECK(call->seen().status->code == proxy::GrpcCode::permission_denied);

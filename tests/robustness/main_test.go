@@ -101,6 +101,11 @@ func count(t *testing.T, runs []entry) map[string]float64 {
 
 // What a tier promises is in its schedules; operations, events and ambiguous commits only a run can count.
 func TestTheTiersReachTheirTargets(t *testing.T) {
+	for _, family := range scenario.Names() {
+		if !slices.Contains(slices.Concat(prTier, longTier), family) {
+			t.Errorf("no tier has %s", family)
+		}
+	}
 	for _, name := range []string{"pr", "full"} {
 		runs, err := tier(flags{tier: name, seed: 1})
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"lattice/tests/robustness/cluster"
 	"lattice/tests/robustness/history"
@@ -25,7 +26,7 @@ type entry struct {
 // prTier reaches the targets of the PR tier. The failovers, after which PostgreSQL's pair is rebuilt, stand together.
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
-	"postmaster", "postmaster", "client-network", "peer-network", "redis-kill", "redis-forge",
+	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
 	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
@@ -47,6 +48,8 @@ func times(n int, names ...string) []string {
 var (
 	tierLists = map[string][]string{"pr": prTier, "full": longTier, "soak": longTier}
 	tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+	// What comes after the last fault is load, too: the long tiers let it go on for a while.
+	tierCalm = map[string]time.Duration{"full": 3 * time.Second, "soak": 3 * time.Second}
 )
 
 // tier lists the scenarios of a run: a list once, or over and over with new seeds.

@@ -51,7 +51,7 @@ class Asked final : public proxy::ServerStream {
 std::string whose(const config::Tenants& tenants, const Asked& asked) {
   const Result<std::string_view> name = TenantIdentity(tenants).identify(asked);
   if (name.ok()) return std::string(*name);
-  CHECK(name.error() == errors::tenant_unknown);
+  CHECK(name.error() == Error::tenant_unknown);
   return "denied: " + name.status().detail();
 }
 

@@ -64,6 +64,16 @@ class Bench {
     }
     return revision;
   }
+  Result<keyspace::RangeResult> get(Node& node) {
+    Result<keyspace::RangeResult> answer = Error::timeout;
+    keyspace::RangeRequest request;
+    request.range.key = "key";
+    node.replica()->range(std::move(request), [&answer](Result<keyspace::RangeResult> result) {
+      answer = std::move(result);
+    });
+    run_for(seconds(1));
+    return answer;
+  }
   void listen(Node& node, Ear* ear) {
     streams_.push_back(node.replica()->open_watch_stream(*ear));
     replica::WatchCreate create;
@@ -86,13 +96,21 @@ std::string known_to_all() {
   Node& node = *bench.nodes().front();
   bench.put(node);
   int64_t acknowledged = 0;
-  for (int i = 0; i < 3; ++i) acknowledged = bench.put(node);
-  bench.run_for(seconds(1));
-  bench.database().fail_over_losing(3);
+  for (int i = 0; i < 20; ++i) acknowledged = bench.put(node);
+  for (const auto& one : bench.nodes()) {
+    if (!bench.get(*one).ok()) return "E37: a node does not read";
+  }
+  bench.database().fail_over_losing(20);
   const int64_t next = bench.put(node);
-  if (next > acknowledged) return "";
-  return "E52: after a loss, " + std::to_string(next) + " was answered, and " +
-         std::to_string(acknowledged) + " before";
+  if (next <= acknowledged) {
+    return "E52: after a loss, " + std::to_string(next) + " was answered, and " +
+           std::to_string(acknowledged) + " before";
+  }
+  bench.run_for(seconds(2));
+  for (const auto& one : bench.nodes()) {
+    if (!bench.get(*one).ok()) return "E37: a node does not read behind a loss";
+  }
+  return "";
 }
 
 // The others have never seen what was lost, and go on from what is left when the witness speaks.
@@ -141,13 +159,7 @@ std::string unseen() {
   for (const auto& node : bench.nodes()) {
     if (node.get() != follower) newest = std::max(newest, bench.put(*node));
   }
-  Result<keyspace::RangeResult> answer = Error::timeout;
-  keyspace::RangeRequest request;
-  request.range.key = "key";
-  follower->replica()->range(std::move(request), [&answer](Result<keyspace::RangeResult> result) {
-    answer = std::move(result);
-  });
-  bench.run_for(seconds(1));
+  const auto answer = bench.get(*follower);
   if (newest == 0) return "E37: nobody writes";
   if (!answer.ok() || answer->header_revision.value >= newest) return "";
   return "B6: a read was answered at revision " + std::to_string(answer->header_revision.value) +

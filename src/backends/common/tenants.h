@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "base/callback.h"
-#include "base/tenant_errors.h"
 #include "replica/batch.h"
 
 namespace lattice::backends {

@@ -114,7 +114,7 @@ class PgLog final : public replica::Log {
             " WHERE l.log_no = $1::int4 AND l.state = 'active'",
         log_params(), [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done() || reply.result.rows() == 0) {
-            done(reply.done() ? Status(errors::tenant_unknown, "this tenant was removed")
+            done(reply.done() ? Status(Error::tenant_unknown, "this tenant was removed")
                               : std::move(reply.status));
             return;
           }

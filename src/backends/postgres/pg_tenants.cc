@@ -11,7 +11,7 @@ namespace {
 constexpr int create_attempts = 10;
 
 Status unknown(const std::string& name) {
-  return Status(errors::tenant_unknown, "there is no tenant \"" + name + "\"");
+  return Status(Error::tenant_unknown, "there is no tenant \"" + name + "\"");
 }
 
 // A statement's part that makes every process read the list again.
@@ -127,8 +127,7 @@ class PgTenants final : public TenantDirectory {
           if (!reply.done()) return done(std::move(reply.status));
           if (reply.result.integer(0, 0) == 1) return done({});
           if (reply.result.integer(0, 1) > 0) {
-            return done(
-                Status(errors::tenant_exists, "there is a tenant \"" + name + "\" already"));
+            return done(Status(Error::tenant_exists, "there is a tenant \"" + name + "\" already"));
           }
           // Somebody else has taken the number.
           if (attempts == 0) return done(Status(Error::internal, "lattice.logs: no free number"));

@@ -30,7 +30,7 @@ int bump_version(Database& database) {
 }
 
 Status unknown(std::string_view name) {
-  return Status(errors::tenant_unknown, "there is no tenant \"" + std::string(name) + "\"");
+  return Status(Error::tenant_unknown, "there is no tenant \"" + std::string(name) + "\"");
 }
 
 // Runs an UPDATE whose parameters are bound; a refusal if it met no row.
@@ -97,7 +97,7 @@ Status create_tenant(Database& database, std::string_view name, const TenantLimi
     if (const int code = create->run(); code != SQLITE_OK) return code;
     if (sqlite3_changes(database.handle()) == 0) {
       refusal =
-          Status(errors::tenant_exists, "there is a tenant \"" + std::string(name) + "\" already");
+          Status(Error::tenant_exists, "there is a tenant \"" + std::string(name) + "\" already");
       return SQLITE_OK;
     }
     return bump_version(database);

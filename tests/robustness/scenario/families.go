@@ -11,7 +11,7 @@ const ms = time.Millisecond
 func planKills(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
 	for i, at := range p.times(20) {
-		if i%5 == 2 {
+		if i%6 == 3 {
 			p.compactionCrash(at, p.between(0, 60*ms))
 		} else {
 			p.kill(at, p.victim(0), p.between(0, 600*ms))
@@ -33,8 +33,12 @@ func planRolling(p *Plan) {
 
 func planPauses(p *Plan) {
 	p.lossyRedis(0, lengthOfLoad)
-	for _, at := range p.times(26) {
-		p.pause(at, p.node(0.2), p.between(50*ms, 800*ms))
+	for i, at := range p.times(26) {
+		long := p.between(50*ms, 250*ms)
+		if i%4 == 1 {
+			long = p.between(250*ms, 900*ms)
+		}
+		p.pause(at, p.node(0.2), long)
 	}
 }
 

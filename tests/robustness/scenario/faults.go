@@ -24,7 +24,7 @@ func (r *Run) carryOut() {
 			step.run(r)
 		}()
 	}
-	time.Sleep(time.Until(began.Add(r.plan.Length)))
+	time.Sleep(time.Until(began.Add(r.plan.Length + r.options.Calm)))
 	running.Wait()
 }
 

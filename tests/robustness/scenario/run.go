@@ -39,7 +39,8 @@ type Options struct {
 	Binary           string
 	Env              []string
 	RequireFollowers bool
-	Slack            float64 // times the recovery limits may take, on a busy machine
+	Slack            float64       // times the recovery limits may take, on a busy machine
+	Calm             time.Duration // the load goes on for so long behind the schedule
 	Log              func(format string, arguments ...any)
 }
 
