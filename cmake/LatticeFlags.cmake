@@ -13,7 +13,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(lattice_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
   if(LATTICE_SANITIZE)
     # Instrumentation defeats the flow analysis behind these.
-    target_compile_options(lattice_warnings INTERFACE -Wno-stringop-overflow -Wno-array-bounds)
+    target_compile_options(lattice_warnings INTERFACE -Wno-stringop-overflow -Wno-stringop-overread
+      -Wno-array-bounds)
   endif()
 else()
   target_compile_options(lattice_warnings INTERFACE -Wthread-safety)
