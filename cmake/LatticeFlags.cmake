@@ -12,9 +12,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # std::optional that is not always set (GCC bug 80635).
   target_compile_options(lattice_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
   if(LATTICE_SANITIZE)
-    # Instrumentation defeats the flow analysis behind these.
-    target_compile_options(lattice_warnings INTERFACE -Wno-stringop-overflow -Wno-stringop-overread
-      -Wno-array-bounds)
+    # Instrumentation defeats the flow analysis behind this one.
+    target_compile_options(lattice_warnings INTERFACE -Wno-stringop-overflow)
   endif()
 else()
   target_compile_options(lattice_warnings INTERFACE -Wthread-safety)

@@ -1,9 +1,9 @@
-# Precompiled headers, for the sanitized builds only: there reading the headers of the standard library and Abseil was most of the
-# time of a build. The plain build goes without, so that a file which forgets an #include is found.
+# Precompiled headers, for the builds with clang only, where reading the headers of the standard library and Abseil was most of the time. The
+# plain build goes without, so that a file which forgets an #include is found; g++ warns of the standard library itself when it was precompiled.
 #
 #   lattice_precompiled(TARGET [TEST])    TARGET reads them from the common file; TEST: with doctest
 
-if(NOT LATTICE_SANITIZE)
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   function(lattice_precompiled target)
   endfunction()
   return()
@@ -24,12 +24,11 @@ target_precompile_headers(lattice_test_headers PRIVATE ${common_headers} <doctes
 # Programs are compiled with -fPIE, where libraries have -fPIC, and a precompiled header is good for one of the two.
 set_target_properties(lattice_test_headers PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 target_compile_options(lattice_test_headers PRIVATE -fPIE)
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  # A file that only looks newer is not another one, for ccache.
-  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
-  target_compile_options(lattice_headers PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-  target_compile_options(lattice_test_headers PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-endif()
+# A file that only looks newer is not another one, for ccache.
+add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+foreach(kind headers test_headers)
+  target_compile_options(lattice_${kind} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+endforeach()
 
 function(lattice_precompiled target)
   if("TEST" IN_LIST ARGN)
