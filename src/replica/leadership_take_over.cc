@@ -131,7 +131,9 @@ void Leadership::tell_successor(absl::AnyInvocable<void(const Position& tip)> as
         [this, ask = std::move(ask)]() mutable { tell_successor(std::move(ask)); });
     return;
   }
-  ask(reader_.tip().position());
+  // An invitation is behind this replica's own leadership only: another may have taken over
+  // meanwhile, and while that one's session lives nobody else may (L3).
+  if (leader() == session_->incarnation()) ask(reader_.tip().position());
 }
 
 void Leadership::accept(const Position& tip) {
