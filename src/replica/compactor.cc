@@ -69,6 +69,7 @@ void Compactor::wake(bool leading) {
 void Compactor::forget_dropped() {
   dropped_.clear();
   next_ = 0;
+  ++forgotten_;
 }
 
 void Compactor::begin_sweep() {
@@ -133,9 +134,11 @@ void Compactor::remove_next() {
   const auto first = dropped_.begin() + static_cast<ptrdiff_t>(next_);
   removing_ = true;
   state_.log.remove({first, first + static_cast<ptrdiff_t>(count)},
-                    lifetime_.guard([this, count](const Status& status) {
+                    lifetime_.guard([this, count, list = forgotten_](const Status& status) {
                       removing_ = false;
                       if (!leading_) return;
+                      // It was another list, of the time before this replica lost the lead.
+                      if (list != forgotten_) return remove_next();
                       if (!status.ok()) {
                         state_.observer.on_rare("a deletion failed");
                         retry_timer_ =

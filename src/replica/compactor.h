@@ -74,6 +74,7 @@ class Compactor {
   uint32_t hash_ = 0;
   std::vector<keyspace::RecordId> dropped_;  // to be deleted from the log, from next_ on
   size_t next_ = 0;
+  uint64_t forgotten_ = 0;  // how many lists of them there were before
   bool removing_ = false;
   bool announcing_ = false;
   std::vector<Waiter> waiters_;  // physical compactions
