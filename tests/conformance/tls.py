@@ -4,7 +4,6 @@
     tests/conformance/tls.py --lattice PATH
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -14,17 +13,15 @@ import ssl
 import subprocess
 import sys
 import time
-import unittest
 
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import processes, protos, servers  # noqa: E402
+from harness import cases, processes, protos  # noqa: E402
 
 rpc = protos.rpc
-_LATTICE = ""
 _EX_CONFIG = 78
 
 # The operator's guide, to the letter but for the folder and shorter keys.
@@ -54,7 +51,7 @@ class Pki:
     def __init__(self, folder=None, *options):
         self.folder = folder or os.path.join(processes.scratch_folder("pki"), "pki")
         if not os.path.exists(os.path.join(self.folder, "ca.crt")):
-            status, output = run(_LATTICE, "certs", "init", "--dir", self.folder, *options)
+            status, output = run(cases.ServerTest.lattice, "certs", "init", "--dir", self.folder, *options)
             assert status == 0, output
 
     def path(self, name):
@@ -91,18 +88,9 @@ class Pki:
             self.read("ca.crt"), self.read("client.key"), self.read("client.crt")))
 
 
-class Tls(unittest.TestCase):
-    def setUp(self):
-        self._servers = []
-
-    def tearDown(self):
-        for server in self._servers:
-            server.remove()
-
+class Tls(cases.ServerTest):
     def start(self, *flags):
-        server = servers.make("memory", _LATTICE, extra=flags).start()
-        self._servers.append(server)
-        return server
+        return self.server("memory", extra=flags)
 
     def curl(self, server, path, *options):
         return run("curl", "-sS", "--max-time", "10", *options, f"https://localhost:{server.port}{path}")
@@ -119,12 +107,6 @@ class Tls(unittest.TestCase):
             with context.wrap_socket(raw, server_hostname="localhost") as connection:
                 return connection.getpeercert(binary_form=True)
 
-    def eventually(self, condition, timeout_s=15):
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, "it never came true")
-            time.sleep(0.1)
-
     def metric(self, server, name):
         text = run("curl", "-sS", f"http://127.0.0.1:{server.metrics_port}/metrics")[1]
         found = re.search("^" + re.escape(name) + r" (\S+)$", text, re.MULTILINE)
@@ -134,7 +116,7 @@ class Tls(unittest.TestCase):
         pki = Pki(None, "--host", "localhost,127.0.0.1", "--client", "alice")
         self.assertEqual(os.stat(pki.path("server.key")).st_mode & 0o777, 0o600)
         before = pki.read("ca.crt")
-        status, output = run(_LATTICE, "certs", "init", "--dir", pki.folder)
+        status, output = run(cases.ServerTest.lattice, "certs", "init", "--dir", pki.folder)
         self.assertEqual((status, pki.read("ca.crt")), (73, before))
         self.assertIn("nothing was written", output)
         for name in ("server", "node", "client"):
@@ -244,7 +226,7 @@ class Tls(unittest.TestCase):
             # The rest of it follows: certificate and authority are both new.
             old_ca = shutil.copytree(pki.folder, pki.folder + ".old")
             pki.replace(second, "server.crt", "ca.crt", "client.crt", "client.key")
-            self.eventually(lambda: self.metric(server, 'lattice_tls_files_refused{use="client_port"}') == 0)
+            cases.eventually(lambda: self.metric(server, 'lattice_tls_files_refused{use="client_port"}') == 0, "all new")
             self.assertNotEqual(self.served_serial(server, second), first_serial)
             self.assertEqual(second.etcdctl(server, "put", "k", "2")[0], 0)
             shutil.copy(pki.path("ca.crt"), os.path.join(old_ca, "ca.crt"))
@@ -285,7 +267,7 @@ class Tls(unittest.TestCase):
                  "the key does not belong to the certificate"),
                 (["--client-ca", pki.path("ca.crt")], "needs listeners.grpc.tls_chain_path"),
                 (["--tls-chain", pki.path("server.crt"), "--tls-key", pki.path("ca.crt")], "no readable PEM key")]:
-            status, output = run(_LATTICE, "start", "--grpc-bind", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:0",
+            status, output = run(cases.ServerTest.lattice, "start", "--grpc-bind", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:0",
                                  "--db-connection", "memory://", *flags)
             self.assertEqual(status, _EX_CONFIG, output)
             self.assertIn(reason, output)
@@ -304,8 +286,9 @@ class Tls(unittest.TestCase):
                 connection.sendall(b"\x16\x03\x01\xff\xff" + bytes(5000))
         self.assertEqual(pki.etcdctl(server, "put", "k", "1")[0], 0)
         # Who began and did not go on is sent away after ten seconds.
-        self.eventually(lambda: self.metric(server, 'lattice_connection_failures_total{reason="timeout"}') == 100, 20)
-        self.eventually(lambda: self.metric(server, "lattice_connections") <= 2)
+        failures = 'lattice_connection_failures_total{reason="timeout"}'
+        cases.eventually(lambda: self.metric(server, failures) == 100, "all are sent away", 20)
+        cases.eventually(lambda: self.metric(server, "lattice_connections") <= 2, "no connection is left")
         # A burst of lines, not one for each of them.
         self.assertLess(server.process.log().count("a client could not connect"), 60)
         for connection in idle:
@@ -313,14 +296,5 @@ class Tls(unittest.TestCase):
         self.assertEqual(pki.etcdctl(server, "get", "k")[0], 0)
 
 
-def main():
-    global _LATTICE
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lattice", required=True, help="the binary under test")
-    arguments, rest = parser.parse_known_args()
-    _LATTICE = os.path.abspath(arguments.lattice)
-    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    cases.main(__doc__)

@@ -4,28 +4,25 @@
     tests/conformance/tls_links.py --lattice PATH
 """
 
-import argparse
 import os
 import pwd
 import shutil
 import subprocess
 import sys
-import unittest
 
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, paths, postgres, processes, protos, servers  # noqa: E402
+from harness import cases, client, paths, postgres, processes, protos, servers  # noqa: E402
 
 rpc = protos.rpc
-_LATTICE = ""
 
 
 def make_pki(hosts):
     folder = os.path.join(processes.scratch_folder("pki"), "pki")
-    subprocess.run([_LATTICE, "certs", "init", "--dir", folder, "--host", hosts], check=True, capture_output=True)
+    subprocess.run([cases.ServerTest.lattice, "certs", "init", "--dir", folder, "--host", hosts], check=True, capture_output=True)
     return folder
 
 
@@ -64,7 +61,7 @@ class SecureRedis(servers.Redis):
                       "--save", "", "--appendonly", "no", "--dir", self.folder], self.log_path)
 
 
-class Links(unittest.TestCase):
+class Links(cases.ServerTest):
     @classmethod
     def setUpClass(cls):
         cls.pki = make_pki("localhost")
@@ -81,7 +78,7 @@ class Links(unittest.TestCase):
         database = database or self.postgres.new_database()
         url = (f"postgresql://lattice@{host}:{self.postgres.port}/{database}?sslmode=verify-full"
                f"&sslrootcert={self.pki}/ca.crt{query}")
-        server = servers.Lattice(_LATTICE, "postgres", url, env=env)
+        server = servers.Lattice(self.lattice, "postgres", url, env=env)
         self.addCleanup(server.remove)
         return server
 
@@ -159,14 +156,5 @@ class Links(unittest.TestCase):
         self.wait_for_log(leader, "trouble with another node", "refuses our certificate")
 
 
-def main():
-    global _LATTICE
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lattice", required=True, help="the binary under test")
-    arguments, rest = parser.parse_known_args()
-    _LATTICE = os.path.abspath(arguments.lattice)
-    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    cases.main(__doc__)
