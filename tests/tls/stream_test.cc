@@ -112,6 +112,23 @@ TEST_CASE("an older version than allowed is refused") {
   CHECK(both.up());
 }
 
+// A few turns of a client that is not ours, and of the server.
+void take_turns(SSL* client, Stream& server) {
+  std::array<char, 100> buffer;
+  for (int i = 0; i < 6; ++i) {
+    SSL_do_handshake(client);
+    (void)server.receive(buffer);
+  }
+}
+
+void shake(SSL* client, int fd, Stream& server) {
+  SSL_set_verify(client, SSL_VERIFY_NONE, nullptr);
+  SSL_set_fd(client, fd);
+  SSL_set_connect_state(client);
+  take_turns(client, server);
+  REQUIRE(server.established());
+}
+
 TEST_CASE("renegotiation is refused, and the connection goes on") {
   const ContextPtr old = client_context();
   SSL_CTX_set_max_proto_version(old->get(), TLS1_2_VERSION);
@@ -119,44 +136,21 @@ TEST_CASE("renegotiation is refused, and the connection goes on") {
   const auto fds = socket_pair();
   Stream server(server_context(), fds[0], "");
   const SslPtr client(SSL_new(old->get()));
-  SSL_set_msg_callback(client.get(), nullptr);
-  SSL_set_verify(client.get(), SSL_VERIFY_NONE, nullptr);
-  SSL_set_fd(client.get(), fds[1]);
-  SSL_set_connect_state(client.get());
-  std::array<char, 100> buffer;
-  for (int i = 0; i < 6; ++i) {
-    SSL_do_handshake(client.get());
-    (void)server.receive(buffer);
-  }
-  REQUIRE(server.established());
+  shake(client.get(), fds[1], server);
   REQUIRE(SSL_renegotiate(client.get()) == 1);
-  for (int i = 0; i < 6; ++i) {
-    SSL_do_handshake(client.get());
-    (void)server.receive(buffer);
-  }
+  take_turns(client.get(), server);
   CHECK(SSL_num_renegotiations(client.get()) <= 1);
   CHECK(SSL_is_init_finished(client.get()) == 0);  // nobody answered
   close(fds[1]);
 }
 
 TEST_CASE("who updates keys again and again is sent away") {
-  Pair pair(server_context(), client_context());
-  pair.shake();
-  REQUIRE(pair.up());
   const auto fds = socket_pair();
   Stream server(server_context(), fds[0], "");
   const ContextPtr context = client_context();
   const SslPtr client(SSL_new(context->get()));
-  SSL_set_msg_callback(client.get(), nullptr);
-  SSL_set_verify(client.get(), SSL_VERIFY_NONE, nullptr);
-  SSL_set_fd(client.get(), fds[1]);
-  SSL_set_connect_state(client.get());
   std::array<char, 100> buffer;
-  for (int i = 0; i < 6; ++i) {
-    SSL_do_handshake(client.get());
-    (void)server.receive(buffer);
-  }
-  REQUIRE(server.established());
+  shake(client.get(), fds[1], server);
   Stream::Kind kind = Stream::Kind::would_block;
   int updates = 0;
   for (; updates < 1000 && kind != Stream::Kind::failed; ++updates) {

@@ -70,21 +70,29 @@ func (r *Run) backendOf(n *cluster.Node, purpose string) int {
 	return pid
 }
 
+// pausingBackend keeps the leader's backend of that purpose stopped while during runs.
+// Without one nothing happens.
+func (r *Run) pausingBackend(purpose string, during func(n *cluster.Node)) {
+	n := r.cluster.Nodes[r.whoLeads()]
+	pid := r.backendOf(n, purpose)
+	if pid == 0 {
+		return
+	}
+	syscall.Kill(pid, syscall.SIGSTOP)
+	during(n)
+	syscall.Kill(pid, syscall.SIGCONT)
+	r.counts.Add(report.Pauses, 1)
+}
+
 // zombie stops the backend that appends for the leader, lets the leader lose its connections, and has the backend carry
 // out what it was sent about when the leader looks for it on a new one.
 func (p *Plan) zombie(at, late time.Duration) {
 	p.add(at, func(r *Run) {
-		n := r.cluster.Nodes[r.whoLeads()]
-		pid := r.backendOf(n, "append")
-		if pid == 0 {
-			return
-		}
-		syscall.Kill(pid, syscall.SIGSTOP)
-		time.Sleep(25 * time.Millisecond)
-		n.Store.Cut()
-		time.Sleep(late)
-		syscall.Kill(pid, syscall.SIGCONT)
-		r.counts.Add(report.Pauses, 1)
+		r.pausingBackend("append", func(n *cluster.Node) {
+			time.Sleep(25 * time.Millisecond)
+			n.Store.Cut()
+			time.Sleep(late)
+		})
 	}, "SIGSTOP of the leader's appending backend, cut between the leader and PostgreSQL, SIGCONT %v later", late)
 }
 
@@ -92,17 +100,11 @@ func (p *Plan) zombie(at, late time.Duration) {
 // over, while everything else of the old leader works.
 func (p *Plan) pauseSession(at, long time.Duration) {
 	p.add(at, func(r *Run) {
-		n := r.cluster.Nodes[r.whoLeads()]
-		pid := r.backendOf(n, "session")
-		if pid == 0 {
-			return
-		}
-		n.Store.Refuse(true)
-		defer n.Store.Refuse(false)
-		syscall.Kill(pid, syscall.SIGSTOP)
-		time.Sleep(long)
-		syscall.Kill(pid, syscall.SIGCONT)
-		r.counts.Add(report.Pauses, 1)
+		r.pausingBackend("session", func(n *cluster.Node) {
+			n.Store.Refuse(true)
+			defer n.Store.Refuse(false)
+			time.Sleep(long)
+		})
 	}, "SIGSTOP of the PostgreSQL backend of the leader's session, and no new ones for it, for %v", long)
 }
 
