@@ -66,6 +66,23 @@ enum class Error : uint8_t {
   backend_foreign_data,
   backend_corrupt,
   io,
+  // etcd's Auth service and whom it refuses; each with a fixed text.
+  root_user_not_exist,
+  root_role_not_exist,
+  user_already_exist,
+  user_empty,
+  user_not_found,
+  role_already_exist,
+  role_not_found,
+  role_empty,
+  auth_failed,
+  permission_not_given,
+  permission_denied,
+  role_not_granted,
+  permission_not_granted,
+  invalid_auth_token,
+  invalid_auth_mgmt,
+  auth_old_revision,
 };
 
 class [[nodiscard]] Status {

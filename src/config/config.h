@@ -97,6 +97,13 @@ struct Fanout {
   std::string url;  // empty: none. A secret: it may hold a password
 };
 
+// [auth]: as etcd's --auth-token, --auth-token-ttl and --bcrypt-cost.
+struct Auth {
+  std::string token;
+  int64_t token_ttl_seconds = 0;
+  int bcrypt_cost = 0;
+};
+
 struct Config {
   Environment environment = Environment::development;
   GrpcListener grpc;
@@ -109,6 +116,7 @@ struct Config {
   Server server;
   Cluster cluster;
   Fanout fanout;
+  Auth auth;
 };
 
 }  // namespace lattice::config

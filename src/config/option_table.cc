@@ -1,3 +1,4 @@
+#include "config/auth_options.h"
 #include "config/option.h"
 
 namespace lattice::config {
@@ -381,12 +382,14 @@ constexpr Option table[] = {
      .lacking = "the audit log"},
 };
 
+constexpr auto all_options = with_auth_options(table);
+
 }  // namespace
 
-std::span<const Option> options() { return table; }
+std::span<const Option> options() { return all_options; }
 
 const Option* find_option(std::string_view key) {
-  for (const Option& option : table) {
+  for (const Option& option : all_options) {
     if (option.key == key) return &option;
   }
   return nullptr;

@@ -19,10 +19,14 @@ class StatusCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::StatusRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.status(answer<StatusCall, replica::StatusResult>(
+    require<StatusCall>(auth::Query::Kind::caller, [](StatusCall& call) { call.ask(); });
+  }
+
+  void ask() {
+    tenant().api.status(answer<StatusCall, replica::StatusResult>(
         [](auto& call, auto& result) { call.respond(result); }));
   }
 
@@ -55,7 +59,7 @@ class AlarmCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::AlarmRequest request;
     if (!decode_into(message, &request)) return;
     if (request.action() != etcdserverpb::AlarmRequest::GET) {
@@ -63,7 +67,11 @@ class AlarmCall final : public UnaryCall {
                      "setting and clearing alarms is not offered by this version of Lattice"});
     }
     wanted_ = request.alarm();
-    tenant.api.status(answer<AlarmCall, replica::StatusResult>(
+    require<AlarmCall>(auth::Query::Kind::caller, [](AlarmCall& call) { call.ask(); });
+  }
+
+  void ask() {
+    tenant().api.status(answer<AlarmCall, replica::StatusResult>(
         [](auto& call, auto& result) { call.respond(result); }));
   }
 
@@ -87,12 +95,16 @@ class DefragmentCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::DefragmentRequest request;
     if (!decode_into(message, &request)) return;
+    require<DefragmentCall>(auth::Query::Kind::root, [](DefragmentCall& call) { call.run(); });
+  }
+
+  void run() {
     // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
     auto done = answer<DefragmentCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
-    tenant.api.defragment([done = std::move(done)](Status status) mutable {
+    tenant().api.defragment([done = std::move(done)](Status status) mutable {
       status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
     });
   }
@@ -103,11 +115,15 @@ class MoveLeaderCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::MoveLeaderRequest request;
     if (!decode_into(message, &request)) return;
     target_ = request.targetid();
-    tenant.api.members(answer<MoveLeaderCall, std::vector<replica::Member>>(
+    require<MoveLeaderCall>(auth::Query::Kind::root, [](MoveLeaderCall& call) { call.ask(); });
+  }
+
+  void ask() {
+    tenant().api.members(answer<MoveLeaderCall, std::vector<replica::Member>>(
         [](auto& call, auto& members) { call.move(members); }));
   }
 

@@ -1,5 +1,6 @@
 #include "etcd/service_call.h"
 
+#include "etcd/caller.h"
 #include "etcd/utf8.h"
 
 namespace lattice::etcd {
@@ -20,7 +21,14 @@ Status ServiceCall::admit(Kind kind) {
   if (!tenant.ok()) return tenant.status();
   if (has_leader_wanted && !(*tenant)->api.has_leader()) return Error::no_leader;
   tenant_ = *tenant;
+  identify();
   return {};
+}
+
+void ServiceCall::identify() {
+  const Result<Tenant*> by_default = services_.tenants.find_default();
+  const bool is_default = by_default.ok() && *by_default == tenant_;
+  caller_ = caller_of(stream_, services_.authority, is_default);
 }
 
 }  // namespace lattice::etcd

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "credentials/authority.h"
 #include "etcd/client_requests.h"
 #include "etcd/encode.h"
 #include "etcd/identity.h"
@@ -65,6 +66,8 @@ struct Services {
   ServiceLimits limits;
   // Null: nobody counts.
   ClientRequests* client_requests = nullptr;
+  // Null: no token is valid, and nobody can log in.
+  credentials::Authority* authority = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
   // Calls that do not end by themselves; a shutdown ends them.

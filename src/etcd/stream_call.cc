@@ -8,6 +8,8 @@ void StreamCall::on_message(Bytes message) {
   if (ended()) return;
   if (!admitted()) {
     if (Status status = admit(Kind::stream); !status.ok()) return finish(status);
+  } else {
+    identify();
   }
   on_request(message.view());
 }

@@ -14,7 +14,7 @@ constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Duration step_interval = std::chrono::milliseconds(1);
 }  // namespace
 
-void Compactor::compact(Revision revision, bool physical, Origin origin, Callback<Revision> done) {
+void Compactor::compact(Revision revision, bool physical, Sender sender, Callback<Revision> done) {
   auto committed = [this, revision, physical,
                     done = std::move(done)](Result<Revision> result) mutable {
     if (result.ok() && physical && leading_) {
@@ -23,7 +23,7 @@ void Compactor::compact(Revision revision, bool physical, Origin origin, Callbac
     }
     done(std::move(result));
   };
-  writes_.add(CompactOperation{{revision}, std::move(committed), {}}, origin);
+  writes_.add(CompactOperation{{revision}, std::move(committed), {}}, std::move(sender));
 }
 
 Status Compactor::verify_loaded() {

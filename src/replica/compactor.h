@@ -24,7 +24,7 @@ class Compactor {
   Compactor(State& state, WriteQueue& writes, StatusCallback on_failed)
       : state_(state), writes_(writes), on_failed_(std::move(on_failed)) {}
 
-  void compact(Revision revision, bool physical, Origin origin, Callback<Revision> done);
+  void compact(Revision revision, bool physical, Sender sender, Callback<Revision> done);
 
   // The log was read: sweeps what is still superseded and checks the hash of a finished compaction.
   // Errors: backend_corrupt.

@@ -27,6 +27,7 @@ struct ForwardedCall {
   Instant since;
   PeerCall call;
   absl::AnyInvocable<void(Result<PeerAnswer>)> done;
+  auth::CallerRef caller = {};
 };
 
 class Forwarder {
@@ -43,13 +44,14 @@ class Forwarder {
   Forwarder(State& state, Peers& peers, Host& host) : state_(state), peers_(peers), host_(host) {}
 
   template <class Answer>
-  void add(PeerCall call, Callback<Answer> done) {
+  void add(PeerCall call, Callback<Answer> done, auth::CallerRef caller) {
     add({state_.environment.now(), std::move(call),
          [done = std::move(done)](Result<PeerAnswer> answer) mutable {
            if (!answer.ok()) return done(answer.status());
            Answer* mine = std::get_if<Answer>(&*answer);
            mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
-         }});
+         },
+         std::move(caller)});
   }
   void add(ForwardedCall call);
   // Another leader, or an address for it.

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "auth/types.h"
 #include "base/callback.h"
 #include "keyspace/requests.h"
 #include "replica/api.h"
@@ -51,6 +52,7 @@ using GrantOperation = Operation<GrantRequest, LeaseGrantResult>;
 using RevokeOperation = Operation<RevokeRequest, Revision>;
 using CheckpointOperation = Operation<CheckpointRequest, Revision>;
 using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
+using AuthOperation = Operation<auth::Change, Revision>;
 
 // Who proposed it, which decides where it goes when this replica leads no longer.
 enum class Origin : uint8_t {
@@ -59,11 +61,20 @@ enum class Origin : uint8_t {
   internal,  // the leader's own upkeep: its successor has its own
 };
 
+// Whom a proposal comes from: `caller` is judged when it is evaluated, unless it is internal.
+struct Sender {
+  Sender(Origin from, auth::CallerRef named = {})  // NOLINT: an Origin is an anonymous Sender
+      : origin(from), caller(std::move(named)) {}
+  Origin origin;
+  auth::CallerRef caller;
+};
+
 struct Proposal {
   Instant since;
   Origin origin = Origin::client;
+  auth::CallerRef caller;
   std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
-               RevokeOperation, CheckpointOperation, CompactDoneOperation>
+               RevokeOperation, CheckpointOperation, CompactDoneOperation, AuthOperation>
       operation;
 
   // Tells the caller what evaluation answered. At most one of answer() and refuse() has an effect.

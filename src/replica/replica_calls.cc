@@ -34,13 +34,14 @@ PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
 PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
+PeerCall to_call(AuthOperation& op) { return std::move(op.request); }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Origin origin, Answered done) {
+void Replica::run_here(PeerCall call, Sender sender, Answered done) {
   struct Run {
     Replica& replica;
-    Origin origin;
+    Sender sender;
     Answered done;
 
     void operator()(const PositionCall&) {
@@ -53,42 +54,50 @@ void Replica::run_here(PeerCall call, Origin origin, Answered done) {
     void operator()(keyspace::PutRequest& request) {
       if (Status status = validate(request); !status.ok()) return done(status);
       replica.writes_.add(
-          PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}}, origin);
+          PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}},
+          std::move(sender));
     }
     void operator()(keyspace::DeleteRangeRequest& request) {
       if (Status status = validate(request); !status.ok()) return done(status);
       replica.writes_.add(
           DeleteOperation{
               std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
-          origin);
+          std::move(sender));
     }
     void operator()(keyspace::TxnRequest& request) {
       if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
         return done(status);
       }
       replica.writes_.add(
-          TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}}, origin);
+          TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}},
+          std::move(sender));
     }
     void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, asked.physical, origin,
+      replica.compactor_.compact(asked.revision, asked.physical, std::move(sender),
                                  into<Revision>(std::move(done)));
     }
     void operator()(const LeaseGrantCall& asked) {
-      replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, origin,
+      replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, std::move(sender),
                                   into<LeaseGrantResult>(std::move(done)));
     }
     void operator()(const LeaseRevokeCall& asked) {
-      replica.lease_keeper_.revoke(asked.id, origin, into<Revision>(std::move(done)));
+      replica.lease_keeper_.revoke(asked.id, std::move(sender), into<Revision>(std::move(done)));
     }
     void operator()(const LeaseKeepAliveCall& asked) {
-      replica.lease_keeper_.keep_alive(asked.id, into<LeaseKeepAliveResult>(std::move(done)));
+      replica.lease_keeper_.keep_alive(asked.id, std::move(sender.caller),
+                                       into<LeaseKeepAliveResult>(std::move(done)));
     }
     void operator()(const LeaseTimeToLiveCall& asked) {
-      replica.lease_keeper_.time_to_live(asked.id, asked.keys,
+      replica.lease_keeper_.time_to_live(asked.id, asked.keys, std::move(sender.caller),
                                          into<LeaseTimeToLiveResult>(std::move(done)));
     }
     void operator()(const LeaseLeasesCall&) {
-      replica.lease_keeper_.leases(into<LeaseLeasesResult>(std::move(done)));
+      replica.lease_keeper_.leases(std::move(sender.caller),
+                                   into<LeaseLeasesResult>(std::move(done)));
+    }
+    void operator()(auth::Change& change) {
+      replica.writes_.add(AuthOperation{std::move(change), into<Revision>(std::move(done)), {}},
+                          std::move(sender));
     }
     void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
     void operator()(const WitnessCall& witness) {
@@ -96,7 +105,7 @@ void Replica::run_here(PeerCall call, Origin origin, Answered done) {
       done(PeerAnswer());
     }
   };
-  std::visit(Run{*this, origin, std::move(done)}, call);
+  std::visit(Run{*this, std::move(sender), std::move(done)}, call);
 }
 
 void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) {
@@ -109,7 +118,7 @@ void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> don
     return reply(PeerAnswer());
   }
   if (!leads()) return reply(Error::not_leader);
-  run_here(std::move(request.call), Origin::peer, std::move(reply));
+  run_here(std::move(request.call), {Origin::peer, std::move(request.caller)}, std::move(reply));
 }
 
 void Replica::tell_leader(const WitnessCall& witness) {
@@ -141,7 +150,8 @@ void Replica::forward(Proposal proposal) {
         if constexpr (requires { to_call(op); }) {
           if (!op.done) return;
           forwarder_->add(ForwardedCall{proposal.since, to_call(op),
-                                        out_of<typename Op::Answer>(std::move(op.done))});
+                                        out_of<typename Op::Answer>(std::move(op.done)),
+                                        std::move(proposal.caller)});
         } else {
           op.done(Status(Error::leader_changed));
         }

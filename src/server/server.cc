@@ -3,10 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <thread>
 #include <vector>
 
+#include "credentials/simple_tokens.h"
+#include "credentials/token_options.h"
 #include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
@@ -50,6 +53,8 @@ class Server {
  private:
   // ---- Start ----
   Status make_workers();
+  Status make_tokens();
+  void publish_tokens(const std::string& cluster_secret);
   Status open_store();
   void open_tenant();
   void wait_for_database();
@@ -79,6 +84,7 @@ class Server {
   std::unique_ptr<Store> store_;
   ReplicaObserver observer_;
   std::unique_ptr<NodeLinks> links_;
+  std::shared_ptr<const credentials::Tokens> tokens_;
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
   std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
@@ -96,6 +102,10 @@ int Server::run() {
   log_.info("starting", {{"version", telemetry::lattice_version()},
                          {"threads", config_.server.threads},
                          {"pid", getpid()}});
+  if (Status status = make_tokens(); !status.ok()) {
+    log_.error("cannot use [auth] token", {{"cause", status}});
+    return exit_configuration;
+  }
   if (Status status = make_workers(); !status.ok()) {
     log_.error("cannot listen", {{"cause", status}});
     return exit_os;
@@ -142,6 +152,33 @@ Status Server::make_workers() {
   });
   if (!config_.telemetry.enabled) return {};
   return owner().listen_metrics(config_.telemetry.metrics_bind);
+}
+
+Status Server::make_tokens() {
+  auto jwt = credentials::make_jwt(config_.auth.token);
+  if (!jwt.ok()) return jwt.status();
+  tokens_ = std::move(*jwt);
+  return {};
+}
+
+// Simple tokens are under the secret that nodes share. Where there are no others, one for as long
+// as this process lives: etcd's members forget theirs, too.
+void Server::publish_tokens(const std::string& cluster_secret) {
+  if (tokens_ == nullptr) {
+    std::vector<std::string> secrets = config_.cluster.secrets;
+    if (secrets.empty() && !cluster_secret.empty()) secrets = {cluster_secret};
+    if (secrets.empty()) {
+      std::array<uint8_t, 32> random{};
+      owner().environment().random_bytes(random);
+      secrets = {std::string(random.begin(), random.end())};
+    }
+    tokens_ = std::make_shared<credentials::SimpleTokens>(Keyring(secrets),
+                                                          config_.auth.token_ttl_seconds);
+  }
+  for (auto& worker : workers_) {
+    worker->loop().post(
+        [&authority = worker->authority(), tokens = tokens_] { authority.use(tokens); });
+  }
 }
 
 Status Server::open_store() {
@@ -213,6 +250,7 @@ void Server::start_replica(OpenedLog opened) {
                 links.status(), address ? exit_os : exit_configuration);
   }
   links_ = std::move(*links);
+  publish_tokens(opened.cluster_secret);
   const replica::NodeInfo node = links_->info(owner().address());
   etcd::Identity identity(
       {.cluster_id = opened.cluster_id, .name = node.name, .client_urls = node.client_urls});

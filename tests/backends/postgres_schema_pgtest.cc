@@ -95,7 +95,7 @@ TEST_CASE("postgres schema: version 1 is brought up to date") {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
   CHECK(shared_server().sql(
-            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "3\n");
+            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "4\n");
   CHECK(world.store().cluster_secret().size() == 32);
   CHECK(shared_server().sql(database,
                             "SELECT address, name, client_urls, announced_seq, announced_digest "

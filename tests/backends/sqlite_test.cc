@@ -253,7 +253,7 @@ TEST_CASE("sqlite: version 1 of the schema is brought up to date") {
   for (const auto& batch : loaded) {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
-  CHECK(run_sql(world.file(), "SELECT value FROM meta WHERE key = 'schema_version'") == "3\n");
+  CHECK(run_sql(world.file(), "SELECT value FROM meta WHERE key = 'schema_version'") == "4\n");
   CHECK(run_sql(world.file(), "SELECT key, value FROM keys") == "k|v\n");
 }
 
