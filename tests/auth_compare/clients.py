@@ -19,7 +19,7 @@ import grpc
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, protos, servers, tools  # noqa: E402
+from harness import client, processes, protos, servers, tools  # noqa: E402
 
 rpc = protos.rpc
 _TTL_S = 2
@@ -154,9 +154,11 @@ class Auth(unittest.TestCase):
         self.assertEqual(ctl("role", "list", user="root:rootpw"), before)
         self.refused("user name is empty", "get", "/app/1")
         self.assertIn("4", ctl("get", "/app/1", user="alice:alicepw"))
-        log = "".join(open(server.log_path, encoding="utf-8").read() for server in self.world.servers)
-        self.assertNotIn("rootpw", log)
-        self.assertNotIn("$2a$", log)
+        for server in self.world.servers:
+            with open(server.log_path, encoding="utf-8") as file:
+                log = file.read()
+            self.assertNotIn("rootpw", log)
+            self.assertNotIn("$2a$", log)
 
     def test_5_guessing_is_slowed_down(self):
         one = client.Client(self.world.servers[0].target)
@@ -172,6 +174,55 @@ class Auth(unittest.TestCase):
     def test_6_off_again(self):
         self.world.etcdctl("auth", "disable", user="root:rootpw")
         self.assertIn("4", self.world.etcdctl("get", "/app/1"))
+
+
+class Jwt(unittest.TestCase):
+    """Tokens of a real etcd with the same keys are good here, and ours there."""
+
+    def setUp(self):
+        if _arguments.server != "sqlite":
+            self.skipTest("the store makes no difference to JWTs: tested on SQLite")
+        self.folder = processes.scratch_folder("jwt")
+        self.addCleanup(processes.remove_folder, self.folder)
+
+    def make_keys(self, *algorithm):
+        paths = [os.path.join(self.folder, name) for name in ("key.pem", "pub.pem")]
+        subprocess.run(["openssl", "genpkey", "-out", paths[0], "-algorithm", *algorithm], check=True, capture_output=True)
+        subprocess.run(["openssl", "pkey", "-in", paths[0], "-pubout", "-out", paths[1]], check=True)
+        return f"pub-key={paths[1]},priv-key={paths[0]}"
+
+    def start(self, kind, option):
+        server = servers.make(kind, _arguments.lattice, durable=False,
+                              extra=["--auth-token", option, "--bcrypt-cost", "4"] if kind == "etcd" else (),
+                              env={"LATTICE_AUTH_TOKEN": option, "LATTICE_AUTH_BCRYPT_COST": "4"}).start()
+        self.addCleanup(server.remove)
+        one = client.Client(server.target)
+        self.addCleanup(one.close)
+        one.call("Auth.UserAdd", rpc.AuthUserAddRequest(name="root", password="pw"))
+        one.call("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="root", role="root"))
+        one.call("Auth.AuthEnable", rpc.AuthEnableRequest())
+        return one
+
+    def code(self, one, token):
+        try:
+            one.call("KV.Range", rpc.RangeRequest(key=b"a"), metadata=[("token", token)])
+            return "OK"
+        except grpc.RpcError as error:
+            return error.details()
+
+    def test_tokens_are_etcds(self):
+        for method, algorithm in (("PS256", ("RSA",)), ("ES384", ("EC", "-pkeyopt", "ec_paramgen_curve:P-384")),
+                                  ("EdDSA", ("ED25519",))):
+            option = f"jwt,{self.make_keys(*algorithm)},sign-method={method},ttl=1m"
+            etcd, mine = self.start("etcd", option), self.start(_arguments.server, option)
+            for maker in (etcd, mine):
+                token = maker.call("Auth.Authenticate", rpc.AuthenticateRequest(name="root", password="pw")).token
+                self.assertEqual([self.code(etcd, token), self.code(mine, token)], ["OK", "OK"], method)
+                bad = token[:-8] + ("A" if token[-8] != "A" else "B") + token[-7:]
+                self.assertEqual([self.code(etcd, bad), self.code(mine, bad)], ["etcdserver: invalid auth token"] * 2)
+            for one in (etcd, mine):
+                one.call("Auth.RoleAdd", rpc.AuthRoleAddRequest(name="r"), metadata=[("token", token)])
+                self.assertEqual(self.code(one, token), "etcdserver: revision of auth store is old")
 
 
 if __name__ == "__main__":
