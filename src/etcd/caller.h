@@ -1,15 +1,14 @@
-// Whom a call's credentials name: a token in its metadata, else the certificate of its connection.
+// Whom a call's credentials name: a token in its metadata, and without one nobody.
 // Thread: the connection's loop.
 #pragma once
 
 #include "auth/types.h"
-#include "credentials/authority.h"
-#include "proxy/call.h"
+#include "etcd/services.h"
 
 namespace lattice::etcd {
 
-// Null: the call has no credentials. `any_realm`: see Authority::identify().
-auth::CallerRef caller_of(const proxy::ServerStream& stream, credentials::Authority* authority,
-                          bool any_realm);
+// Null: the call has no credentials.
+auth::CallerRef caller_of(const proxy::ServerStream& stream, const Tenant& tenant,
+                          Services& services);
 
 }  // namespace lattice::etcd

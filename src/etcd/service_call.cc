@@ -25,10 +25,6 @@ Status ServiceCall::admit(Kind kind) {
   return {};
 }
 
-void ServiceCall::identify() {
-  const Result<Tenant*> by_default = services_.tenants.find_default();
-  const bool is_default = by_default.ok() && *by_default == tenant_;
-  caller_ = caller_of(stream_, services_.authority, is_default);
-}
+void ServiceCall::identify() { caller_ = caller_of(stream_, *tenant_, services_); }
 
 }  // namespace lattice::etcd

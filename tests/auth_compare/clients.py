@@ -154,6 +154,7 @@ class Auth(unittest.TestCase):
         self.assertEqual(ctl("role", "list", user="root:rootpw"), before)
         self.refused("user name is empty", "get", "/app/1")
         self.assertIn("4", ctl("get", "/app/1", user="alice:alicepw"))
+        # No password in a log (CVE-2021-28235).
         for server in self.world.servers:
             with open(server.log_path, encoding="utf-8") as file:
                 log = file.read()

@@ -183,7 +183,7 @@ def key_calls():
 
 
 def transactions():
-    """Every place in a transaction where a key can stand."""
+    """Every place in a transaction where a key can stand; nested ones were not looked at once (CVE-2026-33343)."""
     yield txn()
     yield txn([(b"/r/1", b"")], [op_put(b"/r/1")], [op_range(b"/r/1")])
     yield txn([(b"z", b"")], [op_put(b"/r/1")])
@@ -206,7 +206,7 @@ def transactions():
 
 
 def harmless_calls():
-    """The other methods, in forms that leave no trace when they are allowed."""
+    """The other methods, in forms that leave no trace when they are allowed. Several had no check once (CVE-2026-33413)."""
     yield "KV.Compact", rpc.CompactionRequest(revision=1 << 40)
     yield "Lease.LeaseGrant", rpc.LeaseGrantRequest(ID=_LEASE, TTL=100)
     yield "Lease.LeaseGrant", rpc.LeaseGrantRequest(ID=1, TTL=1 << 40)
@@ -246,6 +246,7 @@ def harmless_calls():
 
 
 def streams():
+    """Watches with an open end were once taken for those of one key (CVE-2026-73499, GHSA-xg4h-6gfc-h4m8)."""
     for key, end in ((b"a", b""), (b"a", b"c"), (b"a", b"d"), (b"/r/", b"/r0"), (b"/r/", _ALL), (b"s", _ALL),
                      (b"r", _ALL), (b"", b""), (b"", _ALL), (b"b", b"a")):
         yield "Watch.Watch", watch(key, end)
@@ -255,7 +256,7 @@ def streams():
 
 
 def leases(play, who):
-    """With a lease whose keys not everybody may read or write."""
+    """With a lease whose keys not everybody may read (CVE-2023-32082) or write."""
     play("Lease.LeaseTimeToLive", rpc.LeaseTimeToLiveRequest(ID=_LEASE, keys=False), who)
     play("Lease.LeaseTimeToLive", rpc.LeaseTimeToLiveRequest(ID=_LEASE, keys=True), who)
     if who != "root":

@@ -16,7 +16,7 @@ ARROWS = {
     "proxy": ["base", "loop"],
     "peer": ["base", "keyspace", "auth", "lease", "replica", "loop", "proxy", "proto"],
     "telemetry": ["base"],
-    "credentials": ["base", "auth", "loop"],
+    "credentials": ["base", "auth"],
     "etcd": ["base", "keyspace", "auth", "lease", "replica", "credentials", "proto", "telemetry", "proxy"],
     "config": ["base"],
     "server": ["base", "keyspace", "auth", "lease", "replica", "credentials", "backends/common", "backends/memory", "backends/sqlite",
