@@ -15,8 +15,7 @@ inline constexpr Option auth_options[] = {
      .kind = Kind::text,
      .fallback = "simple",
      .help = "Tokens that Authenticate gives out, as etcd's --auth-token: simple, or "
-             "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m.",
-     .example = "jwt,sign-method=RS256,pub-key=/etc/lattice/jwt.pub,priv-key=/etc/lattice/jwt.key"},
+             "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m."},
     {.key = "auth.token_ttl_seconds",
      .kind = Kind::integer,
      .fallback = "300",
