@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
 full=OFF
-fuzz_seconds=10
+fuzz_seconds=5
 if [ "${1:-}" = --full ]; then
   full=ON
   fuzz_seconds=60

@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 
+#include "cli/certs.h"
 #include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "config/print.h"
@@ -26,6 +27,10 @@ constexpr StartFlag start_flags[] = {
     {"--data-dir", "paths.data_dir", "FOLDER", "Folder of everything kept on disk"},
     {"--db-connection", "backend.url", "URI",
      "postgresql://..., sqlite:///absolute/file or memory://"},
+    {"--tls-chain", "listeners.grpc.tls_chain_path", "FILE", "Certificate chain: serve TLS"},
+    {"--tls-key", "listeners.grpc.tls_key_path", "FILE", "Its private key"},
+    {"--client-ca", "listeners.grpc.client_ca_path", "FILE",
+     "Authorities of the clients' certificates, which become necessary"},
     {"--log-level", "telemetry.log_level", "LEVEL", "error, warn, info, debug or trace"},
 };
 
@@ -36,6 +41,7 @@ class CommandLine {
     app_.set_version_flag("--version", version_line());
     add_start();
     add_config();
+    add_certs();
     add_version();
   }
 
@@ -83,6 +89,28 @@ class CommandLine {
     reference->callback([this] {
       around_.out << (format_ == "toml" ? config::reference_toml() : config::reference_markdown());
     });
+  }
+
+  void add_certs() {
+    CLI::App* certs = app_.add_subcommand("certs", "Make certificates");
+    certs->require_subcommand(1);
+    CLI::App* init = certs->add_subcommand(
+        "init", "Make an authority and certificates of server, node and client that it signs");
+    init->add_option("--dir", certs_.folder, "Folder to write to; existing files are kept")
+        ->type_name("FOLDER")
+        ->capture_default_str();
+    init->add_option("--host", certs_.hosts,
+                     "Names and addresses at which clients and nodes reach the server")
+        ->delimiter(',')
+        ->type_name("HOST,...")
+        ->capture_default_str();
+    init->add_option("--client", certs_.client_name, "The client's name (CN)")
+        ->type_name("NAME")
+        ->capture_default_str();
+    init->add_option("--days", certs_.days, "How long they are good; the authority ten times that")
+        ->check(CLI::Range(1, 3650))
+        ->capture_default_str();
+    init->callback([this] { status_ = init_certificates(certs_, around_.out, around_.err); });
   }
 
   void add_version() {
@@ -153,6 +181,7 @@ class CommandLine {
   CLI::App app_{"An etcd v3 server that keeps its data in PostgreSQL or SQLite", "lattice"};
   std::string file_;
   std::optional<std::string> values_[std::size(start_flags)];
+  CertsRequest certs_;
   std::string format_ = "toml";
   std::string output_ = "text";
   bool print_ = false;

@@ -1,5 +1,5 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
-// `lattice version`, each with --help.
+// `lattice certs init`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once

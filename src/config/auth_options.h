@@ -2,10 +2,6 @@
 // Thread: constants.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <iterator>
-
 #include "config/option.h"
 
 namespace lattice::config {
@@ -30,14 +26,5 @@ inline constexpr Option auth_options[] = {
      .min = 4,
      .max = 31},
 };
-
-// The other sections and this one.
-template <size_t N>
-constexpr auto with_auth_options(const Option (&others)[N]) {
-  std::array<Option, N + std::size(auth_options)> all{};
-  auto* end = std::copy(std::begin(others), std::end(others), all.begin());
-  std::copy(std::begin(auth_options), std::end(auth_options), end);
-  return all;
-}
 
 }  // namespace lattice::config

@@ -73,6 +73,15 @@ class Builder {
     return loaded_.settings.find(key)->second.origin == "default";
   }
 
+  TlsFiles tls_files(std::string_view chain, std::string_view key, std::string_view ca) {
+    TlsFiles files{settings_.text(chain), settings_.text(key), settings_.text(ca)};
+    if (files.chain.empty() != files.key.empty()) {
+      const std::string_view given = files.chain.empty() ? key : chain;
+      problem(given, "needs " + std::string(files.chain.empty() ? chain : key));
+    }
+    return files;
+  }
+
   void build_listener() {
     GrpcListener& grpc = config_.grpc;
     grpc.bind = settings_.text("listeners.grpc.bind");
@@ -87,10 +96,22 @@ class Builder {
     grpc.keepalive_timeout = settings_.milliseconds("listeners.grpc.keepalive_timeout_ms");
     grpc.keepalive_permit_without_stream =
         settings_.flag("listeners.grpc.keepalive_permit_without_stream");
+    grpc.tls = tls_files("listeners.grpc.tls_chain_path", "listeners.grpc.tls_key_path",
+                         "listeners.grpc.client_ca_path");
+    grpc.tls_1_3_only = settings_.text("listeners.grpc.min_tls_version") == "1.3";
+    if (!grpc.tls.ca.empty() && !grpc.tls.has_certificate()) {
+      problem("listeners.grpc.client_ca_path", "needs listeners.grpc.tls_chain_path");
+    }
     if (is_loopback(grpc.bind)) return;
-    if (config_.environment == Environment::production) {
+    const bool production = config_.environment == Environment::production;
+    if (grpc.tls.has_certificate()) {
+      if (production && grpc.tls.ca.empty()) {
+        problem("listeners.grpc.client_ca_path", "production refuses clients without certificates");
+      }
+    } else if (production) {
       problem("listeners.grpc.bind",
-              "production refuses plaintext off loopback, and this build has no TLS");
+              "production refuses plaintext off loopback; set listeners.grpc.tls_chain_path, "
+              "tls_key_path and client_ca_path");
     } else if (!settings_.flag("listeners.grpc.allow_plaintext")) {
       problem("listeners.grpc.bind",
               "plaintext off loopback needs listeners.grpc.allow_plaintext = true");
@@ -249,6 +270,7 @@ class Builder {
     config_.fanout.url = settings_.text("fanout.url");
     config_.auth = {settings_.text("auth.token"), settings_.integer("auth.token_ttl_seconds"),
                     static_cast<int>(settings_.integer("auth.bcrypt_cost"))};
+    config_.fanout.tls = tls_files("fanout.cert_path", "fanout.key_path", "fanout.ca_path");
     config_.cluster.advertise_client_urls = settings_.texts("cluster.advertise_client_urls");
     for (const std::string& url : config_.cluster.advertise_client_urls) {
       if (!url.starts_with("http://") && !url.starts_with("https://")) {
@@ -280,9 +302,17 @@ class Builder {
     } else if (cluster.bind.empty()) {
       cluster.bind = config_.grpc.bind.substr(0, config_.grpc.bind.rfind(':')) + ":0";
     }
+    cluster.tls = tls_files("cluster.tls_chain_path", "cluster.tls_key_path", "cluster.ca_path");
+    if (cluster.tls.has_certificate() != !cluster.tls.ca.empty()) {
+      problem("cluster.ca_path",
+              "goes with cluster.tls_chain_path: nodes look at each other's "
+              "certificates");
+    }
     if (!cluster.bind.empty() && config_.environment == Environment::production &&
-        !is_loopback(cluster.bind)) {
-      loaded_.warnings.push_back("calls between nodes (cluster.bind) are not encrypted");
+        !is_loopback(cluster.bind) && !cluster.tls.has_certificate()) {
+      loaded_.warnings.push_back(
+          "calls between nodes (cluster.bind) are not encrypted; set cluster.tls_chain_path, "
+          "tls_key_path and ca_path");
     }
   }
 

@@ -21,6 +21,12 @@ enum class DurabilityMode : uint8_t { sync, quorum, async };
 enum class FsyncPolicy : uint8_t { always, interval, never };
 enum class CompactionMode : uint8_t { off, periodic, revision };
 
+// Names of PEM files; chain and key are both there or both empty.
+struct TlsFiles {
+  std::string chain, key, ca;
+  bool has_certificate() const { return !chain.empty(); }
+};
+
 // [listeners.grpc]: the client port.
 struct GrpcListener {
   std::string bind;  // "host:port", "[v6]:port"; port 0 picks a free one
@@ -32,6 +38,8 @@ struct GrpcListener {
   Duration keepalive_interval{};  // 0: the server does not ping
   Duration keepalive_timeout{};
   bool keepalive_permit_without_stream = false;
+  TlsFiles tls;  // without a chain: plaintext; with a CA clients need certificates
+  bool tls_1_3_only = false;
 };
 
 // [backend]: where the log is.
@@ -91,10 +99,12 @@ struct Cluster {
   std::string bind;       // of the port between nodes; empty: there is none
   std::string advertise;  // "host:port", port 0 for the bound one; empty: the bound address
   std::vector<std::string> secrets;  // the one that signs first; empty: the database keeps one
+  TlsFiles tls;                      // all three, or plaintext
 };
 
 struct Fanout {
   std::string url;  // empty: none. A secret: it may hold a password
+  TlsFiles tls;     // for rediss://; each may be empty
 };
 
 // [auth]: as etcd's --auth-token, --auth-token-ttl and --bcrypt-cost.

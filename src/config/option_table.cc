@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <array>
+
 #include "config/auth_options.h"
+#include "config/link_options.h"
 #include "config/option.h"
 
 namespace lattice::config {
@@ -7,11 +11,10 @@ namespace {
 constexpr int64_t day_ms = 86'400'000;
 constexpr int64_t count_max = 4'294'967'295;
 
-constexpr std::string_view tls = "TLS";
 constexpr std::string_view limits = "per-tenant limits";
 constexpr std::string_view clustor = "the clustor control plane";
 
-constexpr Option table[] = {
+constexpr Option first_options[] = {
     {.key = "env",
      .kind = Kind::choice,
      .fallback = "development",
@@ -31,27 +34,26 @@ constexpr Option table[] = {
     {.key = "listeners.grpc.tls_chain_path",
      .kind = Kind::text,
      .fallback = "",
-     .help = "PEM file with the server's certificate chain.",
-     .lacking = tls,
+     .help =
+         "PEM file with the server's certificate chain: the port speaks TLS. Read again when it "
+         "changes, as are the key and the authorities.",
      .example = "/etc/lattice/tls/server.crt"},
     {.key = "listeners.grpc.tls_key_path",
      .kind = Kind::text,
      .fallback = "",
      .help = "PEM file with the server's private key.",
-     .lacking = tls,
      .example = "/etc/lattice/tls/server.key"},
     {.key = "listeners.grpc.client_ca_path",
      .kind = Kind::text,
      .fallback = "",
-     .help = "PEM file with the authorities whose client certificates are accepted.",
-     .lacking = tls,
+     .help = "PEM file with the authorities whose client certificates are accepted. With it, every "
+             "request but /version and health needs one.",
      .example = "/etc/lattice/tls/ca.crt"},
     {.key = "listeners.grpc.min_tls_version",
      .kind = Kind::choice,
      .fallback = "1.2",
      .help = "Oldest TLS version that is accepted.",
-     .choices = "1.2|1.3",
-     .lacking = tls},
+     .choices = "1.2|1.3"},
     {.key = "listeners.grpc.max_connections",
      .kind = Kind::integer,
      .fallback = "10000",
@@ -286,52 +288,9 @@ constexpr Option table[] = {
      .help = "How long running requests may take to finish after SIGTERM.",
      .min = 0,
      .max = day_ms},
+};
 
-    {.key = "cluster.name",
-     .kind = Kind::text,
-     .fallback = "default",
-     .help = "Name of this member, as etcd's --name."},
-    {.key = "cluster.advertise_client_urls",
-     .kind = Kind::texts,
-     .fallback = "",
-     .help = "URLs that clients are told to use. Empty: the bound address."},
-    {.key = "cluster.node_id",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Name of this node among those that share the database; also its member name there "
-             "unless cluster.name is set. Empty: host name and client port."},
-    {.key = "cluster.bind",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Address of the port between nodes, which share a PostgreSQL database. Port 0 picks a "
-             "free one. Empty: a free port at the host of listeners.grpc.bind. Calls between nodes "
-             "are authenticated, not encrypted. Unused on other backends."},
-    {.key = "cluster.advertise",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Address at which other nodes reach this one; port 0 stands for the bound one. Empty: "
-             "the bound address, with the host name where that is every interface."},
-    {.key = "cluster.secret",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Secret that the nodes prove to each other that they know. Empty: one that the "
-             "database keeps.",
-     .secret = true},
-    {.key = "cluster.previous_secret",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Also accepted, so that the secret can be replaced one node at a time: first every "
-             "node gets both, then the old one is taken away.",
-     .secret = true},
-
-    {.key = "fanout.url",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "redis:// URL that carries watch events between replicas. Empty: the database wakes "
-             "them.",
-     .secret = true,
-     .example = "redis://127.0.0.1:6379"},
-
+constexpr Option last_options[] = {
     {.key = "control_plane.mode",
      .kind = Kind::choice,
      .fallback = "standalone",
@@ -382,14 +341,23 @@ constexpr Option table[] = {
      .lacking = "the audit log"},
 };
 
-constexpr auto all_options = with_auth_options(table);
+constexpr auto table = [] {
+  std::array<Option, std::size(first_options) + std::size(link_options) + std::size(auth_options) +
+                         std::size(last_options)>
+      all{};
+  auto end = std::copy(std::begin(first_options), std::end(first_options), all.begin());
+  end = std::copy(std::begin(link_options), std::end(link_options), end);
+  end = std::copy(std::begin(auth_options), std::end(auth_options), end);
+  std::copy(std::begin(last_options), std::end(last_options), end);
+  return all;
+}();
 
 }  // namespace
 
-std::span<const Option> options() { return all_options; }
+std::span<const Option> options() { return table; }
 
 const Option* find_option(std::string_view key) {
-  for (const Option& option : all_options) {
+  for (const Option& option : table) {
     if (option.key == key) return &option;
   }
   return nullptr;

@@ -15,12 +15,24 @@ std::optional<std::string_view> token_of(const proxy::ServerStream& stream) {
   return token;
 }
 
+// A certificate's common name is a user, as with etcd's --client-cert-auth: never through a
+// gateway, whose own certificate it would be.
+auth::CallerRef named_by_certificate(const proxy::ServerStream& stream) {
+  const proxy::PeerCertificate* certificate = stream.peer_certificate();
+  if (certificate == nullptr || certificate->common_name.empty()) return nullptr;
+  for (const auto& [name, value] : stream.metadata()) {
+    if (name == "grpcgateway-accept") return nullptr;
+  }
+  return std::make_shared<const auth::Caller>(
+      auth::Caller{auth::Caller::Kind::certificate, certificate->common_name, 0, {}});
+}
+
 }  // namespace
 
 auth::CallerRef caller_of(const proxy::ServerStream& stream, const Tenant& tenant,
                           Services& services) {
   const std::optional<std::string_view> token = token_of(stream);
-  if (!token) return nullptr;
+  if (!token) return named_by_certificate(stream);
   if (services.authority == nullptr) return std::make_shared<const auth::Caller>();
   const Result<Tenant*> by_default = services.tenants.find_default();
   return services.authority->identify(*token, by_default.ok() && *by_default == &tenant);

@@ -1,4 +1,4 @@
-// Whom a call's credentials name: a token in its metadata, and without one nobody.
+// Whom a call's credentials name: a token in its metadata, else the certificate of its connection.
 // Thread: the connection's loop.
 #pragma once
 

@@ -6,19 +6,10 @@
 #include <array>
 #include <span>
 
+#include "base/big_endian.h"
 #include "etcd/wire.h"
 
 namespace lattice::etcd {
-namespace {
-
-uint64_t big_endian(std::span<const uint8_t> bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < 8; ++i) value = value << 8 | bytes[i];
-  return value;
-}
-
-}  // namespace
-
 uint64_t derive_member_id(std::vector<std::string> urls, std::string_view token) {
   std::sort(urls.begin(), urls.end());
   std::string text;
@@ -27,7 +18,7 @@ uint64_t derive_member_id(std::vector<std::string> urls, std::string_view token)
   std::array<uint8_t, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
-  return big_endian(digest);
+  return read_big_endian(std::span(digest).first(8));
 }
 
 uint64_t Identity::member_id_of(const std::string& name,

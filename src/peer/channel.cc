@@ -71,6 +71,7 @@ void Channel::connect() {
   options.ping_interval = limits_.ping_interval;
   options.ping_timeout = limits_.ping_timeout;
   options.message_bytes_max = limits_.answer_bytes_max;
+  options.tls = around_.tls;
   queued_bytes_ = 0;
   client_ = std::make_unique<proxy::Http2Client>(
       *context_, address_, options, [this](const Status& status) { on_lost(status.detail()); });

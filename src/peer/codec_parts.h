@@ -11,6 +11,14 @@
 
 namespace lattice::peer {
 
+// A visitor of a variant made of one function for each kind.
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
 v1::Code code_of(Error error);
 Error error_of(int code);
 

@@ -5,26 +5,21 @@
 namespace lattice::peer {
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
+namespace pb = etcdserverpb;
 
-// Compares and operations travel as the numbers that the client sent.
-template <class E>
-E as_enum(int32_t number) {
-  return static_cast<E>(number);
+// Enums travel as the numbers that the client sent, known or not.
+template <class To, class From>
+To as_enum(From from) {
+  return static_cast<To>(static_cast<int32_t>(from));
 }
 
-void write(keyspace::RangeRequest from, v1::Range* to) {
+void write(keyspace::RangeRequest from, pb::RangeRequest* to) {
   to->set_key(std::move(from.range.key));
   to->set_range_end(std::move(from.range.end));
   to->set_limit(from.limit);
   to->set_revision(from.revision.value);
-  to->set_sort_order(static_cast<int32_t>(from.sort_order));
-  to->set_sort_target(static_cast<int32_t>(from.sort_target));
+  to->set_sort_order(as_enum<pb::RangeRequest::SortOrder>(from.sort_order));
+  to->set_sort_target(as_enum<pb::RangeRequest::SortTarget>(from.sort_target));
   to->set_serializable(from.serializable);
   to->set_keys_only(from.keys_only);
   to->set_count_only(from.count_only);
@@ -34,7 +29,7 @@ void write(keyspace::RangeRequest from, v1::Range* to) {
   to->set_max_create_revision(from.max_create_revision.value);
 }
 
-keyspace::RangeRequest read(v1::Range* from) {
+keyspace::RangeRequest read(pb::RangeRequest* from) {
   keyspace::RangeRequest to;
   to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
   to.limit = from->limit();
@@ -51,7 +46,7 @@ keyspace::RangeRequest read(v1::Range* from) {
   return to;
 }
 
-void write(keyspace::PutRequest from, v1::Put* to) {
+void write(keyspace::PutRequest from, pb::PutRequest* to) {
   to->set_key(std::move(from.key));
   to->set_value(std::move(from.value));
   to->set_lease(from.lease.value);
@@ -60,7 +55,7 @@ void write(keyspace::PutRequest from, v1::Put* to) {
   to->set_ignore_lease(from.ignore_lease);
 }
 
-keyspace::PutRequest read(v1::Put* from) {
+keyspace::PutRequest read(pb::PutRequest* from) {
   keyspace::PutRequest to;
   to.key = std::move(*from->mutable_key());
   to.value = std::move(*from->mutable_value());
@@ -71,80 +66,118 @@ keyspace::PutRequest read(v1::Put* from) {
   return to;
 }
 
-void write(keyspace::DeleteRangeRequest from, v1::DeleteRange* to) {
+void write(keyspace::DeleteRangeRequest from, pb::DeleteRangeRequest* to) {
   to->set_key(std::move(from.range.key));
   to->set_range_end(std::move(from.range.end));
   to->set_prev_kv(from.prev_kv);
 }
 
-keyspace::DeleteRangeRequest read(v1::DeleteRange* from) {
+keyspace::DeleteRangeRequest read(pb::DeleteRangeRequest* from) {
   keyspace::DeleteRangeRequest to;
   to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
   to.prev_kv = from->prev_kv();
   return to;
 }
 
-void write(keyspace::Compare from, v1::Compare* to) {
-  to->set_result(static_cast<int32_t>(from.result));
-  to->set_target(static_cast<int32_t>(from.target));
-  to->set_key(std::move(from.range.key));
-  to->set_range_end(std::move(from.range.end));
-  to->set_number(from.number);
-  to->set_value(std::move(from.value));
+// An operand travels in its target's arm, as clients send it; one that is zero or empty means the
+// same as none.
+void write_operand(keyspace::Compare from, pb::Compare* to) {
+  const bool by_value = from.target == keyspace::CompareTarget::value;
+  if (by_value ? from.value.empty() : from.number == 0) return;
+  switch (from.target) {
+    case keyspace::CompareTarget::version:
+      return to->set_version(from.number);
+    case keyspace::CompareTarget::create:
+      return to->set_create_revision(from.number);
+    case keyspace::CompareTarget::mod:
+      return to->set_mod_revision(from.number);
+    case keyspace::CompareTarget::value:
+      return to->set_value(std::move(from.value));
+    case keyspace::CompareTarget::lease:
+      return to->set_lease(from.number);
+  }
 }
 
-keyspace::Compare read(v1::Compare* from) {
+void read_operand(pb::Compare* from, keyspace::Compare* to) {
+  switch (to->target) {
+    case keyspace::CompareTarget::version:
+      to->number = from->version();
+      return;
+    case keyspace::CompareTarget::create:
+      to->number = from->create_revision();
+      return;
+    case keyspace::CompareTarget::mod:
+      to->number = from->mod_revision();
+      return;
+    case keyspace::CompareTarget::value:
+      if (from->has_value()) to->value = std::move(*from->mutable_value());
+      return;
+    case keyspace::CompareTarget::lease:
+      to->number = from->lease();
+      return;
+  }
+}
+
+void write(keyspace::Compare from, pb::Compare* to) {
+  to->set_result(as_enum<pb::Compare::CompareResult>(from.result));
+  to->set_target(as_enum<pb::Compare::CompareTarget>(from.target));
+  to->set_key(std::move(from.range.key));
+  to->set_range_end(std::move(from.range.end));
+  write_operand(std::move(from), to);
+}
+
+keyspace::Compare read(pb::Compare* from) {
   keyspace::Compare to;
   to.result = as_enum<keyspace::CompareResult>(from->result());
   to.target = as_enum<keyspace::CompareTarget>(from->target());
   to.range = {std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
-  to.number = from->number();
-  to.value = std::move(*from->mutable_value());
+  read_operand(from, &to);
   return to;
 }
 
-void write(keyspace::TxnRequest from, v1::Txn* to);
-keyspace::TxnRequest read(v1::Txn* from);
+void write(keyspace::TxnRequest from, pb::TxnRequest* to);
+keyspace::TxnRequest read(pb::TxnRequest* from);
 
-void write(keyspace::RequestOp from, v1::Operation* to) {
+void write(keyspace::RequestOp from, pb::RequestOp* to) {
   std::visit(
-      Overloaded{[](std::monostate) {},
-                 [&](keyspace::RangeRequest& op) { write(std::move(op), to->mutable_range()); },
-                 [&](keyspace::PutRequest& op) { write(std::move(op), to->mutable_put()); },
-                 [&](keyspace::DeleteRangeRequest& op) {
-                   write(std::move(op), to->mutable_delete_range());
-                 },
-                 [&](std::unique_ptr<keyspace::TxnRequest>& op) {
-                   write(std::move(*op), to->mutable_txn());
-                 }},
+      Overloaded{
+          [](std::monostate) {},
+          [&](keyspace::RangeRequest& op) { write(std::move(op), to->mutable_request_range()); },
+          [&](keyspace::PutRequest& op) { write(std::move(op), to->mutable_request_put()); },
+          [&](keyspace::DeleteRangeRequest& op) {
+            write(std::move(op), to->mutable_request_delete_range());
+          },
+          [&](std::unique_ptr<keyspace::TxnRequest>& op) {
+            write(std::move(*op), to->mutable_request_txn());
+          }},
       from);
 }
 
-keyspace::RequestOp read(v1::Operation* from) {
-  switch (from->kind_case()) {
-    case v1::Operation::kRange:
-      return read(from->mutable_range());
-    case v1::Operation::kPut:
-      return read(from->mutable_put());
-    case v1::Operation::kDeleteRange:
-      return read(from->mutable_delete_range());
-    case v1::Operation::kTxn:
-      return std::make_unique<keyspace::TxnRequest>(read(from->mutable_txn()));
-    case v1::Operation::KIND_NOT_SET:
+keyspace::RequestOp read(pb::RequestOp* from) {
+  switch (from->request_case()) {
+    case pb::RequestOp::kRequestRange:
+      return read(from->mutable_request_range());
+    case pb::RequestOp::kRequestPut:
+      return read(from->mutable_request_put());
+    case pb::RequestOp::kRequestDeleteRange:
+      return read(from->mutable_request_delete_range());
+    case pb::RequestOp::kRequestTxn:
+      return std::make_unique<keyspace::TxnRequest>(read(from->mutable_request_txn()));
+    case pb::RequestOp::REQUEST_NOT_SET:
       break;
   }
   return std::monostate();
 }
 
-void write(keyspace::TxnRequest from, v1::Txn* to) {
-  for (auto& compare : from.compares) write(std::move(compare), to->add_compares());
+void write(keyspace::TxnRequest from, pb::TxnRequest* to) {
+  for (auto& compare : from.compares) write(std::move(compare), to->add_compare());
   for (auto& op : from.success) write(std::move(op), to->add_success());
   for (auto& op : from.failure) write(std::move(op), to->add_failure());
 }
 
-keyspace::TxnRequest read(v1::Txn* from) {
+keyspace::TxnRequest read(pb::TxnRequest* from) {
   keyspace::TxnRequest to;
-  for (auto& compare : *from->mutable_compares()) to.compares.push_back(read(&compare));
+  for (auto& compare : *from->mutable_compare()) to.compares.push_back(read(&compare));
   for (auto& op : *from->mutable_success()) to.success.push_back(read(&op));
   for (auto& op : *from->mutable_failure()) to.failure.push_back(read(&op));
   return to;
@@ -208,11 +241,10 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
     case v1::Call::kTxn:
       return PeerCall(read(from->mutable_txn()));
     case v1::Call::kCompact:
-      return PeerCall(
-          replica::CompactCall{Revision(from->compact().revision()), from->compact().physical()});
+      return PeerCall(replica::CompactCall{Revision(from->compact().revision())});
     case v1::Call::kLeaseGrant:
-      return PeerCall(replica::LeaseGrantCall{LeaseId(from->lease_grant().id()),
-                                              from->lease_grant().ttl_seconds()});
+      return PeerCall(
+          replica::LeaseGrantCall{LeaseId(from->lease_grant().id()), from->lease_grant().ttl()});
     case v1::Call::kLeaseRevoke:
       return PeerCall(replica::LeaseRevokeCall{LeaseId(from->lease_revoke().id())});
     case v1::Call::kLeaseKeepAlive:
@@ -258,11 +290,10 @@ void write_request(replica::PeerRequest request, v1::Call* to) {
           [&](keyspace::TxnRequest& call) { write(std::move(call), to->mutable_txn()); },
           [&](replica::CompactCall& call) {
             to->mutable_compact()->set_revision(call.revision.value);
-            to->mutable_compact()->set_physical(call.physical);
           },
           [&](replica::LeaseGrantCall& call) {
             to->mutable_lease_grant()->set_id(call.id.value);
-            to->mutable_lease_grant()->set_ttl_seconds(call.ttl_seconds);
+            to->mutable_lease_grant()->set_ttl(call.ttl_seconds);
           },
           [&](replica::LeaseRevokeCall& call) {
             to->mutable_lease_revoke()->set_id(call.id.value);

@@ -11,13 +11,6 @@ namespace {
 using keyspace::KvRef;
 using replica::PeerAnswer;
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
-
 void write_kv(const KvRef& kv, std::string* to) { to->assign(kv->encoded_view()); }
 
 KvRef read_kv(const std::string& bytes) {

@@ -10,7 +10,7 @@
 namespace lattice::peer {
 namespace {
 
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;
 constexpr int key_ids_max = 16;
 
 void append_number(std::string* to, uint64_t number, size_t bytes) {

@@ -11,6 +11,7 @@
 #include "absl/functional/any_invocable.h"
 #include "base/keyring.h"
 #include "loop/loop.h"
+#include "tls/context.h"
 
 namespace lattice::peer {
 
@@ -48,6 +49,7 @@ struct Surroundings {
   // For the log; at most once a minute for each node.
   absl::AnyInvocable<void(std::string_view node, std::string_view trouble)> on_trouble;
   Limits limits;
+  std::shared_ptr<const tls::Source> tls = nullptr;  // for calls to others; null: plaintext
 };
 
 // Passes trouble on, once a minute for each node.

@@ -52,6 +52,13 @@ struct GrpcStatus {
 // the headers that the transport consumes itself are not among them.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
+// What a client's certificate says of it. The certificate was verified: by an authority that the
+// listener trusts, and it is in force.
+struct PeerCertificate {
+  std::string common_name;                   // the subject's; empty: none
+  std::vector<std::string> dns_names, uris;  // the subject's alternative names
+};
+
 class ServerStream {
  public:
   virtual ~ServerStream() = default;
@@ -62,6 +69,10 @@ class ServerStream {
   virtual std::optional<Instant> deadline() const = 0;
   // "127.0.0.1:54321", for logs.
   virtual std::string_view peer() const = 0;
+  // Null without TLS, and for a client that showed no certificate. Lives as long as the call.
+  virtual const PeerCertificate* peer_certificate() const { return nullptr; }
+  // The host that the client named in its TLS handshake (SNI), in lower case; empty: none.
+  virtual std::string_view server_name() const { return {}; }
 
   // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated).
   // Never blocks; look at pending_bytes() to stay polite.

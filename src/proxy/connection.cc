@@ -11,6 +11,8 @@ namespace lattice::proxy {
 namespace {
 
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// A TLS record with a handshake message.
+constexpr std::string_view tls_client_start = "\x16\x03";
 constexpr int refills_per_turn = 4;
 // After our end the peer may still be sending; closing at once would answer that with a reset,
 // which can overtake and destroy the GOAWAY or the error response.
@@ -45,11 +47,27 @@ void Connection::read() {
   std::string& buffer = context_->receive_buffer;
   do {
     const IoResult result = transport_->receive({buffer.data(), buffer.size()});
-    if (result.kind == IoResult::Kind::would_block) return;
-    if (result.kind != IoResult::Kind::moved) return close();
+    if (result.kind == IoResult::Kind::would_block) {
+      // A handshake, or the answer to a key update, may wait for the socket.
+      const bool lingering = lingering_since_ != Instant::never();
+      if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
+      return;
+    }
+    if (result.kind != IoResult::Kind::moved) return on_end(result.kind);
     if (context_->observer != nullptr) context_->observer->on_bytes(result.bytes, 0);
     deliver({buffer.data(), result.bytes});
   } while (!closed_ && transport_->has_buffered_input());
+}
+
+void Connection::on_end(IoResult::Kind kind) {
+  const std::optional<TransportFailure> failure = transport_->take_failure();
+  if (failure) report(*failure);
+  const bool refused = kind == IoResult::Kind::failed && session_ == nullptr && failure;
+  if (!refused || lingering_since_ != Instant::never()) return close();
+  // What tells the peer why must not be overtaken by a reset.
+  lingering_since_ = context_->loop.now();
+  transport_->end_output();
+  watch_->want(/*read=*/true, /*write=*/false);
 }
 
 void Connection::deliver(std::string_view bytes) {
@@ -64,6 +82,11 @@ void Connection::deliver(std::string_view bytes) {
 
 bool Connection::sniff(std::string_view bytes) {
   first_bytes_.append(bytes);
+  if (first_bytes_.starts_with(tls_client_start) && !transport_->secure()) {
+    report({"tls", "a TLS client at a port that speaks plaintext", {}, {}, {}});
+    close();
+    return false;
+  }
   const size_t compared = std::min(first_bytes_.size(), http2_preface.size());
   const bool may_be_http2 =
       http2_preface.starts_with(std::string_view(first_bytes_).substr(0, compared));
@@ -89,12 +112,20 @@ void Connection::request_flush() {
 }
 
 void Connection::flush() {
-  if (closed_ || session_ == nullptr) return;
+  if (closed_) return;
+  if (session_ == nullptr) return go_on_with_handshake();
   session_->produce(output_);
   if (!write()) return close();
   if (closed_) return;
   if (output_.empty() && session_->finished()) return begin_linger();
   update_watch();
+}
+
+void Connection::go_on_with_handshake() {
+  if (lingering_since_ != Instant::never()) return;
+  const IoResult result = transport_->send({});
+  if (result.kind == IoResult::Kind::failed) return on_end(result.kind);
+  watch_->want(/*read=*/true, transport_->wants_writable(false));
 }
 
 bool Connection::write() {
@@ -120,7 +151,9 @@ bool Connection::write() {
   return true;
 }
 
-void Connection::update_watch() { watch_->want(session_->wants_input(), !output_.empty()); }
+void Connection::update_watch() {
+  watch_->want(session_->wants_input(), transport_->wants_writable(!output_.empty()));
+}
 
 void Connection::begin_linger() {
   if (lingering_since_ != Instant::never()) return;
@@ -146,10 +179,23 @@ void Connection::tick(Instant now) {
       now - stalled_since_ >= context_->limits.write_stall_max)
     return close();
   if (session_ == nullptr) {
-    if (now - accepted_at_ >= context_->limits.preface_timeout) close();
+    if (now - accepted_at_ >= context_->limits.preface_timeout) on_silence();
     return;
   }
   session_->tick(now);
+}
+
+void Connection::on_silence() {
+  if (transport_->handshaking()) {
+    report({"timeout", "the TLS handshake took too long", {}, {}, {}});
+  }
+  close();
+}
+
+void Connection::report(const TransportFailure& failure) {
+  if (context_->observer == nullptr) return;
+  const bool tell = context_->told_failures.take(context_->loop.now());
+  context_->observer->on_transport_failure(peer_, failure, tell);
 }
 
 void Connection::close() {

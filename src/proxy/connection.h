@@ -40,6 +40,10 @@ class Connection final : public SessionHost {
 
   void request_flush() override;
   std::string_view peer() const override { return peer_; }
+  std::shared_ptr<const PeerCertificate> peer_certificate() const override {
+    return transport_->peer_certificate();
+  }
+  std::string_view server_name() const override { return transport_->server_name(); }
 
   void begin_drain();
   void tick(Instant now);
@@ -53,6 +57,11 @@ class Connection final : public SessionHost {
  private:
   void on_ready(bool readable);
   void read();
+  // The transport can no more.
+  void on_end(IoResult::Kind kind);
+  void on_silence();
+  void report(const TransportFailure& failure);
+  void go_on_with_handshake();
   void deliver(std::string_view bytes);
   // Chooses the session once the first bytes tell; false while they do not.
   bool sniff(std::string_view bytes);

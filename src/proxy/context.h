@@ -13,6 +13,7 @@
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
 #include "proxy/router.h"
+#include "proxy/token_bucket.h"
 
 namespace lattice::proxy {
 
@@ -50,6 +51,8 @@ struct Context {
   ChunkPool chunks;
   Http2StreamPool streams;
   Http2Runtime http2;
+  // Failures that are worth a line in the log: a burst, then one a second.
+  TokenBucket told_failures{20, 1};
 };
 
 }  // namespace lattice::proxy

@@ -31,8 +31,12 @@ GrpcExchange::GrpcExchange(Http2Stream& stream, const Limits& limits)
 GrpcExchange::~GrpcExchange() = default;
 
 void GrpcExchange::begin() {
+  const Router& router = stream_.session().context().router;
+  if (!router.admits(stream_.head.path(), peer_certificate())) {
+    return refuse({200, GrpcCode::unauthenticated, "a client certificate is required"});
+  }
   if (const std::optional<Refusal> refused = refusal()) return refuse(*refused);
-  const CallFactory* factory = stream_.session().context().router.find_grpc(stream_.head.path());
+  const CallFactory* factory = router.find_grpc(stream_.head.path());
   if (factory == nullptr) {
     const std::optional<Refusal> refused = routing_refusal();
     return refuse(*refused);
@@ -225,6 +229,12 @@ std::string_view GrpcExchange::metadata(std::string_view name) const {
 }
 
 std::string_view GrpcExchange::peer() const { return stream_.session().peer(); }
+
+const PeerCertificate* GrpcExchange::peer_certificate() const {
+  return stream_.session().peer_certificate().get();  // the connection keeps it
+}
+
+std::string_view GrpcExchange::server_name() const { return stream_.session().server_name(); }
 
 void GrpcExchange::send(ByteChain message) {
   if (finished_) return;

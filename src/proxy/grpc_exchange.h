@@ -45,6 +45,8 @@ class GrpcExchange final : public ServerStream {
   std::string_view metadata(std::string_view name) const override;
   std::optional<Instant> deadline() const override { return deadline_; }
   std::string_view peer() const override;
+  const PeerCertificate* peer_certificate() const override;
+  std::string_view server_name() const override;
   void send(ByteChain message) override;
   void finish(GrpcStatus status) override;
   size_t pending_bytes() const override;

@@ -71,6 +71,8 @@ void Http1Session::dispatch() {
   request_bytes_ = 0;
   HttpRequest request = parser_.take();
   head_request_ = request.method == "HEAD";
+  request.peer_certificate = host_.peer_certificate();
+  request.server_name = host_.server_name();
   dispatch_http(context_.router, std::move(request), [self = self_](HttpResponse response) {
     if (*self != nullptr) (*self)->answer(std::move(response));
   });

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proxy/http2_client_callbacks.h"
+#include "proxy/tls_transport.h"
 
 namespace lattice::proxy {
 namespace {
@@ -15,6 +16,13 @@ constexpr size_t output_bytes = 256 << 10;
 constexpr int refills_per_turn = 4;
 constexpr Duration tick_min = std::chrono::milliseconds(10);
 constexpr Duration tick_max = std::chrono::milliseconds(250);
+
+// Of "host:port", "[address]:port".
+std::string host_of(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return host;
+}
 
 }  // namespace
 
@@ -53,7 +61,9 @@ bool Http2Client::accepts_streams() const { return !closed_ && !going_away_; }
 
 void Http2Client::on_connected(Result<int> fd) {
   if (!fd.ok()) return fail(fd.status());
-  transport_ = make_plain_transport(*fd);
+  transport_ = options_.tls == nullptr
+                   ? make_plain_transport(*fd)
+                   : make_tls_transport(options_.tls->get(), *fd, host_of(address_));
   last_heard_ = context_.loop.now();
   watch_ =
       context_.loop.watch(transport_->fd(), [this](bool readable, bool) { on_ready(readable); });
@@ -74,10 +84,12 @@ void Http2Client::on_ready(bool readable) {
 void Http2Client::read() {
   std::string& buffer = context_.receive_buffer;
   const IoResult result = transport_->receive({buffer.data(), buffer.size()});
-  if (result.kind == IoResult::Kind::would_block) return;
-  if (result.kind != IoResult::Kind::moved) {
-    return fail({Error::backend_unavailable, "connection to " + address_ + " lost"});
+  if (result.kind == IoResult::Kind::would_block) {
+    // The handshake may have come to where the streams' bytes can go, or its own must.
+    if (transport_->wants_writable(!output_.empty())) watch_->want(true, true);
+    return;
   }
+  if (result.kind != IoResult::Kind::moved) return fail(loss());
   last_heard_ = context_.loop.now();
   pinged_at_ = Instant::never();
   overdue_ = false;
@@ -86,6 +98,7 @@ void Http2Client::read() {
   if (closed_) return;
   if (taken < 0) return fail({Error::backend_unavailable, address_ + " breaks HTTP/2"});
   request_flush();
+  if (transport_->has_buffered_input()) read();
 }
 
 void Http2Client::request_flush() {
@@ -101,9 +114,7 @@ void Http2Client::request_flush() {
 void Http2Client::flush() {
   if (closed_ || transport_ == nullptr) return;
   produce();
-  if (!closed_ && !write()) {
-    return fail({Error::backend_unavailable, "connection to " + address_ + " lost"});
-  }
+  if (!closed_ && !write()) return fail(loss());
   if (closed_) return;
   report_sent();
   if (closed_) return;
@@ -112,7 +123,15 @@ void Http2Client::flush() {
   if (finished && output_.empty()) {
     return fail({Error::backend_unavailable, address_ + " has closed the connection"});
   }
-  watch_->want(/*read=*/true, !output_.empty());
+  watch_->want(/*read=*/true, transport_->wants_writable(!output_.empty()));
+}
+
+Status Http2Client::loss() {
+  std::string text = "connection to " + address_ + " lost";
+  if (const auto failure = transport_->take_failure()) {
+    text = "TLS to " + address_ + ": " + failure->text;
+  }
+  return {Error::backend_unavailable, std::move(text)};
 }
 
 void Http2Client::produce() {

@@ -26,6 +26,7 @@
 #include "proxy/dialer.h"
 #include "proxy/output_buffer.h"
 #include "proxy/transport.h"
+#include "tls/context.h"
 
 namespace lattice::proxy {
 
@@ -49,6 +50,8 @@ struct ClientOptions {
   int32_t stream_window = 4 << 20;
   int32_t connection_window = 16 << 20;
   size_t message_bytes_max = 4 << 20;  // received
+  // Null: plaintext. Else the server must have a certificate for the host of its address.
+  std::shared_ptr<const tls::Source> tls = nullptr;
 };
 
 class Http2Client {
@@ -87,6 +90,7 @@ class Http2Client {
   void flush();
   void produce();
   bool write();
+  Status loss();
   void report_sent();
   void start_ticking();
   void tick();

@@ -45,6 +45,10 @@ class Http2Session final : public Session {
   // For the exchanges.
   Context& context() { return context_; }
   std::string_view peer() const { return host_.peer(); }
+  std::shared_ptr<const PeerCertificate> peer_certificate() const {
+    return host_.peer_certificate();
+  }
+  std::string_view server_name() const { return host_.server_name(); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void submit_grpc_response(Http2Stream& stream, bool gzip);
   // The whole response in one HEADERS frame.

@@ -5,6 +5,11 @@
 namespace lattice::proxy {
 
 void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond) {
+  if (!router.admits(request.path, request.peer_certificate.get())) {
+    HttpResponse response = plain_response(401, "a client certificate is required\n");
+    add_cors(&response);
+    return respond(std::move(response));
+  }
   if (request.method == "OPTIONS") {
     HttpResponse response;
     add_cors(&response);

@@ -9,7 +9,8 @@
 
 namespace lattice::proxy {
 
-// Calls the handler of the request's path, or answers OPTIONS and unknown paths itself. What
+// Calls the handler of the request's path, or answers OPTIONS, unknown paths and who lacks a
+// certificate itself. What
 // `respond` gets carries the CORS headers of etcd-v3.md 3.3.
 void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond);
 

@@ -14,6 +14,8 @@ HttpExchange::HttpExchange(Http2Stream& stream)
   request_.method = stream.head.method();
   request_.headers = stream.head.all();
   request_.headers.emplace_back("host", stream.head.authority());
+  request_.peer_certificate = stream.session().peer_certificate();
+  request_.server_name = stream.session().server_name();
   if (!split_target(stream.head.path(), &request_.path, &request_.query)) {
     request_.path = stream.head.path();  // "*": only OPTIONS, which looks at no path
   }

@@ -19,6 +19,7 @@
 #include "proxy/connection.h"
 #include "proxy/context.h"
 #include "proxy/socket_address.h"
+#include "proxy/tls_transport.h"
 
 namespace lattice::proxy {
 namespace {
@@ -46,8 +47,10 @@ Duration tick_interval(const Limits& limits) {
 
 class Listener::Impl final : public ConnectionOwner {
  public:
-  Impl(loop::Loop& loop, int fd, const Router& router, const Limits& limits, Observer* observer)
+  Impl(loop::Loop& loop, int fd, const Router& router, const Limits& limits, Observer* observer,
+       std::shared_ptr<const tls::Source> tls)
       : loop_(loop),
+        tls_(std::move(tls)),
         context_(std::make_shared<Context>(loop, router, limits, observer)),
         fd_(fd),
         spare_fd_(spare_descriptor()),
@@ -131,8 +134,10 @@ class Listener::Impl final : public ConnectionOwner {
     }
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    std::unique_ptr<Transport> transport =
+        tls_ == nullptr ? make_plain_transport(fd) : make_tls_transport(tls_->get(), fd);
     auto connection =
-        std::make_unique<Connection>(context_, *this, make_plain_transport(fd), std::move(peer));
+        std::make_unique<Connection>(context_, *this, std::move(transport), std::move(peer));
     connection->index = connections_.size();
     connections_.push_back(std::move(connection));
     if (tick_timer_ == nullptr) start_ticking();
@@ -168,6 +173,7 @@ class Listener::Impl final : public ConnectionOwner {
   }
 
   loop::Loop& loop_;
+  const std::shared_ptr<const tls::Source> tls_;  // null: plaintext
   std::shared_ptr<Context> context_;
   int fd_;
   int spare_fd_;  // see on_accept_failure(); -1 while there is none
@@ -183,10 +189,11 @@ class Listener::Impl final : public ConnectionOwner {
 
 Result<std::unique_ptr<Listener>> Listener::listen(loop::Loop& loop, const std::string& address,
                                                    const Router& router, const Limits& limits,
-                                                   Observer* observer, bool reuse_port) {
+                                                   Observer* observer, bool reuse_port,
+                                                   std::shared_ptr<const tls::Source> tls) {
   Result<int> fd = listen_tcp(address, reuse_port);
   if (!fd.ok()) return fd.status();
-  auto impl = std::make_unique<Impl>(loop, *fd, router, limits, observer);
+  auto impl = std::make_unique<Impl>(loop, *fd, router, limits, observer, std::move(tls));
   return std::unique_ptr<Listener>(new Listener(std::move(impl)));
 }
 

@@ -13,6 +13,8 @@
 #include "base/time.h"
 #include "loop/loop.h"
 #include "proxy/router.h"
+#include "proxy/transport.h"
+#include "tls/context.h"
 
 namespace lattice::proxy {
 
@@ -50,14 +52,24 @@ class Observer {
                                 Duration took) = 0;
   virtual void on_bytes(size_t received, size_t sent) = 0;
   virtual void on_goaway(std::string_view reason) = 0;
+  // A client that never came to say anything. `tell`: it is worth a line in the log; false while
+  // too many come.
+  virtual void on_transport_failure(std::string_view peer, const TransportFailure& failure,
+                                    bool tell) {
+    (void)peer;
+    (void)failure;
+    (void)tell;
+  }
 };
 
 class Listener {
  public:
-  // Binds at once. Errors: io with a detail that names address and cause.
+  // Binds at once. With `tls` every connection is encrypted, under what it holds when the
+  // connection comes. Errors: io with a detail that names address and cause.
   static Result<std::unique_ptr<Listener>> listen(loop::Loop& loop, const std::string& address,
                                                   const Router& router, const Limits& limits,
-                                                  Observer* observer, bool reuse_port);
+                                                  Observer* observer, bool reuse_port,
+                                                  std::shared_ptr<const tls::Source> tls = nullptr);
   ~Listener();
   // "127.0.0.1:2379"; the port is the real one when 0 was asked for.
   std::string address() const;

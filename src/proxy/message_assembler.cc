@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
+
+#include "base/big_endian.h"
 
 namespace lattice::proxy {
 
@@ -40,8 +43,7 @@ MessageAssembler::Outcome MessageAssembler::take_header(std::string_view* bytes)
   bytes->remove_prefix(taken);
   if (header_size_ < header_bytes) return Outcome::ok;
   flag_ = header_[0];
-  length_ = static_cast<uint32_t>(header_[1]) << 24 | static_cast<uint32_t>(header_[2]) << 16 |
-            static_cast<uint32_t>(header_[3]) << 8 | header_[4];
+  length_ = static_cast<uint32_t>(read_big_endian(std::span(header_).subspan(1)));
   if (flag_ > 1) return Outcome::bad_flag;
   if (length_ > message_bytes_max_) return Outcome::too_large;
   return Outcome::ok;

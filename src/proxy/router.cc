@@ -1,5 +1,6 @@
 #include "proxy/router.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -20,6 +21,17 @@ void Router::add_grpc(std::string_view path, CallFactory factory) {
 
 void Router::add_http(std::string_view path, HttpHandler handler) {
   if (!http_.emplace(path, std::move(handler)).second) registered_twice(path);
+}
+
+void Router::require_certificates(std::vector<std::string> except) {
+  certificates_required_ = true;
+  open_paths_ = std::move(except);
+}
+
+bool Router::is_open(std::string_view path) const {
+  return std::ranges::any_of(open_paths_, [path](const std::string& open) {
+    return path == open || (open.ends_with('/') && path.starts_with(open));
+  });
 }
 
 const CallFactory* Router::find_grpc(std::string_view path) const {

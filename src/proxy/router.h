@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -20,6 +21,9 @@ struct HttpRequest {
   std::string query;  // behind '?', undecoded
   Metadata headers;
   std::string body;
+  // As ServerStream has them.
+  std::shared_ptr<const PeerCertificate> peer_certificate = {};
+  std::string server_name = {};
 };
 
 struct HttpResponse {
@@ -39,6 +43,13 @@ class Router {
   // A path that ends in '/' serves everything below it.
   void add_http(std::string_view path, HttpHandler handler);
 
+  // From now on only these paths, and what is below those that end in '/', are served to clients
+  // without a certificate. Requires: at most once.
+  void require_certificates(std::vector<std::string> except);
+  bool admits(std::string_view path, const PeerCertificate* certificate) const {
+    return !certificates_required_ || certificate != nullptr || is_open(path);
+  }
+
   // Null when there is none; the transport then answers UNIMPLEMENTED or 404 as etcd does.
   const CallFactory* find_grpc(std::string_view path) const;
   const HttpHandler* find_http(std::string_view path) const;
@@ -54,6 +65,10 @@ class Router {
   template <class T>
   using PathMap = absl::flat_hash_map<std::string, T, PathHash, std::equal_to<>>;
 
+  bool is_open(std::string_view path) const;
+
+  std::vector<std::string> open_paths_;  // with certificates_required_
+  bool certificates_required_ = false;
   PathMap<CallFactory> grpc_;
   PathMap<HttpHandler> http_;
 };

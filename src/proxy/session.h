@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
 
 #include "base/time.h"
+#include "proxy/call.h"
 #include "proxy/output_buffer.h"
 
 namespace lattice::proxy {
@@ -19,6 +21,9 @@ class SessionHost {
   // Has produce() called at the end of the turn.
   virtual void request_flush() = 0;
   virtual std::string_view peer() const = 0;
+  // As ServerStream has them.
+  virtual std::shared_ptr<const PeerCertificate> peer_certificate() const = 0;
+  virtual std::string_view server_name() const = 0;
 };
 
 class Session {

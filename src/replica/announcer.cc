@@ -24,9 +24,8 @@ void Announcer::stop() {
 void Announcer::publish(const Batch& batch) {
   if (fanout_ == nullptr) return;
   // Encoding and its MAC cost as much as a small batch's digest.
-  fanout_->publish(fanout_->carries_messages() ? encode_fan_message(*keyring_, state_.log.id(),
-                                                                    batch.header.position(), &batch)
-                                               : std::string());
+  fanout_->publish(encode_fan_message(*keyring_, state_.log.id(), batch.header.position(),
+                                      fanout_->carries_batches() ? &batch : nullptr));
 }
 
 void Announcer::announce() {

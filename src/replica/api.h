@@ -85,7 +85,8 @@ class Api {
                             auth::CallerRef caller = {}) = 0;
   virtual void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
                    auth::CallerRef caller = {}) = 0;
-  // Answers the current revision; physical waits until the superseded records are deleted.
+  // Answers the current revision; physical waits until the superseded records are deleted, and only
+  // the caller limits for how long.
   virtual void compact(Revision revision, bool physical, Callback<Revision> done,
                        auth::CallerRef caller = {}) = 0;
 

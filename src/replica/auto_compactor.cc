@@ -37,7 +37,7 @@ void AutoCompactor::tick() {
   const Revision revision = due();
   if (revision > compacted_ && revision > state_.keyspace.compact_revision()) {
     // Failed, it is tried again at the next tick, as etcd does.
-    compactor_.compact(revision, false, Origin::internal,
+    compactor_.compact(revision, Origin::internal,
                        lifetime_.guard([this, revision](const Result<Revision>& result) {
                          if (!result.ok()) return;
                          compacted_ = revision;

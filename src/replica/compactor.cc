@@ -14,16 +14,31 @@ constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Duration step_interval = std::chrono::milliseconds(1);
 }  // namespace
 
-void Compactor::compact(Revision revision, bool physical, Sender sender, Callback<Revision> done) {
-  auto committed = [this, revision, physical,
-                    done = std::move(done)](Result<Revision> result) mutable {
-    if (result.ok() && physical && leading_) {
-      waiters_.push_back({revision, std::move(done)});
-      return;
-    }
-    done(std::move(result));
+void Compactor::compact(Revision revision, Sender sender, Callback<Revision> done) {
+  writes_.add(CompactOperation{{revision}, std::move(done), {}}, std::move(sender));
+}
+
+Callback<Revision> Compactor::when_finished(Revision revision, Callback<Revision> done) {
+  return [this, revision, done = std::move(done)](Result<Revision> result) mutable {
+    if (!result.ok() || finished(revision)) return done(std::move(result));
+    if (!closed_.ok()) return done(closed_);
+    waiters_.push_back({revision, std::move(done)});
   };
-  writes_.add(CompactOperation{{revision}, std::move(committed), {}}, std::move(sender));
+}
+
+bool Compactor::finished(Revision revision) const {
+  return state_.compaction.done && state_.compaction.revision >= revision && swept_ &&
+         sweep_ == state_.compaction.revision;
+}
+
+void Compactor::tell_finished() {
+  std::vector<Waiter> ready;
+  std::erase_if(waiters_, [&](Waiter& waiter) {
+    if (!finished(waiter.revision)) return false;
+    ready.push_back(std::move(waiter));
+    return true;
+  });
+  for (Waiter& waiter : ready) waiter.done(state_.keyspace.visible_revision());
 }
 
 Status Compactor::verify_loaded() {
@@ -41,6 +56,7 @@ bool Compactor::sweeping() const {
 
 void Compactor::wake(bool leading) {
   leading_ = leading;
+  tell_finished();
   // A newer compaction is about to be applied, and its deletions may have begun.
   if (state_.compaction.seq < state_.compact_read) return;
   if (sweep_ != state_.compaction.revision && (leading_ || state_.compaction.done)) begin_sweep();
@@ -80,6 +96,7 @@ void Compactor::step() {
   if (!result.done) return remove_next();
   if (Status status = end_sweep(result.hash); !status.ok()) return on_failed_(status);
   remove_next();
+  tell_finished();
 }
 
 Status Compactor::end_sweep(uint32_t hash) {
@@ -148,13 +165,6 @@ void Compactor::on_announced() {
   state_.observer.on_compacted(revision);
   // A failure costs some rows until the next compaction.
   state_.log.trim(state_.compaction.seq, [](const Status&) {});
-  std::vector<Waiter> ready;
-  std::erase_if(waiters_, [&](Waiter& waiter) {
-    if (waiter.revision > revision) return false;
-    ready.push_back(std::move(waiter));
-    return true;
-  });
-  for (Waiter& waiter : ready) waiter.done(state_.keyspace.visible_revision());
 }
 
 void Compactor::reset() {
@@ -163,12 +173,16 @@ void Compactor::reset() {
   forget_dropped();
 }
 
-void Compactor::on_stepped_down(const Status& status) {
+void Compactor::on_stepped_down() {
   leading_ = false;
   timer_.reset();
   retry_timer_.reset();
   // What is swept and not deleted is kept: this replica may lead again before another has deleted
   // it.
+}
+
+void Compactor::close(const Status& status) {
+  closed_ = status;
   for (Waiter& waiter : std::exchange(waiters_, {})) waiter.done(status);
 }
 

@@ -24,14 +24,20 @@ class Compactor {
   Compactor(State& state, WriteQueue& writes, StatusCallback on_failed)
       : state_(state), writes_(writes), on_failed_(std::move(on_failed)) {}
 
-  void compact(Revision revision, bool physical, Sender sender, Callback<Revision> done);
+  void compact(Revision revision, Sender sender, Callback<Revision> done);
+  // For whoever asked for a physical compaction, of this replica or of its leader: passes a failure
+  // on at once, and a success when what the compaction supersedes is gone here and in the log,
+  // however long that takes and whoever leads meanwhile.
+  Callback<Revision> when_finished(Revision revision, Callback<Revision> done);
 
   // The log was read: sweeps what is still superseded and checks the hash of a finished compaction.
   // Errors: backend_corrupt.
   Status verify_loaded();
   // More of the log may have been applied, or leadership has changed.
   void wake(bool leading);
-  void on_stepped_down(const Status& status);
+  void on_stepped_down();
+  // Nothing is waited for any more: answers with `status`, now and from now on.
+  void close(const Status& status);
   // The state was thrown away, to be read again.
   void reset();
   // Steps are waiting for moments when nothing is staged.
@@ -55,6 +61,8 @@ class Compactor {
   void remove_next();
   void announce();
   void on_announced();
+  bool finished(Revision revision) const;
+  void tell_finished();
 
   State& state_;
   WriteQueue& writes_;
@@ -69,6 +77,7 @@ class Compactor {
   bool removing_ = false;
   bool announcing_ = false;
   std::vector<Waiter> waiters_;  // physical compactions
+  Status closed_;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Timer> retry_timer_;
 };

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "base/big_endian.h"
 #include "base/sha256.h"
 #include "replica/batch.h"
 #include "replica/record_bytes.h"
@@ -30,9 +31,7 @@ class DigestWriter {
   template <class T>
   void number(T value) {
     char big_endian[sizeof(T)];
-    for (size_t i = 0; i < sizeof(T); ++i) {
-      big_endian[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
-    }
+    write_big_endian(value, big_endian);
     bytes({big_endian, sizeof(big_endian)});
   }
   Digest finish() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/big_endian.h"
 #include "base/planted.h"
 #include "replica/record_bytes.h"
 
@@ -13,13 +14,6 @@ constexpr std::string_view magic = "LF1";
 constexpr std::string_view purpose = "lattice fan-out 1";
 constexpr uint8_t flag_batch = 1;
 constexpr uint8_t flag_leaving = 2;
-
-template <class T>
-void put_number(std::string* out, T value) {
-  for (size_t i = sizeof(T); i-- > 0;) {
-    *out += static_cast<char>(static_cast<uint64_t>(value) >> (8 * i));
-  }
-}
 
 template <class Array>
 void put_array(std::string* out, const Array& array) {
@@ -32,9 +26,7 @@ class Taker {
   explicit Taker(std::string_view bytes) : rest_(bytes) {}
   template <class T>
   T number() {
-    uint64_t value = 0;
-    for (const char c : take(sizeof(T))) value = value << 8 | static_cast<uint8_t>(c);
-    return static_cast<T>(value);
+    return static_cast<T>(read_big_endian(take(sizeof(T))));
   }
   template <class Array>
   void array(Array* out) {
@@ -70,11 +62,11 @@ size_t payload_bytes(const Batch& batch) {
 void put_batch(std::string* out, const Batch& batch) {
   const BatchHeader& header = batch.header;
   put_array(out, header.previous);
-  put_number(out, header.epoch.value);
+  append_big_endian(header.epoch.value, out);
   put_array(out, header.incarnation);
   put_array(out, header.id);
-  put_number(out, header.last_revision.value);
-  put_number(out, header.record_count);
+  append_big_endian(header.last_revision.value, out);
+  append_big_endian(header.record_count, out);
   for (const keyspace::Record& record : batch.records) append_record_bytes(record, out);
 }
 
@@ -109,14 +101,14 @@ std::string encode_fan_message(const Keyring& keyring, const LogId& log, const P
   body.reserve(160 + (with_batch ? payload : 0));
   put_array(&body, log);
   body += static_cast<char>((with_batch ? flag_batch : 0) | (leaving ? flag_leaving : 0));
-  put_number(&body, announced.seq.value);
+  append_big_endian(announced.seq.value, &body);
   put_array(&body, announced.digest);
   if (with_batch) put_batch(&body, *batch);
   const Keyring::Mac mac = keyring.sign(purpose, body);
   std::string message;
   message.reserve(magic.size() + sizeof(mac.key_id) + mac.digest.size() + body.size());
   message.append(magic);
-  put_number(&message, mac.key_id);
+  append_big_endian(mac.key_id, &message);
   put_array(&message, mac.digest);
   message.append(body);
   return message;

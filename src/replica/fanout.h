@@ -26,8 +26,8 @@ class Fanout {
   virtual ~Fanout() = default;
   // From now on; an empty Receiver ends it. One at a time.
   virtual void subscribe(Receiver receiver) = 0;
-  // False where only the fact that something was published arrives, as a hint.
-  virtual bool carries_messages() const { return true; }
+  // False where only the newest message is sure to travel: one without a batch then says as much.
+  virtual bool carries_batches() const { return true; }
   // Best effort: never blocks, holds a bounded number of bytes, and drops what does not fit.
   virtual void publish(std::string message) = 0;
 };

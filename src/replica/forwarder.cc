@@ -9,7 +9,6 @@ namespace lattice::replica {
 namespace {
 
 constexpr Duration sweep_interval = std::chrono::milliseconds(100);
-constexpr Duration retry_interval = std::chrono::milliseconds(20);
 // A replica that cannot keep up does not keep its clients from knowing what was done for them.
 constexpr Duration applied_wait = std::chrono::seconds(1);
 
@@ -70,7 +69,7 @@ void Forwarder::add(ForwardedCall call) {
 void Forwarder::send_waiting() {
   if (waiting_.empty()) return;
   const std::string address = host_.leader_address();
-  if (address.empty()) return retry_later();
+  if (address.empty()) return retry_.later();
   doubtful_ = false;
   for (ForwardedCall& call : std::exchange(waiting_, {})) send(std::move(call), address);
 }
@@ -95,7 +94,7 @@ void Forwarder::on_reply(ForwardedCall call, Result<PeerReply> reply) {
     arm_sweep();
     doubtful_ = true;
     host_.on_leader_doubtful();
-    return retry_later();
+    return retry_.later();
   }
   if (!reply.ok()) {
     state_.observer.on_rare("the outcome of a forwarded call is not known");
@@ -111,14 +110,6 @@ void Forwarder::on_reply(ForwardedCall call, Result<PeerReply> reply) {
                        }});
   arm_sweep();
   host_.on_announced(position);
-}
-
-void Forwarder::retry_later() {
-  if (retry_timer_ != nullptr) return;
-  retry_timer_ = state_.environment.after(retry_interval, [this] {
-    retry_timer_.reset();
-    send_waiting();
-  });
 }
 
 void Forwarder::on_applied() {

@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "replica/leader_host.h"
 #include "replica/lifetime.h"
 #include "replica/peers.h"
 #include "replica/state.h"
-#include "replica/write_queue.h"
 
 namespace lattice::replica {
 
@@ -26,32 +26,19 @@ namespace lattice::replica {
 struct ForwardedCall {
   Instant since;
   PeerCall call;
-  absl::AnyInvocable<void(Result<PeerAnswer>)> done;
+  Callback<PeerAnswer> done;
   auth::CallerRef caller = {};
 };
 
 class Forwarder {
  public:
-  class Host {
-   public:
-    virtual ~Host() = default;
-    virtual std::string leader_address() const = 0;
-    virtual void on_announced(const Position& position) = 0;
-    virtual void on_leader_doubtful() = 0;
-    virtual Patience patience() const = 0;
-  };
-
-  Forwarder(State& state, Peers& peers, Host& host) : state_(state), peers_(peers), host_(host) {}
+  // `peers` and `host` outlive this.
+  Forwarder(State& state, Peers& peers, LeaderHost& host)
+      : state_(state), peers_(peers), host_(host) {}
 
   template <class Answer>
   void add(PeerCall call, Callback<Answer> done, auth::CallerRef caller) {
-    add({state_.environment.now(), std::move(call),
-         [done = std::move(done)](Result<PeerAnswer> answer) mutable {
-           if (!answer.ok()) return done(answer.status());
-           Answer* mine = std::get_if<Answer>(&*answer);
-           mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
-         },
-         std::move(caller)});
+    add({state_.environment.now(), std::move(call), out_of(std::move(done)), std::move(caller)});
   }
   void add(ForwardedCall call);
   // Another leader, or an address for it.
@@ -72,13 +59,12 @@ class Forwarder {
   void send_waiting();
   void send(ForwardedCall call, const std::string& address);
   void on_reply(ForwardedCall call, Result<PeerReply> reply);
-  void retry_later();
   void arm_sweep();
   void sweep();
 
   State& state_;
   Peers& peers_;
-  Host& host_;
+  LeaderHost& host_;
   Lifetime lifetime_;
   std::deque<ForwardedCall> waiting_;
   std::deque<Answered> answered_;  // their effects are not applied yet
@@ -86,7 +72,7 @@ class Forwarder {
   bool doubtful_ = false;  // the leader has refused; what waits is sent again a little later
   Status closed_;
   std::unique_ptr<Timer> sweep_timer_;
-  std::unique_ptr<Timer> retry_timer_;
+  LeaderRetry retry_{state_.environment, [this] { send_waiting(); }};
 };
 
 }  // namespace lattice::replica

@@ -10,7 +10,7 @@ namespace {
 constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Instant nobody{INT64_MIN};
 // A log that contradicts itself this often in a row does so for good.
-constexpr int loads_max = 20;
+constexpr int contradictions_max = 20;
 }  // namespace
 
 Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver,
@@ -75,8 +75,9 @@ void Leadership::on_loaded(const Status& status) {
   if (!active()) return;
   // A log is not read in one moment: a leader that deletes superseded records meanwhile can make
   // what was read contradict itself.
-  const bool may_pass = session_ != nullptr && ++loads_ < loads_max;
-  if (status.error() == Error::backend_corrupt && !may_pass) return fail(status);
+  contradictions_ = status.error() == Error::backend_corrupt ? contradictions_ + 1 : 0;
+  const bool may_pass = session_ != nullptr && contradictions_ < contradictions_max;
+  if (contradictions_ > 0 && !may_pass) return fail(status);
   if (!status.ok()) {
     // What had been read before is shown already, and only more of it was asked for.
     if (reader_.loaded() && status.error() != Error::compacted) {
@@ -93,7 +94,6 @@ void Leadership::on_loaded(const Status& status) {
   // Deletions end before their compact_done is appended. Without one that was there when the
   // reading began, it is read again, unless there is no leader to delete anything.
   doubtful_ = session_ != nullptr && !reader_.settled_at(load_began_);
-  if (!doubtful_) loads_ = 0;
   // Whether the history is still the one that was shown before is looked at first.
   if (presentable()) host_.on_progress();
   if (witness_) return check_witness();
@@ -110,10 +110,16 @@ void Leadership::catch_up() {
 
 void Leadership::on_caught_up(const Status& status) {
   if (!leads()) return;  // the session has died meanwhile
-  if (status.error() == Error::backend_corrupt && session_ == nullptr) return fail(status);
-  if (status.error() == Error::backend_corrupt || status.error() == Error::compacted)
-    return reload(Error::leader_changed);
-  if (!status.ok()) return later(retry_interval, &Leadership::catch_up);
+  switch (status.error()) {
+    case Error::ok:
+      break;
+    case Error::backend_corrupt:
+      return session_ == nullptr ? fail(status) : reload(Error::leader_changed);
+    case Error::compacted:
+      return reload(Error::leader_changed);
+    default:
+      return later(retry_interval, &Leadership::catch_up);
+  }
   enter(Role::leading);
   const BatchHeader& tip = reader_.tip();
   // Not the state's leader: what was read may have moved that on already.

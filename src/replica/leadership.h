@@ -158,10 +158,10 @@ class Leadership : private SessionKeeper::Host {
   Role role_ = Role::loading;
   BatchHeader takeover_;  // this replica's own, by which it leads
   bool catching_up_ = false;
-  Seq load_began_;         // the newest batch before the log was read
-  bool doubtful_ = false;  // records may have been deleted while it was
-  Incarnation gone_{};     // a leader that was dead before the log was read
-  int loads_ = 0;          // since the last takeover or settled load
+  Seq load_began_;          // the newest batch before the log was read
+  bool doubtful_ = false;   // records may have been deleted while it was
+  Incarnation gone_{};      // a leader that was dead before the log was read
+  int contradictions_ = 0;  // how many readings in a row found one
   bool other_alive_ = false;
   // The leader's session as it was first seen with this renewal count (L3).
   SessionRow seen_;

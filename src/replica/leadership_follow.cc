@@ -17,6 +17,8 @@ void Leadership::pause() { follow_later(state_.options.poll_interval); }
 
 void Leadership::follow() {
   if (role_ != Role::following) return;
+  // Nothing may be shown before it was seen whether the history is still the one shown before.
+  if (witness_) return check_witness();
   // An append of the time when this replica led is still being resolved.
   if (!host_.quiet() || resolver_.busy() || reader_.reading()) {
     return follow_later(state_.options.poll_interval);

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/big_endian.h"
 #include "replica/leadership.h"
 
 namespace lattice::replica {
@@ -17,9 +18,7 @@ constexpr int64_t jump = 1'000'000'000;
 
 Bytes position_bytes(const Position& position) {
   std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    bytes += static_cast<char>(position.seq.value >> shift);
-  }
+  append_big_endian(position.seq.value, &bytes);
   bytes.append(reinterpret_cast<const char*>(position.digest.data()), position.digest.size());
   return Bytes::copy(bytes);
 }
@@ -54,7 +53,12 @@ void Leadership::check_witness() {
 }
 
 void Leadership::on_witness_look(const Result<Log::LookReply>& reply) {
-  if (!reply.ok()) return later(state_.options.poll_interval, &Leadership::check_witness);
+  if (!reply.ok()) {
+    if (role_ == Role::following) pause();
+    // Somebody else's, who tells again.
+    if (leads()) witness_.reset();
+    return;
+  }
   const WitnessCall witness = *std::exchange(witness_, std::nullopt);
   const bool lost = !is_there(witness, *reply);
   if (lost && witness.revision >= state_.history_base) {
@@ -77,11 +81,6 @@ void Leadership::look_again(void (Leadership::*then)()) {
                     if (role_ != Role::following || !lost_) return;
                     if (!reply.ok()) return follow_later(state_.options.poll_interval);
                     lost_at_ = state_.log.connection();
-                    if (!reply->header && reply->newest >= lost.position.seq) {
-                      // Trimmed: the log has gone on, by a jump or without one. Read it anew.
-                      lost_.reset();
-                      return reload(Error::leader_changed);
-                    }
                     if (is_there(lost, *reply)) {
                       state_.observer.on_rare("what seemed to be lost is there");
                       lost_.reset();

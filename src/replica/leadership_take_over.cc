@@ -81,7 +81,6 @@ void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict
 }
 
 void Leadership::become_leader(const Batch& batch) {
-  loads_ = 0;
   doubtful_ = false;
   Status status = reader_.apply_all();
   if (status.ok()) {

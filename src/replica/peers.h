@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/functional/any_invocable.h"
@@ -24,9 +25,9 @@ namespace lattice::replica {
 
 // Up to where the leader knows the log to be committed. Answered under the read fence.
 struct PositionCall {};
+// Answered when it is committed. Who asked for a physical one waits for that where it asked.
 struct CompactCall {
   Revision revision;
-  bool physical = false;
 };
 struct LeaseGrantCall {
   LeaseId id;  // 0: the leader picks one
@@ -63,6 +64,16 @@ using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::Dele
 using PeerAnswer = std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
                                 keyspace::TxnResult, Revision, LeaseGrantResult,
                                 LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult>;
+
+// Takes the answer to any call, and hands on the one that is an Answer.
+template <class Answer>
+Callback<PeerAnswer> out_of(Callback<Answer> done) {
+  return [done = std::move(done)](Result<PeerAnswer> answer) mutable {
+    if (!answer.ok()) return done(answer.status());
+    Answer* mine = std::get_if<Answer>(&*answer);
+    mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
+  };
+}
 
 struct PeerRequest {
   PeerCall call;

@@ -1,7 +1,6 @@
 #include "replica/read_index.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/planted.h"
@@ -10,7 +9,6 @@ namespace lattice::replica {
 namespace {
 // More of them would only make each round smaller.
 constexpr size_t asking_max = 4;
-constexpr Duration retry_interval = std::chrono::milliseconds(20);
 }  // namespace
 
 ReadIndex::Round ReadIndex::join() {
@@ -33,7 +31,7 @@ void ReadIndex::ask_later() {
 void ReadIndex::ask() {
   if (!joined_ || asking_ >= asking_max) return;
   const std::string address = host_.leader_address();
-  if (address.empty()) return retry_later();
+  if (address.empty()) return retry_.later();
   joined_ = false;
   const Round round = joining_++;
   ++asking_;
@@ -51,19 +49,11 @@ void ReadIndex::on_reply(Round round, uint64_t leaders, const Result<PeerReply>&
     joined_ = true;
     state_.observer.on_rare("a question for the position failed");
     host_.on_leader_doubtful();
-    return retry_later();
+    return retry_.later();
   }
   answers_.push_back({round, reply->position.seq});
   host_.on_announced(reply->position);
   if (joined_) ask_later();
-}
-
-void ReadIndex::retry_later() {
-  if (retry_timer_ != nullptr) return;
-  retry_timer_ = state_.environment.after(retry_interval, [this] {
-    retry_timer_.reset();
-    ask();
-  });
 }
 
 bool ReadIndex::on_applied() {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "replica/leader_host.h"
 #include "replica/lifetime.h"
 #include "replica/peers.h"
 #include "replica/state.h"
@@ -26,19 +27,9 @@ class ReadIndex {
   using Round = uint64_t;
   static constexpr Round none = 0;
 
-  class Host {
-   public:
-    virtual ~Host() = default;
-    // Where the leader can be asked; empty while that is not known.
-    virtual std::string leader_address() const = 0;
-    // The leader has answered: everything up to this position may be shown.
-    virtual void on_announced(const Position& position) = 0;
-    // The leader is not where it was thought to be.
-    virtual void on_leader_doubtful() = 0;
-  };
-
-  // `peers` outlives this.
-  ReadIndex(State& state, Peers& peers, Host& host) : state_(state), peers_(peers), host_(host) {}
+  // `peers` and `host` outlive this.
+  ReadIndex(State& state, Peers& peers, LeaderHost& host)
+      : state_(state), peers_(peers), host_(host) {}
 
   // The round of a read that arrives now.
   Round join();
@@ -57,12 +48,11 @@ class ReadIndex {
   };
   void ask_later();
   void ask();
-  void retry_later();
   void on_reply(Round round, uint64_t leaders, const Result<PeerReply>& reply);
 
   State& state_;
   Peers& peers_;
-  Host& host_;
+  LeaderHost& host_;
   Lifetime lifetime_;
   Round joining_ = 1;
   bool joined_ = false;  // somebody has joined the round that is not asked for yet
@@ -73,7 +63,7 @@ class ReadIndex {
   Round reached_ = none;
   Seq needed_;  // what must be applied for it: the state may be read again from its beginning
   bool ready_ = true;  // it was, when on_applied() looked last
-  std::unique_ptr<Timer> retry_timer_;
+  LeaderRetry retry_{state_.environment, [this] { ask(); }};
 };
 
 }  // namespace lattice::replica

@@ -1,8 +1,7 @@
 #include "replica/record_bytes.h"
 
-#include <cstring>
-
 #include "auth/store.h"
+#include "base/big_endian.h"
 
 namespace lattice::replica {
 namespace {
@@ -10,19 +9,11 @@ namespace {
 using keyspace::Record;
 using keyspace::RecordKind;
 
+// Takes the number off the front. Requires: it is there.
 template <class T>
-char* put_big_endian(char* out, T value) {
-  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
-    *out++ = static_cast<char>(static_cast<uint64_t>(value) >> shift);
-  }
-  return out;
-}
-
-template <class T>
-T take_big_endian(const char** in) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) value = value << 8 | static_cast<uint8_t>((*in)[i]);
-  *in += sizeof(T);
+T take_number(std::string_view* bytes) {
+  const uint64_t value = read_big_endian(bytes->substr(0, sizeof(T)));
+  bytes->remove_prefix(sizeof(T));
   return static_cast<T>(value);
 }
 
@@ -33,15 +24,15 @@ Status corrupt(const char* what) {
 }  // namespace
 
 void write_record_head(const Record& record, char* head) {
-  head = put_big_endian(head, static_cast<uint8_t>(record.kind));
-  head = put_big_endian(head, record.revision.value);
-  head = put_big_endian(head, record.sub);
-  head = put_big_endian(head, record.create_revision.value);
-  head = put_big_endian(head, record.version);
-  head = put_big_endian(head, record.lease.value);
-  head = put_big_endian(head, record.number);
-  head = put_big_endian(head, static_cast<uint32_t>(record.key.size()));
-  put_big_endian(head, static_cast<uint32_t>(record.value.size()));
+  head = write_big_endian(static_cast<uint8_t>(record.kind), head);
+  head = write_big_endian(record.revision.value, head);
+  head = write_big_endian(record.sub, head);
+  head = write_big_endian(record.create_revision.value, head);
+  head = write_big_endian(record.version, head);
+  head = write_big_endian(record.lease.value, head);
+  head = write_big_endian(record.number, head);
+  head = write_big_endian(static_cast<uint32_t>(record.key.size()), head);
+  write_big_endian(static_cast<uint32_t>(record.value.size()), head);
 }
 
 void append_record_bytes(const Record& record, std::string* out) {
@@ -54,18 +45,16 @@ void append_record_bytes(const Record& record, std::string* out) {
 
 Result<Record> take_record_bytes(std::string_view* bytes) {
   if (bytes->size() < record_head_bytes) return corrupt("truncated head");
-  const char* in = bytes->data();
   Record record;
-  record.kind = static_cast<RecordKind>(take_big_endian<uint8_t>(&in));
-  record.revision = Revision(take_big_endian<int64_t>(&in));
-  record.sub = take_big_endian<int32_t>(&in);
-  record.create_revision = Revision(take_big_endian<int64_t>(&in));
-  record.version = take_big_endian<int64_t>(&in);
-  record.lease = LeaseId(take_big_endian<int64_t>(&in));
-  record.number = take_big_endian<int64_t>(&in);
-  const size_t key_size = take_big_endian<uint32_t>(&in);
-  const size_t value_size = take_big_endian<uint32_t>(&in);
-  bytes->remove_prefix(record_head_bytes);
+  record.kind = static_cast<RecordKind>(take_number<uint8_t>(bytes));
+  record.revision = Revision(take_number<int64_t>(bytes));
+  record.sub = take_number<int32_t>(bytes);
+  record.create_revision = Revision(take_number<int64_t>(bytes));
+  record.version = take_number<int64_t>(bytes);
+  record.lease = LeaseId(take_number<int64_t>(bytes));
+  record.number = take_number<int64_t>(bytes);
+  const size_t key_size = take_number<uint32_t>(bytes);
+  const size_t value_size = take_number<uint32_t>(bytes);
   if (bytes->size() < key_size || bytes->size() - key_size < value_size) {
     return corrupt("truncated key or value");
   }

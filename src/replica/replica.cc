@@ -33,10 +33,9 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
       auto_compactor_(state_, compactor_),
       leadership_(state_, reader_, resolver_, links.sessions, *this) {
   if (links.peers == nullptr) return;
-  ReadIndex::Host& index_host = *this;  // private bases, which make_unique may not convert to
-  Forwarder::Host& forwarder_host = *this;
-  read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, index_host);
-  forwarder_ = std::make_unique<Forwarder>(state_, *links.peers, forwarder_host);
+  LeaderHost& host = *this;  // a private base, which make_unique may not convert to
+  read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, host);
+  forwarder_ = std::make_unique<Forwarder>(state_, *links.peers, host);
 }
 
 // The log goes first: after that none of its callbacks can run.
@@ -153,7 +152,7 @@ void Replica::on_stepped_down(const Status& status) {
   // Watches need no leader: only what was shown must stay as it was.
   if (!loaded() || stopping_) hub_.close(status);
   auto_compactor_.on_stepped_down();
-  compactor_.on_stepped_down(status);
+  compactor_.on_stepped_down();
   lease_keeper_.on_stepped_down(status);
   if (away() != nullptr) {
     reroute();
@@ -209,6 +208,7 @@ void Replica::on_failed(const Status& status) {
   state_.observer.on_failed(status);
   on_stepped_down(Error::corrupt);
   reads_.close({Error::corrupt, status.detail()});
+  compactor_.close({Error::corrupt, status.detail()});
   if (forwarder_ != nullptr) forwarder_->close({Error::corrupt, status.detail()});
   writes_.close({Error::unhealthy, status.detail()});
   // Others, whose state may be sound, can take over.
@@ -235,6 +235,7 @@ void Replica::finish_stop(StatusCallback done, Instant give_up) {
     return;
   }
   on_stepped_down(Error::stopped);
+  compactor_.close(Error::stopped);
   writes_.close(Error::stopped);
   leadership_.stop(lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
     announcer_.leave();

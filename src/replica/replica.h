@@ -60,8 +60,7 @@ class Replica final : public Api,
                       public PeerService,
                       private WriteQueue::Host,
                       private ReadQueue::Host,
-                      private ReadIndex::Host,
-                      private Forwarder::Host,
+                      private LeaderHost,
                       private Announcer::Host,
                       private Leadership::Host {
  public:
@@ -128,7 +127,7 @@ class Replica final : public Api,
  private:
   // ---- WriteQueue::Host ----
   bool may_append() const override { return leads() && !failed_; }
-  Patience patience() const override;  // also of Forwarder::Host
+  Patience patience() const override;  // also of LeaderHost
   bool wants_quiet() const override {
     return compactor_.sweeping() || reads_.waits_for(ReadQueue::Needs::settled);
   }
@@ -142,7 +141,7 @@ class Replica final : public Api,
   Patience read_patience() const override;
   ReadIndex::Round join_round() override;
   bool round_reached(ReadIndex::Round round) const override;
-  // ---- ReadIndex::Host, Forwarder::Host, Announcer::Host ----
+  // ---- LeaderHost, Announcer::Host ----
   std::string leader_address() const override { return leadership_.leader_node().address; }
   void on_announced(const Position& position) override;
   void on_leader_doubtful() override { leadership_.look(); }
@@ -164,7 +163,7 @@ class Replica final : public Api,
   // Where calls that need the leader go; null where they are this replica's.
   Forwarder* away() const { return leads() ? nullptr : forwarder_.get(); }
   // Answers a call that needs the leader, at the leader.
-  void run_here(PeerCall call, Sender sender, absl::AnyInvocable<void(Result<PeerAnswer>)> done);
+  void run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done);
   // A call without effect is sent after a leadership that has moved on.
   template <class Answer>
   Callback<Answer> follow_leader(PeerCall call, auth::CallerRef caller, Callback<Answer> done);

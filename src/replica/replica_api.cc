@@ -99,10 +99,11 @@ void Replica::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> do
 
 void Replica::compact(Revision revision, bool physical, Callback<Revision> done,
                       auth::CallerRef caller) {
+  if (physical) done = compactor_.when_finished(revision, std::move(done));
   if (Forwarder* leader = away()) {
-    return leader->add(CompactCall{revision, physical}, std::move(done), std::move(caller));
+    return leader->add(CompactCall{revision}, std::move(done), std::move(caller));
   }
-  compactor_.compact(revision, physical, {Origin::client, std::move(caller)}, std::move(done));
+  compactor_.compact(revision, {Origin::client, std::move(caller)}, std::move(done));
 }
 
 void Replica::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,

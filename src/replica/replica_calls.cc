@@ -7,29 +7,18 @@
 namespace lattice::replica {
 namespace {
 
-using Answered = absl::AnyInvocable<void(Result<PeerAnswer>)>;
-
 template <class Answer>
-Callback<Answer> into(Answered done) {
+Callback<Answer> into(Callback<PeerAnswer> done) {
   return [done = std::move(done)](Result<Answer> result) mutable {
     if (!result.ok()) return done(result.status());
     done(PeerAnswer(std::move(*result)));
   };
 }
 
-template <class Answer>
-Answered out_of(Callback<Answer> done) {
-  return [done = std::move(done)](Result<PeerAnswer> answer) mutable {
-    if (!answer.ok()) return done(answer.status());
-    Answer* mine = std::get_if<Answer>(&*answer);
-    mine == nullptr ? done(Status(Error::internal)) : done(std::move(*mine));
-  };
-}
-
 PeerCall to_call(PutOperation& op) { return std::move(op.request); }
 PeerCall to_call(DeleteOperation& op) { return std::move(op.request); }
 PeerCall to_call(TxnOperation& op) { return std::move(op.request); }
-PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision, false}; }
+PeerCall to_call(CompactOperation& op) { return CompactCall{op.request.revision}; }
 PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
@@ -38,11 +27,11 @@ PeerCall to_call(AuthOperation& op) { return std::move(op.request); }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Sender sender, Answered done) {
+void Replica::run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done) {
   struct Run {
     Replica& replica;
     Sender sender;
-    Answered done;
+    Callback<PeerAnswer> done;
 
     void operator()(const PositionCall&) {
       replica.reads_.run(ReadQueue::Needs::leading,
@@ -73,7 +62,7 @@ void Replica::run_here(PeerCall call, Sender sender, Answered done) {
           std::move(sender));
     }
     void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, asked.physical, std::move(sender),
+      replica.compactor_.compact(asked.revision, std::move(sender),
                                  into<Revision>(std::move(done)));
     }
     void operator()(const LeaseGrantCall& asked) {

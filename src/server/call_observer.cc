@@ -48,4 +48,15 @@ void CallObserver::on_bytes(size_t received, size_t sent) {
 
 void CallObserver::on_goaway(std::string_view reason) { server_.goaways.with({reason}).add(); }
 
+void CallObserver::on_transport_failure(std::string_view peer,
+                                        const proxy::TransportFailure& failure, bool tell) {
+  server_.connection_failures.with({failure.reason}).add();
+  if (!tell) return;
+  log_.warn("a client could not connect", {{"peer", peer},
+                                           {"reason", failure.reason},
+                                           {"cause", failure.cause},
+                                           {"asked_for", failure.asked},
+                                           {"certificate_for", failure.offered}});
+}
+
 }  // namespace lattice::server

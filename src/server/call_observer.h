@@ -23,6 +23,8 @@ class CallObserver final : public proxy::Observer {
                         Duration took) override;
   void on_bytes(size_t received, size_t sent) override;
   void on_goaway(std::string_view reason) override;
+  void on_transport_failure(std::string_view peer, const proxy::TransportFailure& failure,
+                            bool tell) override;
 
  private:
   telemetry::GrpcMetrics& calls_;

@@ -4,27 +4,22 @@
 
 #include "backends/common/fanout_pair.h"
 #include "backends/redis/redis_hub.h"
+#include "base/hex.h"
 
 namespace lattice::server {
 namespace {
 
-std::string channel_of(const replica::LogId& log) {
-  std::string name = "lattice:{";
-  for (const uint8_t byte : log) {
-    name += "0123456789abcdef"[byte >> 4];
-    name += "0123456789abcdef"[byte & 15];
-  }
-  return name + "}";
-}
+std::string channel_of(const replica::LogId& log) { return "lattice:{" + to_hex(log) + "}"; }
 
 }  // namespace
 
 FanOut::FanOut(std::unique_ptr<backends::RedisHub> redis) : redis_(std::move(redis)) {}
 FanOut::~FanOut() = default;
 
-Result<std::unique_ptr<FanOut>> FanOut::open(loop::Loop& loop, const std::string& url) {
+Result<std::unique_ptr<FanOut>> FanOut::open(loop::Loop& loop, const std::string& url,
+                                             std::shared_ptr<const tls::Source> tls) {
   if (url.empty()) return std::unique_ptr<FanOut>(new FanOut(nullptr));
-  auto redis = backends::RedisHub::open(loop, url);
+  auto redis = backends::RedisHub::open(loop, url, std::move(tls));
   if (!redis.ok()) return redis.status();
   return std::unique_ptr<FanOut>(new FanOut(std::move(*redis)));
 }

@@ -11,6 +11,7 @@
 #include "loop/loop.h"
 #include "replica/batch.h"
 #include "replica/fanout.h"
+#include "tls/context.h"
 
 namespace lattice::backends {
 class RedisHub;
@@ -20,8 +21,9 @@ namespace lattice::server {
 
 class FanOut {
  public:
-  // `url`: of Redis; empty: none. Errors: invalid_argument.
-  static Result<std::unique_ptr<FanOut>> open(loop::Loop& loop, const std::string& url);
+  // `url`: of Redis; empty: none. `tls`: for rediss://. Errors: invalid_argument.
+  static Result<std::unique_ptr<FanOut>> open(loop::Loop& loop, const std::string& url,
+                                              std::shared_ptr<const tls::Source> tls);
   ~FanOut();
 
   // `database`: the database's own, which may be null. Answers null where there is neither.

@@ -37,6 +37,27 @@ std::string advertised(const std::string& configured, const std::string& bound) 
   return configured.substr(colon) == ":0" ? configured.substr(0, colon) + port : configured;
 }
 
+// Tells what keeps other nodes from connecting.
+class PortObserver final : public proxy::Observer {
+ public:
+  explicit PortObserver(peer::Surroundings& around) : trouble_(around) {}
+
+  CallNote on_call_started(std::string_view) override { return nullptr; }
+  void on_message_received(CallNote) override {}
+  void on_message_sent(CallNote) override {}
+  void on_call_finished(CallNote, std::string_view, proxy::GrpcCode, Duration) override {}
+  void on_bytes(size_t, size_t) override {}
+  void on_goaway(std::string_view) override {}
+  void on_transport_failure(std::string_view peer, const proxy::TransportFailure& failure,
+                            bool) override {
+    trouble_.tell(std::string(peer.substr(0, peer.rfind(':'))),
+                  failure.text.empty() ? failure.cause : failure.text);
+  }
+
+ private:
+  peer::TroubleLog trouble_;
+};
+
 }  // namespace
 
 struct Node::Impl {
@@ -51,7 +72,9 @@ struct Node::Impl {
                [&log = parts.log](std::string_view node, std::string_view trouble) {
                  log.warn("trouble with another node", {{"node", node}, {"cause", trouble}});
                },
-               limits_of(config)},
+               limits_of(config),
+               parts.tls.node_calls},
+        troubles(around),
         server(around),
         client(around) {
     server.register_with(router);
@@ -59,6 +82,7 @@ struct Node::Impl {
 
   Keyring keyring;
   peer::Surroundings around;
+  PortObserver troubles;
   peer::PeerServer server;
   proxy::Router router;
   std::unique_ptr<proxy::Listener> listener;
@@ -78,10 +102,11 @@ struct Node::Impl {
 
 Result<std::unique_ptr<Node>> Node::open(const config::Config& config, Parts parts) {
   loop::Loop& loop = parts.loop;
+  const auto tls = parts.tls.node_port;
   auto impl = std::make_unique<Impl>(config, std::move(parts));
-  auto listener =
-      proxy::Listener::listen(loop, config.cluster.bind, impl->router,
-                              impl->server.listener_limits(), nullptr, /*reuse_port=*/false);
+  auto listener = proxy::Listener::listen(loop, config.cluster.bind, impl->router,
+                                          impl->server.listener_limits(), &impl->troubles,
+                                          /*reuse_port=*/false, tls);
   if (!listener.ok()) return listener.status();
   impl->listener = std::move(*listener);
   impl->address = advertised(config.cluster.advertise, impl->listener->address());

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "replica/environment.h"
 #include "replica/peers.h"
+#include "server/tls_sources.h"
 #include "telemetry/logger.h"
 
 namespace lattice::server {
@@ -25,6 +26,7 @@ class Node {
     telemetry::Logger& log;
     uint64_t cluster_id = 0;
     std::vector<std::string> secrets;  // at least one; the one that signs first
+    const TlsSources& tls;
   };
   // Binds [cluster] bind. Errors: io.
   static Result<std::unique_ptr<Node>> open(const config::Config& config, Parts parts);

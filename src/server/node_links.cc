@@ -6,15 +6,16 @@
 namespace lattice::server {
 
 Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
+                                                   const TlsSources& tls,
                                                    const StoreSurroundings& around,
                                                    OpenedLog* opened) {
-  auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config));
+  auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config, tls));
   if (opened->sessions == nullptr) return links;
   links->log_id_ = opened->log->id();
   if (Status status = links->open_node(around, *opened); !status.ok()) return status;
   // Messages are believed by their MAC, so without a secret there are none.
   if (!links->keyring_) return links;
-  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(around.loop, config.fanout.url);
+  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(around.loop, config.fanout.url, tls.redis);
   if (!fan_out.ok()) return fan_out.status();
   links->fan_out_ = std::move(*fan_out);
   links->fanout_ = links->fan_out_->join(links->log_id_, std::move(opened->fanout));
@@ -30,7 +31,8 @@ Status NodeLinks::open_node(const StoreSurroundings& around, const OpenedLog& op
                                                             .environment = around.environment,
                                                             .log = around.log,
                                                             .cluster_id = opened.cluster_id,
-                                                            .secrets = std::move(secrets)});
+                                                            .secrets = std::move(secrets),
+                                                            .tls = tls_});
   if (!node.ok()) return node.status();
   node_ = std::move(*node);
   peers_ = node_->peers(log_id_);
@@ -49,7 +51,10 @@ replica::NodeInfo NodeLinks::info(const std::string& client_address) const {
     }
   }
   info.client_urls = config_.cluster.advertise_client_urls;
-  if (info.client_urls.empty()) info.client_urls.push_back("http://" + client_address);
+  if (info.client_urls.empty()) {
+    const char* scheme = config_.grpc.tls.has_certificate() ? "https://" : "http://";
+    info.client_urls.push_back(scheme + client_address);
+  }
   return info;
 }
 

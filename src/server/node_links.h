@@ -20,9 +20,10 @@ namespace lattice::server {
 
 class NodeLinks {
  public:
-  // Takes the database's own fan-out out of `opened`.
+  // `config` and `tls` outlive it. Takes the database's own fan-out out of `opened`.
   // Errors: io, the port between nodes cannot be had; invalid_argument, [fanout] url.
   static Result<std::unique_ptr<NodeLinks>> open(const config::Config& config,
+                                                 const TlsSources& tls,
                                                  const StoreSurroundings& around,
                                                  OpenedLog* opened);
 
@@ -39,10 +40,11 @@ class NodeLinks {
   void when_quiet(loop::Task done);
 
  private:
-  explicit NodeLinks(const config::Config& config) : config_(config) {}
+  NodeLinks(const config::Config& config, const TlsSources& tls) : config_(config), tls_(tls) {}
   Status open_node(const StoreSurroundings& around, const OpenedLog& opened);
 
   const config::Config& config_;
+  const TlsSources& tls_;
   replica::LogId log_id_{};
   std::optional<Keyring> keyring_;
   std::unique_ptr<Node> node_;

@@ -3,13 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <thread>
 #include <vector>
 
-#include "credentials/simple_tokens.h"
-#include "credentials/token_options.h"
 #include "replica/remote_api.h"
 #include "replica/replica.h"
 #include "server/exit_status.h"
@@ -18,6 +15,8 @@
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
+#include "server/tls_sources.h"
+#include "server/token_source.h"
 #include "server/worker.h"
 #include "telemetry/version.h"
 
@@ -46,6 +45,7 @@ class Server {
         reload_(std::move(reload)),
         telemetry_(log),
         log_(log),
+        tls_files_(log, telemetry_.registry),
         observer_(telemetry_.server, log) {}
 
   int run();
@@ -53,7 +53,6 @@ class Server {
  private:
   // ---- Start ----
   Status make_workers();
-  Status make_tokens();
   void publish_tokens(const std::string& cluster_secret);
   Status open_store();
   void open_tenant();
@@ -79,12 +78,14 @@ class Server {
   Signals signals_;  // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
+  TlsFiles tls_files_;
+  TlsSources tls_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
   ReplicaObserver observer_;
   std::unique_ptr<NodeLinks> links_;
-  std::shared_ptr<const credentials::Tokens> tokens_;
+  TokenSource tokens_;
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
   std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
@@ -102,8 +103,14 @@ int Server::run() {
   log_.info("starting", {{"version", telemetry::lattice_version()},
                          {"threads", config_.server.threads},
                          {"pid", getpid()}});
-  if (Status status = make_tokens(); !status.ok()) {
+  if (Status status = tokens_.open(config_.auth); !status.ok()) {
     log_.error("cannot use [auth] token", {{"cause", status}});
+    return exit_configuration;
+  }
+  if (Result<TlsSources> tls = open_tls(config_, tls_files_); tls.ok()) {
+    tls_ = *tls;
+  } else {
+    log_.error("cannot use the certificates", {{"cause", tls.status()}});
     return exit_configuration;
   }
   if (Status status = make_workers(); !status.ok()) {
@@ -120,6 +127,7 @@ int Server::run() {
   for (size_t i = 1; i < workers_.size(); ++i) {
     threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
   }
+  tls_files_.start();
   open_tenant();
   owner().loop().run();
 
@@ -140,7 +148,8 @@ Status Server::make_workers() {
   std::string address = config_.grpc.bind;
   for (int i = 0; i < config_.server.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(config_, telemetry_));
-    if (Status status = workers_.back()->listen(address); !status.ok()) return status;
+    if (Status status = workers_.back()->listen(address, tls_.client_port); !status.ok())
+      return status;
     // With port 0 the first listener has picked the port for all.
     address = workers_.front()->address();
     workers_.back()->start_ticking();
@@ -154,30 +163,10 @@ Status Server::make_workers() {
   return owner().listen_metrics(config_.telemetry.metrics_bind);
 }
 
-Status Server::make_tokens() {
-  auto jwt = credentials::make_jwt(config_.auth.token);
-  if (!jwt.ok()) return jwt.status();
-  tokens_ = std::move(*jwt);
-  return {};
-}
-
-// Simple tokens are under the secret that nodes share. Where there are no others, one for as long
-// as this process lives: etcd's members forget theirs, too.
 void Server::publish_tokens(const std::string& cluster_secret) {
-  if (tokens_ == nullptr) {
-    std::vector<std::string> secrets = config_.cluster.secrets;
-    if (secrets.empty() && !cluster_secret.empty()) secrets = {cluster_secret};
-    if (secrets.empty()) {
-      std::array<uint8_t, 32> random{};
-      owner().environment().random_bytes(random);
-      secrets = {std::string(random.begin(), random.end())};
-    }
-    tokens_ = std::make_shared<credentials::SimpleTokens>(Keyring(secrets),
-                                                          config_.auth.token_ttl_seconds);
-  }
+  const auto tokens = tokens_.get(config_, cluster_secret, owner().environment());
   for (auto& worker : workers_) {
-    worker->loop().post(
-        [&authority = worker->authority(), tokens = tokens_] { authority.use(tokens); });
+    worker->loop().post([&authority = worker->authority(), tokens] { authority.use(tokens); });
   }
 }
 
@@ -243,7 +232,7 @@ replica::Options replica_options(const config::Config& config) {
 
 void Server::start_replica(OpenedLog opened) {
   Result<std::unique_ptr<NodeLinks>> links =
-      NodeLinks::open(config_, {owner().loop(), owner().environment(), log_}, &opened);
+      NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, &opened);
   if (!links.ok()) {
     const bool address = links.error() == Error::io;
     return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
@@ -314,7 +303,11 @@ void Server::announce() {
   std::string address = owner().address();
   std::string metrics = owner().metrics_address();
   log_.info("listening", {{"grpc", address}, {"metrics", metrics.empty() ? "off" : metrics}});
-  log_.info("try: etcdctl --endpoints=" + address + " put hello world");
+  const config::TlsFiles& tls = config_.grpc.tls;
+  std::string endpoint = address;
+  if (tls.has_certificate()) endpoint = "https://" + address + " --cacert=CA";
+  if (!tls.ca.empty()) endpoint += " --cert=CERTIFICATE --key=KEY";
+  log_.info("try: etcdctl --endpoints=" + endpoint + " put hello world");
   notify_service_manager("READY=1");
   upkeep();
 }
@@ -344,6 +337,7 @@ void Server::upkeep() {
 void Server::on_signal(int number) {
   if (number == SIGHUP) {
     if (reload_) reload_();
+    tls_files_.check_now();
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once

@@ -16,6 +16,14 @@ constexpr size_t passwords_waiting_max = 128;
 // For the ends of long calls to reach their clients once requests have had their time.
 constexpr Duration last_words_max = std::chrono::seconds(1);
 
+// What probes ask, which have no certificate; it tells whether the server works, and nothing of
+// what it holds.
+constexpr const char* open_paths[] = {
+    "/health",  "/healthz", "/healthz/", "/livez",
+    "/livez/",  "/readyz",  "/readyz/",  "/grpc.health.v1.Health/",
+    "/version",
+};
+
 proxy::Limits limits_of(const config::GrpcListener& grpc) {
   proxy::Limits limits;
   limits.receive_message_bytes_max = grpc.request_bytes_max + grpc_overhead_bytes;
@@ -61,11 +69,15 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
       observer_(shared.calls, shared.server, shared.log, config.telemetry.slow_request) {
   etcd::register_all(services_, router_);
   etcd::register_metrics_port(services_, metrics_router_);
+  if (!config.grpc.tls.ca.empty()) {
+    router_.require_certificates({std::begin(open_paths), std::end(open_paths)});
+  }
 }
 
-Status Worker::listen(const std::string& address) {
-  auto listener = proxy::Listener::listen(loop_, address, router_, limits_of(config_.grpc),
-                                          &observer_, /*reuse_port=*/config_.server.threads > 1);
+Status Worker::listen(const std::string& address, std::shared_ptr<const tls::Source> tls) {
+  auto listener =
+      proxy::Listener::listen(loop_, address, router_, limits_of(config_.grpc), &observer_,
+                              /*reuse_port=*/config_.server.threads > 1, std::move(tls));
   if (!listener.ok()) return listener.status();
   listener_ = std::move(*listener);
   return {};

@@ -36,7 +36,8 @@ class Worker {
   Worker(const config::Config& config, SharedTelemetry& shared);
 
   // Errors: io.
-  Status listen(const std::string& address);
+  // Null: plaintext.
+  Status listen(const std::string& address, std::shared_ptr<const tls::Source> tls);
   Status listen_metrics(const std::string& address);
   std::string address() const { return listener_->address(); }
   std::string metrics_address() const;

@@ -68,6 +68,9 @@ ServerMetrics::ServerMetrics(Registry& r)
       connections(r.gauge("lattice_connections", "Open client connections.")),
       goaways(r.counters("lattice_http2_goaway_sent_total", "Connections that were told to go.",
                          {"reason"}, 32)),
+      connection_failures(r.counters("lattice_connection_failures_total",
+                                     "Connections that ended before their first request.",
+                                     {"reason"}, 32)),
       slow_requests(r.counter("lattice_slow_requests_total",
                               "Requests that took longer than the slow-request threshold.")) {}
 

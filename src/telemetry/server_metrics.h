@@ -58,7 +58,8 @@ struct ServerMetrics {
   Counter& client_bytes_received;
   Counter& client_bytes_sent;
   Gauge& connections;
-  Family<Counter>& goaways;  // by reason
+  Family<Counter>& goaways;              // by reason
+  Family<Counter>& connection_failures;  // by reason
   Counter& slow_requests;
 };
 

@@ -93,91 +93,94 @@ TEST_CASE("postgres outcomes: a server that crashes and comes back") {
   check_whole_log(world, *log, chain);
 }
 
-// The client is gone, its statement is not: it commits long after a look would have said "not
-// there".
-TEST_CASE("postgres outcomes: a zombie that commits late loses nothing and doubles nothing") {
-  const std::string database = shared_server().create_database();
-  Intruder intruder(shared_server().url(database));
-  PostgresWorld second(shared_server().url(database));
-  auto log = second.open_log("a");
-  Chain chain(log->id());
-  must_append(second, *log, chain, {put_record(2, "k", "v")});
-  auto batch = chain.next({put_record(3, "k", "v")});
-  {
+// A batch whose client is gone while its statement still waits at the server.
+struct Zombie {
+  Zombie() {
+    must_append(second, *log, chain, {put_record(2, "k", "v")});
+    batch = chain.next({put_record(3, "k", "v")});
+  }
+  // Appends it for a client that goes when `see` has returned.
+  template <class See>
+  void leave_behind(See see) {
     PostgresWorld first(shared_server().url(database));
     auto doomed = first.open_log("a");
     (void)head(first, *doomed);
     // Somebody else's row in the place of the batch's record: the append waits for its fate.
     intruder.run("BEGIN; INSERT INTO lattice.record SELECT 1, 2, 0, 1, 3, 0, '', '', 1, 1, 0, 0");
     doomed->append(batch, [](AppendReply) {});
-    for (int i = 0; i < 20; ++i) first.turn();
+    see(first);
   }
-  CHECK_FALSE(look(second, *log, Seq(2)).header.has_value());  // and yet it will be there
+
+  const std::string database = shared_server().create_database();
+  Intruder intruder{shared_server().url(database)};
+  PostgresWorld second{shared_server().url(database)};
+  std::unique_ptr<replica::Log> log = second.open_log("a");
+  Chain chain{log->id()};
+  std::shared_ptr<const replica::Batch> batch;
+};
+
+// The client is gone, its statement is not: it commits long after a look would have said "not
+// there".
+TEST_CASE("postgres outcomes: a zombie that commits late loses nothing and doubles nothing") {
+  Zombie f;
+  f.leave_behind([](PostgresWorld& first) {
+    for (int i = 0; i < 20; ++i) first.turn();
+  });
+  CHECK_FALSE(look(f.second, *f.log, Seq(2)).header.has_value());  // and yet it will be there
 
   SUBCASE("it wins over the resubmission") {
     std::optional<AppendReply> reply;
-    log->append(batch, [&](AppendReply r) { reply = std::move(r); });
-    REQUIRE(intruder.wait_for(
-        "SELECT count(*)" + sessions_of(database) + " AND wait_event_type = 'Lock'", "2"));
-    intruder.run("ROLLBACK");
-    CHECK(await(second, reply).outcome == AppendOutcome::rejected);
-    CHECK(look(second, *log, Seq(2)).header->id == batch->header.id);
+    f.log->append(f.batch, [&](AppendReply r) { reply = std::move(r); });
+    REQUIRE(f.intruder.wait_for(
+        "SELECT count(*)" + sessions_of(f.database) + " AND wait_event_type = 'Lock'", "2"));
+    f.intruder.run("ROLLBACK");
+    CHECK(await(f.second, reply).outcome == AppendOutcome::rejected);
+    CHECK(look(f.second, *f.log, Seq(2)).header->id == f.batch->header.id);
   }
   SUBCASE("it is ended because it blocks the resubmission for too long") {
     std::optional<AppendReply> reply;
-    log->append(batch, [&](AppendReply r) { reply = std::move(r); });
-    const AppendReply answer = await(second, reply);
-    CHECK(intruder.run("SELECT count(*)" + sessions_of(database)) == "1");
+    f.log->append(f.batch, [&](AppendReply r) { reply = std::move(r); });
+    const AppendReply answer = await(f.second, reply);
+    CHECK(f.intruder.run("SELECT count(*)" + sessions_of(f.database)) == "1");
     // What blocks then is a person's transaction, which is left alone: the lock timeout ends the
     // wait with a clean error.
     CHECK(answer.outcome == AppendOutcome::unknown);
     CHECK(answer.definite_error);
-    intruder.run("ROLLBACK");
+    f.intruder.run("ROLLBACK");
     ResolveCounts counts;
-    CHECK(resolve_append(second, *log, batch, &counts));
+    CHECK(resolve_append(f.second, *f.log, f.batch, &counts));
   }
-  chain.advance(*batch);
-  check_whole_log(second, *log, chain);
+  f.chain.advance(*f.batch);
+  check_whole_log(f.second, *f.log, f.chain);
 }
 
 // Its server process stands still with the row that the resubmission needs: a signal to end it
 // waits with it.
 TEST_CASE(
     "postgres outcomes: a zombie that cannot even be ended holds the append up, not for ever") {
-  const std::string database = shared_server().create_database();
-  Intruder intruder(shared_server().url(database));
-  PostgresWorld second(shared_server().url(database));
-  auto log = second.open_log("a");
-  Chain chain(log->id());
-  must_append(second, *log, chain, {put_record(2, "k", "v")});
-  auto batch = chain.next({put_record(3, "k", "v")});
+  Zombie f;
   pid_t zombie = 0;
-  {
-    PostgresWorld first(shared_server().url(database));
-    auto doomed = first.open_log("a");
-    (void)head(first, *doomed);
-    intruder.run("BEGIN; INSERT INTO lattice.record SELECT 1, 2, 0, 1, 3, 0, '', '', 1, 1, 0, 0");
-    doomed->append(batch, [](AppendReply) {});
-    const std::string waiting = sessions_of(database) + " AND wait_event_type = 'Lock'";
+  f.leave_behind([&](PostgresWorld& first) {
+    const std::string waiting = sessions_of(f.database) + " AND wait_event_type = 'Lock'";
     for (int i = 0; i < 2000 && zombie == 0; ++i) {
       first.turn();
-      zombie = std::atoi(intruder.run("SELECT pid" + waiting).c_str());
+      zombie = std::atoi(f.intruder.run("SELECT pid" + waiting).c_str());
     }
     REQUIRE(zombie > 0);
     kill(zombie, SIGSTOP);
-  }
-  intruder.run("ROLLBACK");
+  });
+  f.intruder.run("ROLLBACK");
   const auto from = std::chrono::steady_clock::now();
-  const AppendReply reply = append(second, *log, batch);
+  const AppendReply reply = append(f.second, *f.log, f.batch);
   CHECK(std::chrono::steady_clock::now() - from < std::chrono::seconds(8));
   CHECK(reply.outcome == AppendOutcome::unknown);
   CHECK(reply.definite_error);  // of this submission; the zombie's may still commit
   kill(zombie, SIGCONT);
   ResolveCounts counts;
-  CHECK(resolve_append(second, *log, batch, &counts));
-  CHECK(intruder.wait_for("SELECT count(*)" + sessions_of(database), "1"));
-  chain.advance(*batch);
-  check_whole_log(second, *log, chain);
+  CHECK(resolve_append(f.second, *f.log, f.batch, &counts));
+  CHECK(f.intruder.wait_for("SELECT count(*)" + sessions_of(f.database), "1"));
+  f.chain.advance(*f.batch);
+  check_whole_log(f.second, *f.log, f.chain);
 }
 
 TEST_CASE("postgres outcomes: a wait for the standby that was cut short is not a commit") {

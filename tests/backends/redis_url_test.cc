@@ -65,6 +65,14 @@ TEST_CASE("a URL that names Sentinels") {
   CHECK(full.sentinel_login.password == "s&p");
 }
 
+TEST_CASE("a URL that asks for TLS") {
+  CHECK(parse("rediss://u:p@h").tls);
+  CHECK(parse("rediss://u:p@h").hosts[0].port == "6379");
+  CHECK(parse("rediss+sentinel://s1,s2/main").tls);
+  CHECK(parse("rediss+sentinel://s1,s2/main").by_sentinel());
+  CHECK_FALSE(parse("redis://h").tls);
+}
+
 TEST_CASE("a URL that is wrong is refused with what would be right and without what it holds") {
   struct Row {
     const char* text;
@@ -74,8 +82,8 @@ TEST_CASE("a URL that is wrong is refused with what would be right and without w
            Row{"", "redis://[user[:password]@]host[:port][/db] or redis+sentinel://"},
            Row{"h-hidden:6379", "redis://"},
            Row{"http://h-hidden", "redis://"},
-           Row{"rediss://u:hidden@h", "TLS to Redis is not available yet"},
-           Row{"rediss+sentinel://u:hidden@h/m", "TLS to Redis is not available yet"},
+           Row{"redisss://u:hidden@h", "redis://"},
+           Row{"rediss://u:hidden@", "no host"},
            Row{"redis://", "no host"},
            Row{"redis://:hidden@", "no host"},
            Row{"redis://hidden:port", "from 1 to 65535"},

@@ -4,37 +4,32 @@
     tests/conformance/lifecycle.py --lattice PATH
 """
 
-import argparse
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import unittest
-import urllib.error
-import urllib.request
 
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, processes, protos, servers  # noqa: E402
+from harness import cases, client, processes, protos, servers  # noqa: E402
 
 rpc = protos.rpc
 _EX_CONFIG = 78
-_LATTICE = ""
 
 
 def put(connection, key=b"k", value=b"v", timeout_s=10):
     return connection.call("KV.Put", rpc.PutRequest(key=key, value=value), timeout_s)
 
 
-class Lifecycle(unittest.TestCase):
+class Lifecycle(cases.ServerTest):
     def run_lattice(self, *arguments, env=None, timeout_s=20):
         """Runs it to its end: (status, output)."""
-        done = subprocess.run([_LATTICE, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False,
+        done = subprocess.run([self.lattice, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False,
                               env=dict(os.environ, **(env or {})))
         return done.returncode, done.stdout + done.stderr
 
@@ -42,16 +37,6 @@ class Lifecycle(unittest.TestCase):
         made = processes.scratch_folder("lifecycle")
         self.addCleanup(processes.remove_folder, made)
         return made
-
-    def server(self, kind="sqlite", **options):
-        made = servers.make(kind, _LATTICE, **options)
-        self.addCleanup(made.remove)
-        return made.start()
-
-    def connect(self, server):
-        connection = client.Client(server.target)
-        self.addCleanup(connection.close)
-        return connection
 
     def start_arguments(self, data):
         return ["start", "--grpc-bind", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:0", "--data-dir", data]
@@ -131,7 +116,7 @@ class Lifecycle(unittest.TestCase):
 
     def test_a_database_that_is_not_there(self):
         port = processes.free_port()
-        process = processes.Process("lattice", [_LATTICE, *self.start_arguments(self.folder()), "--db-connection",
+        process = processes.Process("lattice", [self.lattice, *self.start_arguments(self.folder()), "--db-connection",
                                                 f"postgresql://lattice@127.0.0.1:{port}/x"],
                                     os.path.join(self.folder(), "log"))
         deadline = time.monotonic() + 15
@@ -144,7 +129,7 @@ class Lifecycle(unittest.TestCase):
 
     def test_a_database_that_does_not_exist(self):
         url = servers.shared_postgres().url("no_such_database")
-        process = processes.Process("lattice", [_LATTICE, *self.start_arguments(self.folder()), "--db-connection", url],
+        process = processes.Process("lattice", [self.lattice, *self.start_arguments(self.folder()), "--db-connection", url],
                                     os.path.join(self.folder(), "log"))
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline and "does not exist" not in process.log():
@@ -181,7 +166,7 @@ class Lifecycle(unittest.TestCase):
         first = self.server("postgres")
         connection = self.connect(first)
         revision = put(connection, b"shared", b"1").header.revision
-        second = servers.Lattice(_LATTICE, "postgres", first.url)
+        second = servers.Lattice(self.lattice, "postgres", first.url)
         self.addCleanup(second.remove)
         second.start()
         standby = self.connect(second)
@@ -204,7 +189,7 @@ class Lifecycle(unittest.TestCase):
     def test_a_clean_end_hands_over_at_once(self):
         first = self.server("postgres")
         put(self.connect(first))
-        second = servers.Lattice(_LATTICE, "postgres", first.url)
+        second = servers.Lattice(self.lattice, "postgres", first.url)
         self.addCleanup(second.remove)
         second.start()
         standby = self.connect(second)
@@ -219,11 +204,58 @@ class Lifecycle(unittest.TestCase):
                 time.sleep(0.02)
         print(f"handed over after {time.monotonic() - ended:.2f} s", file=sys.stderr)
 
+    def refusal(self, connection, method, request):
+        """The code and the text of an error."""
+        with self.assertRaises(grpc.RpcError) as raised:
+            connection.call(method, request)
+        return raised.exception.code(), raised.exception.details()
+
+    def test_the_leader_is_moved(self):
+        database = servers.shared_postgres()
+        cluster = servers.lattice_cluster(self.lattice, database.url(database.new_database()), size=2)
+        self.addCleanup(cluster.remove)
+        connections = [self.connect(server) for server in cluster.start().servers]
+        revisions = [put(connection).header.revision for connection in connections]
+        self.assertEqual(revisions, [2, 3])
+
+        def statuses():
+            return [connection.call("Maintenance.Status", rpc.StatusRequest()) for connection in connections]
+
+        before = statuses()
+        ids = [status.header.member_id for status in before]
+        self.assertEqual(len(set(ids)), 2)
+        self.assertEqual({status.header.cluster_id for status in before}, {before[0].header.cluster_id})
+        for number, connection in enumerate(connections):
+            members = connection.call("Cluster.MemberList", rpc.MemberListRequest(linearizable=True)).members
+            self.assertEqual({member.name: member.ID for member in members}, {"n1": ids[0], "n2": ids[1]})
+            own = next(member for member in members if member.ID == ids[number])
+            self.assertEqual(list(own.clientURLs), [f"http://{cluster.servers[number].target}"])
+        self.assertEqual({status.leader for status in before}, {before[0].leader})
+        old = ids.index(before[0].leader)
+        new = 1 - old
+
+        move = "Maintenance.MoveLeader"
+        refused = grpc.StatusCode.FAILED_PRECONDITION
+        self.assertEqual(self.refusal(connections[new], move, rpc.MoveLeaderRequest(targetID=ids[new])),
+                         (refused, "etcdserver: not leader"))
+        self.assertEqual(self.refusal(connections[old], move, rpc.MoveLeaderRequest(targetID=12345)),
+                         (refused, "etcdserver: bad leader transferee"))
+        self.assertEqual([status.leader for status in statuses()], [ids[old]] * 2)
+        connections[old].call(move, rpc.MoveLeaderRequest(targetID=ids[new]))
+        # Both serve at once; where the leader is known at the one that it has left is seen a little later.
+        revisions = [put(connection).header.revision for connection in connections]
+        self.assertEqual(revisions, [4, 5])
+        cases.eventually(lambda: [status.leader for status in statuses()] == [ids[new]] * 2, "both know the new leader")
+        for status, earlier in zip(statuses(), before):
+            self.assertGreater(status.raftTerm, earlier.raftTerm)
+        self.assertEqual(self.refusal(connections[old], move, rpc.MoveLeaderRequest(targetID=ids[old])),
+                         (refused, "etcdserver: not leader"))
+
     def test_a_full_disk(self):
         if os.geteuid() != 0:
             self.skipTest("needs root, for a small file system of its own")
         data = self.folder()
-        binary = os.path.abspath(_LATTICE)
+        binary = os.path.abspath(self.lattice)
         command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=12m none "$0" && exec "$@"', data, binary,
                    *self.start_arguments(data)]
         process = processes.Process("lattice", command, os.path.join(self.folder(), "log"))
@@ -255,46 +287,29 @@ class Lifecycle(unittest.TestCase):
     def test_health_without_its_database(self):
         database = servers.postgres.Postgres().start()
         self.addCleanup(database.remove)
-        server = servers.Lattice(_LATTICE, "postgres", database.url(database.new_database()))
+        server = servers.Lattice(self.lattice, "postgres", database.url(database.new_database()))
         self.addCleanup(server.remove)
         server.start()
         connection = self.connect(server)
         put(connection)
-        self.assertEqual(_get(server.port, "/readyz"), 200)
+        self.assertEqual(cases.http_status(server.port, "/readyz"), 200)
         database.stop()
         deadline = time.monotonic() + 15
-        while _get(server.port, "/readyz") == 200:
+        while cases.http_status(server.port, "/readyz") == 200:
             self.assertLess(time.monotonic(), deadline, "still ready, without a database")
             time.sleep(0.1)
-        self.assertIn(_get(server.port, "/livez"), (200, 503))
+        self.assertIn(cases.http_status(server.port, "/livez"), (200, 503))
         with self.assertRaises(grpc.RpcError) as raised:
             put(connection, timeout_s=10)
         self.assertIn(raised.exception.code(), (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED))
         self.assertTrue(server.process.alive())
         database.start()
         deadline = time.monotonic() + 30
-        while _get(server.port, "/readyz") != 200:
+        while cases.http_status(server.port, "/readyz") != 200:
             self.assertLess(time.monotonic(), deadline, "not ready again")
             time.sleep(0.1)
         put(connection)
 
 
-def _get(port, path):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def main():
-    global _LATTICE
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lattice", required=True, help="the binary under test")
-    arguments, rest = parser.parse_known_args()
-    _LATTICE = os.path.abspath(arguments.lattice)
-    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    cases.main(__doc__.split("\n", maxsplit=1)[0])

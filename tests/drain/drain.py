@@ -1,16 +1,12 @@
 #!/usr/bin/python3
 """SIGTERM step by step: not ready, GOAWAY, requests finish, watches end, exit 0. drain.py --lattice PATH."""
 
-import argparse
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import unittest
-import urllib.error
-import urllib.request
 
 import grpc
 import hpack
@@ -18,13 +14,11 @@ import hpack
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, paths, processes, protos, raw_h2, servers  # noqa: E402
+from harness import cases, paths, protos, raw_h2, servers  # noqa: E402
 
 rpc = protos.rpc
-_LATTICE = ""
 _DATA, _HEADERS, _SETTINGS, _PING, _GOAWAY = 0, 1, 4, 6, 7
 _END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
-_EVENTUALLY_SECONDS = 15
 _SHORT_TIMEOUT_MS = 1000
 # Beyond the time that requests are given: for watches to be told, and for the replica to end.
 _END_SECONDS_MAX = 12
@@ -32,21 +26,7 @@ _END_SECONDS_MAX = 12
 
 def ready(port):
     """The status of /readyz, 0 when nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-def eventually(condition, what):
-    deadline = time.monotonic() + _EVENTUALLY_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not in time: {what}")
-        time.sleep(0.01)
+    return cases.http_status(port, "/readyz", timeout_s=5)
 
 
 class Link:
@@ -125,16 +105,10 @@ class HeldWrites:
             self._psql.communicate("ROLLBACK;\n")
 
 
-class Drain(unittest.TestCase):
-    def server(self, kind="sqlite", **env):
-        server = servers.make(kind, _LATTICE, env={f"LATTICE_SERVER_{name.upper()}": str(value) for name, value in env.items()})
-        self.addCleanup(server.remove)
-        return server.start()
-
-    def connect(self, server):
-        connection = client.Client(server.target)
-        self.addCleanup(connection.close)
-        return connection
+class Drain(cases.ServerTest):
+    def server(self, kind="sqlite", **settings):
+        """With settings of [server]."""
+        return super().server(kind, env={f"LATTICE_SERVER_{name.upper()}": str(value) for name, value in settings.items()})
 
     def link(self, server):
         link = Link(server.target)
@@ -159,7 +133,7 @@ class Drain(unittest.TestCase):
         self.assertEqual((ready(server.port), ready(server.metrics_port)), (200, 200))
         server.process.send(signal.SIGTERM)
         began = time.monotonic()
-        eventually(lambda: ready(server.metrics_port) == 503, "readiness is false on the metrics port")
+        cases.eventually(lambda: ready(server.metrics_port) == 503, "readiness is false on the metrics port")
         self.assertEqual(ready(server.port), 503)
         health = connection.call("Health.Check", protos.health.HealthCheckRequest())
         self.assertEqual(health.status, protos.health.HealthCheckResponse.NOT_SERVING)
@@ -175,7 +149,7 @@ class Drain(unittest.TestCase):
         link.start("/etcdserverpb.KV/Put", rpc.PutRequest(key=b"k", value=b"v"), end=True)
         time.sleep(0.2)
         server.process.send(signal.SIGTERM)
-        eventually(lambda: ready(server.port) == 0, "the client port is closed")
+        cases.eventually(lambda: ready(server.port) == 0, "the client port is closed")
         self.assertEqual(ready(server.metrics_port), 503)
         held.release()
         self.ends(server, _END_SECONDS_MAX)
@@ -206,7 +180,7 @@ class Drain(unittest.TestCase):
         first = link.start("/etcdserverpb.KV/Put", rpc.PutRequest(key=b"k", value=b"1"), end=True)
         time.sleep(0.2)
         server.process.send(signal.SIGTERM)
-        eventually(lambda: ready(server.port) == 0, "the client port is closed")
+        cases.eventually(lambda: ready(server.port) == 0, "the client port is closed")
         # The notice has been sent, and this client has not read it.
         second = link.start("/etcdserverpb.KV/Put", rpc.PutRequest(key=b"k", value=b"2"), end=True)
         held.release()
@@ -255,14 +229,5 @@ class Drain(unittest.TestCase):
         self.ends(server, _END_SECONDS_MAX)
 
 
-def main():
-    global _LATTICE
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lattice", required=True, help="the binary under test")
-    arguments, rest = parser.parse_known_args()
-    _LATTICE = os.path.abspath(arguments.lattice)
-    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    cases.main(__doc__)

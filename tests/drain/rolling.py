@@ -6,13 +6,11 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import paths, processes, servers, tools  # noqa: E402
+from harness import cases, paths, processes, servers, tools  # noqa: E402
 
 _GO_FOLDER = os.path.join(paths.SOURCE, "tests", "conformance", "go")
 ROUNDS = 2
@@ -22,11 +20,7 @@ _SETTLE_SECONDS = 1
 
 
 def ready(server):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=5) as answer:
-            return answer.status == 200
-    except (urllib.error.HTTPError, OSError):
-        return False
+    return cases.http_status(server.port, "/readyz", timeout_s=5) == 200
 
 
 def wait_for(condition, what, alive):

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 
 _running = []
 _folders = []
+_ports = set()
 
 
 class ProcessFailed(Exception):
@@ -18,10 +20,19 @@ class ProcessFailed(Exception):
 
 
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that this process was not given before. It lies below the
+    ports that Linux gives to outgoing connections and to port 0, so that nobody takes it by chance while its server is
+    down."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _ports:
+            _ports.add(port)
+            return port
 
 
 def scratch_folder(prefix):

@@ -103,6 +103,24 @@ TEST_CASE("every field of a put, a range and a key-value arrives") {
   }
 }
 
+TEST_CASE("every field of a compare arrives, whatever its target") {
+  RandomValues random(5);
+  for (int i = 0; i < 500; ++i) {
+    const keyspace::Compare in = random.compare();
+    keyspace::TxnRequest txn;
+    txn.compares.push_back(in);
+    const auto frame = decode_frame(encode_call(1, {}, {std::move(txn), {}}));
+    const auto& back = std::get<keyspace::TxnRequest>(frame->calls.at(0).request->call);
+    const keyspace::Compare& out = back.compares.at(0);
+    CHECK(out.result == in.result);
+    CHECK(out.target == in.target);
+    CHECK(out.range.key == in.range.key);
+    CHECK(out.range.end == in.range.end);
+    CHECK(out.number == in.number);
+    CHECK(out.value == in.value);
+  }
+}
+
 TEST_CASE("encoded calls, one behind the other, are one frame") {
   RandomValues random(4);
   std::string bytes;

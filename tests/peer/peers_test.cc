@@ -40,7 +40,7 @@ TEST_CASE("answers come in any order, each to its own call") {
   size_t count = 0;
   for (size_t i = 0; i < answers.size(); ++i) {
     client.peers->call(server.address(),
-                       {replica::CompactCall{Revision(static_cast<int64_t>(i)), false}, seconds(9)},
+                       {replica::CompactCall{Revision(static_cast<int64_t>(i))}, seconds(9)},
                        [&, i](const Result<replica::PeerReply>& result) {
                          ++count;
                          answers[i] = result.ok() ? result->position.seq.value : 0;

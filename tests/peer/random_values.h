@@ -84,12 +84,23 @@ class RandomValues {
         return std::make_unique<keyspace::TxnRequest>(txn(depth - 1));
     }
   }
+  // With the operand that its target has, as decoders of clients' requests leave it.
+  keyspace::Compare compare() {
+    keyspace::Compare out;
+    out.result = static_cast<keyspace::CompareResult>(integer());
+    out.target = static_cast<keyspace::CompareTarget>(below(7));
+    out.range = range();
+    if (out.target == keyspace::CompareTarget::value) {
+      out.value = text();
+    } else if (out.target <= keyspace::CompareTarget::lease) {
+      out.number = integer();
+    }
+    return out;
+  }
   keyspace::TxnRequest txn(int depth) {
     keyspace::TxnRequest out;
     for (size_t i = below(3); i > 0; --i) {
-      out.compares.push_back({static_cast<keyspace::CompareResult>(integer()),
-                              static_cast<keyspace::CompareTarget>(integer()), range(), integer(),
-                              text()});
+      out.compares.push_back(compare());
     }
     for (size_t i = below(4); i > 0; --i) out.success.push_back(op(depth));
     for (size_t i = below(4); i > 0; --i) out.failure.push_back(op(depth));
@@ -106,7 +117,7 @@ class RandomValues {
       case 3:
         return txn(3);
       case 4:
-        return replica::CompactCall{Revision(integer()), flag()};
+        return replica::CompactCall{Revision(integer())};
       case 5:
         return replica::LeaseGrantCall{LeaseId(integer()), integer()};
       case 6:

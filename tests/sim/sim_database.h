@@ -67,6 +67,7 @@ class SimDatabase {
   bool asynchronous = false;         // what is durable here need not survive a failover
   bool full = false;                 // every append is refused for lack of space
   bool standby_gone = false;         // commits wait; what they wrote is visible
+  bool removal_fails = false;        // records cannot be deleted
   std::function<void()> on_removal;  // called once, when records have been deleted
 
  private:

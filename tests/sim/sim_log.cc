@@ -190,10 +190,12 @@ void SimLog::barrier(StatusCallback done) {
 void SimLog::remove(std::vector<keyspace::RecordId> records, StatusCallback done) {
   call<bool>(
       [this, records = std::move(records)] {
-        database_.remove(records);
-        return true;
+        if (!database_.removal_fails) database_.remove(records);
+        return !database_.removal_fails;
       },
-      [done = std::move(done)](const Result<bool>& result) mutable { done(result.status()); });
+      [done = std::move(done)](const Result<bool>& result) mutable {
+        done(result.ok() && !*result ? connection_lost : result.status());
+      });
 }
 
 void SimLog::trim(Seq below, StatusCallback done) {

@@ -291,7 +291,11 @@ void Simulation::check_replicas() {
     if (!node->failure().empty()) {
       report_.problems.push_back("a replica gave up: " + node->failure());
     }
-    if (!node->running() || !node->replica()->loaded()) continue;
+    if (!node->running()) continue;
+    if (!node->replica()->loaded() && node->failure().empty()) {
+      report_.problems.emplace_back("liveness: a replica shows nothing");
+    }
+    if (!node->replica()->loaded()) continue;
     node->replica()->hash_kv(Revision(0), [&](const Result<keyspace::HashResult>& hash) {
       if (!hash.ok()) return;
       const std::pair at(hash->hash_revision.value, hash->compact_revision.value);

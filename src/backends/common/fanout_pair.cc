@@ -38,8 +38,8 @@ void FanoutPair::subscribe(Receiver receiver) {
   second_->subscribe(share(shared));
 }
 
-bool FanoutPair::carries_messages() const {
-  return first_up_() ? first_->carries_messages() : second_->carries_messages();
+bool FanoutPair::carries_batches() const {
+  return first_up_() ? first_->carries_batches() : second_->carries_batches();
 }
 
 void FanoutPair::publish(std::string message) {

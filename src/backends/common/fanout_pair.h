@@ -20,7 +20,7 @@ class FanoutPair final : public replica::Fanout {
              std::unique_ptr<replica::Fanout> second);
 
   void subscribe(Receiver receiver) override;
-  bool carries_messages() const override;
+  bool carries_batches() const override;
   void publish(std::string message) override;
 
  private:

@@ -138,7 +138,7 @@ void PgConnection::read_notifications() {
   const std::weak_ptr<bool> alive = alive_;
   PGconn* const connection = connection_.get();
   while (const std::unique_ptr<PGnotify, Free> notify{PQnotifies(connection)}) {
-    if (options_.on_notification) options_.on_notification(notify->relname);
+    if (options_.on_notification) options_.on_notification(notify->relname, notify->extra);
     if (alive.expired() || connection_.get() != connection) return;
   }
 }

@@ -80,7 +80,7 @@ class PgConnection {
     std::function<void(const std::string&)> warn;  // for a log; may be empty
     // Each time that it has become ready, behind what waited for that.
     absl::AnyInvocable<void()> on_ready;
-    absl::AnyInvocable<void(std::string_view channel)> on_notification;  // NOTIFY
+    absl::AnyInvocable<void(std::string_view channel, std::string_view payload)> on_notification;
   };
 
   PgConnection(loop::Loop& loop, Resolver& resolver, const PgConninfo& conninfo, Options options);

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace lattice::backends {
 namespace {
 
 // A busy log is published thousands of times a second; nobody needs to be woken as often.
 constexpr Duration notify_interval = std::chrono::milliseconds(20);
+// PostgreSQL's limit is 7,999 bytes of text.
+constexpr size_t message_bytes_max = 3900;
 
 }  // namespace
 
@@ -17,7 +21,7 @@ class PgNotifier::ChannelFanout final : public replica::Fanout {
       : notifier_(notifier), channel_(std::move(channel)) {}
   ~ChannelFanout() override { end(); }
 
-  bool carries_messages() const override { return false; }
+  bool carries_batches() const override { return false; }
   void subscribe(Receiver receiver) override {
     end();
     if (!receiver.hint) return;
@@ -26,7 +30,8 @@ class PgNotifier::ChannelFanout final : public replica::Fanout {
     notifier_.listen(channel_, subscription_);
   }
 
-  void publish(std::string) override {
+  void publish(std::string message) override {
+    newest_ = message.size() <= message_bytes_max ? std::move(message) : std::string();
     wanted_ = true;
     if (timer_ == nullptr && !in_flight_) notify();
   }
@@ -46,7 +51,7 @@ class PgNotifier::ChannelFanout final : public replica::Fanout {
       timer_.reset();
       if (wanted_ && !in_flight_) notify();
     });
-    notifier_.notify(channel_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    notifier_.notify(channel_, newest_, [this, alive = std::weak_ptr<bool>(alive_)] {
       if (alive.expired()) return;
       in_flight_ = false;
       if (wanted_ && timer_ == nullptr) notify();
@@ -56,6 +61,7 @@ class PgNotifier::ChannelFanout final : public replica::Fanout {
   PgNotifier& notifier_;
   std::string channel_;
   std::shared_ptr<Subscription> subscription_;
+  std::string newest_;
   bool wanted_ = false;     // something was published since the last NOTIFY was sent
   bool in_flight_ = false;  // its answer is still out
   std::unique_ptr<loop::TimerHandle> timer_;
@@ -68,7 +74,9 @@ PgNotifier::PgNotifier(loop::Loop& loop, Connect connect) : loop_(loop) {
   options.durability.mode = PgDurabilityMode::async;
   options.application_name = "lattice listen";
   options.on_ready = [this] { listen_to_all(); };
-  options.on_notification = [this](std::string_view channel) { hint({std::string(channel)}); };
+  options.on_notification = [this](std::string_view channel, std::string_view payload) {
+    deliver(std::string(channel), from_hex(payload));
+  };
   listen_ = connect(std::move(options));
   options = PgConnection::Options();
   options.durability.mode = PgDurabilityMode::async;
@@ -78,15 +86,7 @@ PgNotifier::PgNotifier(loop::Loop& loop, Connect connect) : loop_(loop) {
 
 PgNotifier::~PgNotifier() = default;
 
-std::string PgNotifier::channel_of(const replica::LogId& log) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string channel = "lattice_";
-  for (const uint8_t byte : log) {
-    channel += digits[byte >> 4];
-    channel += digits[byte & 15];
-  }
-  return channel;
-}
+std::string PgNotifier::channel_of(const replica::LogId& log) { return "lattice_" + to_hex(log); }
 
 std::unique_ptr<replica::Fanout> PgNotifier::open(const replica::LogId& log) {
   return std::make_unique<ChannelFanout>(*this, channel_of(log));
@@ -142,22 +142,32 @@ void PgNotifier::run_listen(std::string script, std::vector<std::string> channel
 void PgNotifier::hint(const std::vector<std::string>& channels) {
   const std::weak_ptr<bool> alive = alive_;
   for (const std::string& channel : channels) {
-    const auto entry = channels_.find(channel);
-    if (entry == channels_.end()) continue;
-    const Subscriptions subscriptions = entry->second;  // a receiver may change it
-    for (const auto& subscription : subscriptions) {
-      if (!subscription->ended) subscription->receiver.hint();
-      if (alive.expired()) return;
+    deliver(channel, {});
+    if (alive.expired()) return;
+  }
+}
+
+void PgNotifier::deliver(const std::string& channel, std::string_view message) {
+  const auto entry = channels_.find(channel);
+  if (entry == channels_.end()) return;
+  const std::weak_ptr<bool> alive = alive_;
+  const Subscriptions subscriptions = entry->second;  // a receiver may change it
+  for (const auto& subscription : subscriptions) {
+    replica::Fanout::Receiver& receiver = subscription->receiver;
+    if (!subscription->ended) {
+      message.empty() || !receiver.message ? receiver.hint() : receiver.message(message);
     }
+    if (alive.expired()) return;
   }
 }
 
 // ---- Notifying ----
 
-void PgNotifier::notify(const std::string& channel, absl::AnyInvocable<void()> done) {
+void PgNotifier::notify(const std::string& channel, const std::string& message,
+                        absl::AnyInvocable<void()> done) {
   PgCommand command;
   command.form = PgCommand::Form::script;
-  command.text = "NOTIFY " + channel;
+  command.text = "NOTIFY " + channel + ", '" + to_hex(message) + "'";
   command.patience = std::chrono::seconds(2);
   command.done = [this, done = std::move(done)](PgReply reply) mutable {
     if (!reply.done()) ++lost_;

@@ -1,12 +1,13 @@
-// NOTIFY as a fan-out: it carries nothing but "look at the log". One connection listens for all
-// logs of a store, another one notifies: never inside an append, where it halves the rate of
-// commits (reliability.md 0.10), and with synchronous_commit = off, since each NOTIFY is a
-// transaction that writes a commit record.
+// NOTIFY as a fan-out: it carries the newest of the messages, in hexadecimal digits, if that is
+// small, and else only "look at the log". One connection listens for all logs of a store, another
+// one notifies: never inside an append, where it halves the rate of commits (reliability.md 0.10),
+// and with synchronous_commit = off, since each NOTIFY is a transaction that writes a commit
+// record.
 //
 // Everything may be lost: a server whose queue is full, because some listener stands still in a
 // transaction, refuses NOTIFY. That is counted and otherwise ignored; the poll of the head remains.
 //
-// Thread: the loop's. No hint inside a call, none after its Fanout is gone.
+// Thread: the loop's. No callback inside a call, none after its Fanout is gone.
 // Ownership: its Fanouts must be destroyed before it.
 #pragma once
 
@@ -49,7 +50,10 @@ class PgNotifier {
   void listen_to_all();
   void run_listen(std::string script, std::vector<std::string> channels);
   void hint(const std::vector<std::string>& channels);
-  void notify(const std::string& channel, absl::AnyInvocable<void()> done);
+  // Passes it on to who listens to the channel; a hint, if it is empty.
+  void deliver(const std::string& channel, std::string_view message);
+  void notify(const std::string& channel, const std::string& message,
+              absl::AnyInvocable<void()> done);
 
   loop::Loop& loop_;
   std::unique_ptr<PgConnection> listen_;

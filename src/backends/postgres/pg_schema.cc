@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "backends/common/random.h"
+#include "base/hex.h"
 
 namespace lattice::backends {
 namespace {
@@ -174,32 +175,6 @@ std::optional<std::string> meta_value(const PgResult& rows, std::string_view key
     if (rows.bytes(i, 0) == key) return std::string(rows.bytes(i, 1));
   }
   return std::nullopt;
-}
-
-std::string to_hex(std::string_view bytes) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += digits[static_cast<uint8_t>(byte) >> 4];
-    text += digits[static_cast<uint8_t>(byte) & 15];
-  }
-  return text;
-}
-
-// Empty for anything but lower-case hexadecimal digits.
-std::string from_hex(std::string_view text) {
-  const auto value = [](char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-  };
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    const int high = value(text[i]);
-    const int low = value(text[i + 1]);
-    if (high < 0 || low < 0) return {};
-    bytes += static_cast<char>(high << 4 | low);
-  }
-  return bytes.size() * 2 == text.size() ? bytes : std::string();
 }
 
 std::string fresh_secret() {

@@ -8,8 +8,7 @@ namespace {
 // Takes four bytes off the front; a number out of range when they are not there.
 int64_t take_int4(std::string_view* encoded) {
   if (encoded->size() < 4) return INT64_MAX;
-  uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>((*encoded)[i]);
+  const uint64_t value = read_big_endian(encoded->substr(0, 4));
   encoded->remove_prefix(4);
   return static_cast<int32_t>(value);
 }
@@ -46,9 +45,8 @@ int64_t PgResult::integer(int row, int column) const {
   const std::string_view encoded = bytes(row, column);
   if (encoded.empty() || encoded.size() > 8) return 0;
   // The sign is the first byte's.
-  uint64_t value = static_cast<signed char>(encoded[0]) < 0 ? ~uint64_t{0} : 0;
-  for (const char byte : encoded) value = value << 8 | static_cast<uint8_t>(byte);
-  return static_cast<int64_t>(value);
+  const size_t spare_bits = 64 - 8 * encoded.size();
+  return static_cast<int64_t>(read_big_endian(encoded) << spare_bits) >> spare_bits;
 }
 
 std::vector<std::string> PgResult::strings(int row, int column) const {

@@ -10,16 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace lattice::backends {
+#include "base/big_endian.h"
 
-template <class T>
-void append_big_endian(T value, std::string* out) {
-  char bytes[sizeof(T)];
-  for (size_t i = 0; i < sizeof(T); ++i) {
-    bytes[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
-  }
-  out->append(bytes, sizeof(bytes));
-}
+namespace lattice::backends {
 
 // A one-dimensional array without nulls, element by element.
 class PgArray {

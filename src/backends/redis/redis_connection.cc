@@ -54,8 +54,13 @@ void append_count(std::string* out, char kind, size_t count) {
 
 void RedisConnection::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-RedisConnection::RedisConnection(loop::Loop& loop, const Host& host, Events events)
-    : loop_(loop), events_(std::move(events)), reader_(redisReaderCreate()) {
+RedisConnection::RedisConnection(loop::Loop& loop, const Host& host,
+                                 std::shared_ptr<const tls::Context> tls, Events events)
+    : loop_(loop),
+      events_(std::move(events)),
+      host_(host.host),
+      tls_(std::move(tls)),
+      reader_(redisReaderCreate()) {
   Status status = open_socket(host);
   if (status.ok()) return;
   loop_.defer([this, alive = std::weak_ptr<bool>(alive_), why = status.detail()] {
@@ -89,6 +94,7 @@ Status RedisConnection::open_socket(const Host& host) {
 void RedisConnection::close() {
   state_ = State::closed;
   watch_.reset();
+  stream_.reset();
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }
@@ -133,21 +139,21 @@ void RedisConnection::flush_soon() {
 
 void RedisConnection::flush() {
   while (pending_bytes() > 0) {
-    const ssize_t sent = ::send(fd_, out_.data() + written_, pending_bytes(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (sent < 0) {
-      fail(text_of(errno));
+    const tls::Stream::Io io = send_some();
+    if (io.kind == tls::Stream::Kind::would_block) break;
+    if (io.kind != tls::Stream::Kind::moved) {
+      fail(loss(errno));
       return;
     }
-    written_ += static_cast<size_t>(sent);
+    written_ += io.bytes;
   }
   // What is left moves to the front rarely enough to cost nothing.
   if (written_ == out_.size() || written_ > out_.size() / 2) {
     out_.erase(0, written_);
     written_ = 0;
   }
-  watch_->want(true, pending_bytes() > 0);
+  const bool waits = stream_ != nullptr && stream_->has_pending_output();
+  watch_->want(true, pending_bytes() > 0 || waits);
 }
 
 // ---- In ----
@@ -155,6 +161,10 @@ void RedisConnection::flush() {
 void RedisConnection::on_socket(bool readable, bool writable) {
   if (state_ == State::connecting) {
     finish_connecting();
+    return;
+  }
+  if (state_ == State::securing) {
+    secure();
     return;
   }
   if (state_ == State::open && readable) read();
@@ -169,24 +179,73 @@ void RedisConnection::finish_connecting() {
     fail(text_of(error));
     return;
   }
+  if (tls_ == nullptr) {
+    become_open();
+    return;
+  }
+  state_ = State::securing;
+  stream_ = std::make_unique<tls::Stream>(tls_, std::exchange(fd_, -1), host_);
+  secure();
+}
+
+void RedisConnection::secure() {
+  const tls::Stream::Io io = stream_->send({});
+  if (io.kind == tls::Stream::Kind::failed) {
+    fail(loss(0));
+  } else if (stream_->established()) {
+    become_open();
+  } else {
+    watch_->want(true, stream_->has_pending_output());
+  }
+}
+
+void RedisConnection::become_open() {
   state_ = State::open;
   flush();
   if (state_ == State::open) events_.connected();
 }
 
+// ---- Either way ----
+
+tls::Stream::Io RedisConnection::send_some() {
+  using Kind = tls::Stream::Kind;
+  if (stream_ != nullptr) {
+    const iovec part{out_.data() + written_, pending_bytes()};
+    return stream_->send({&part, 1});
+  }
+  const ssize_t sent = ::send(fd_, out_.data() + written_, pending_bytes(), MSG_NOSIGNAL);
+  if (sent > 0) return {Kind::moved, static_cast<size_t>(sent)};
+  const bool later = sent == 0 || errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  return {later ? Kind::would_block : Kind::failed};
+}
+
+tls::Stream::Io RedisConnection::receive_some(std::span<char> into) {
+  using Kind = tls::Stream::Kind;
+  if (stream_ != nullptr) return stream_->receive(into);
+  const ssize_t got = recv(fd_, into.data(), into.size(), 0);
+  if (got > 0) return {Kind::moved, static_cast<size_t>(got)};
+  if (got == 0) return {Kind::end};
+  const bool later = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  return {later ? Kind::would_block : Kind::failed};
+}
+
+std::string RedisConnection::loss(int error) const {
+  return stream_ == nullptr ? text_of(error) : "TLS: " + stream_->failure().describe();
+}
+
 void RedisConnection::read() {
   char buffer[read_bytes];
   for (int i = 0; i < reads_per_turn_max; ++i) {
-    const ssize_t got = recv(fd_, buffer, sizeof(buffer), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (got <= 0) {
-      fail(got == 0 ? "it closed the connection" : text_of(errno));
+    const tls::Stream::Io io = receive_some(buffer);
+    if (io.kind == tls::Stream::Kind::would_block) return;
+    if (io.kind != tls::Stream::Kind::moved) {
+      fail(io.kind == tls::Stream::Kind::end ? "it closed the connection" : loss(errno));
       return;
     }
-    (void)redisReaderFeed(reader_.get(), buffer, static_cast<size_t>(got));
+    (void)redisReaderFeed(reader_.get(), buffer, io.bytes);
     if (!deliver()) return;
-    if (static_cast<size_t>(got) < sizeof(buffer)) return;
+    const bool more = stream_ != nullptr && stream_->has_buffered_input();
+    if (io.bytes < sizeof(buffer) && !more) return;
   }
 }
 

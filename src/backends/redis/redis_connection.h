@@ -1,4 +1,4 @@
-// One TCP connection to a Redis server (or a Sentinel): commands out, replies in. It knows nothing
+// One connection to a Redis server (or a Sentinel): commands out, replies in. It knows nothing
 // of what they mean, and never comes back once it has ended.
 //
 // hiredis reads the replies (redisReader); the socket, the buffers and the life are ours, because
@@ -11,6 +11,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@
 #include "backends/common/resolver.h"
 #include "base/status.h"
 #include "loop/loop.h"
+#include "tls/stream.h"
 
 struct redisReader;
 struct redisReply;
@@ -37,8 +39,10 @@ class RedisConnection {
     absl::AnyInvocable<void(Status why)> closed;              // by the peer or by trouble
   };
 
+  // `tls`: null for plaintext; else the server must have a certificate for `host.host`.
   // Requires: `host` has an address (or is one) and a port.
-  RedisConnection(loop::Loop& loop, const Host& host, Events events);
+  RedisConnection(loop::Loop& loop, const Host& host, std::shared_ptr<const tls::Context> tls,
+                  Events events);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;
   RedisConnection& operator=(const RedisConnection&) = delete;
@@ -54,7 +58,7 @@ class RedisConnection {
   static void retire(loop::Loop& loop, std::unique_ptr<RedisConnection> connection);
 
  private:
-  enum class State : uint8_t { connecting, open, closed };
+  enum class State : uint8_t { connecting, securing, open, closed };
   struct FreeReader {
     void operator()(redisReader* reader) const;
   };
@@ -62,7 +66,13 @@ class RedisConnection {
   Status open_socket(const Host& host);
   void on_socket(bool readable, bool writable);
   void finish_connecting();
+  // The TLS handshake.
+  void secure();
+  void become_open();
   void read();
+  tls::Stream::Io receive_some(std::span<char> into);
+  tls::Stream::Io send_some();
+  std::string loss(int error) const;
   bool deliver();
   void flush_soon();
   void flush();
@@ -71,7 +81,10 @@ class RedisConnection {
   loop::Loop& loop_;
   Events events_;
   State state_ = State::connecting;
-  int fd_ = -1;
+  const std::string host_;
+  const std::shared_ptr<const tls::Context> tls_;
+  int fd_ = -1;                          // until the stream has it
+  std::unique_ptr<tls::Stream> stream_;  // with tls_, once connected
   std::unique_ptr<loop::FdWatch> watch_;
   std::unique_ptr<redisReader, FreeReader> reader_;
   std::string out_;

@@ -27,13 +27,13 @@ struct RedisHub::Impl {
     uint64_t confirmed = 0;  // the generation of the connection on which it is subscribed to
   };
 
-  Impl(loop::Loop& owner, RedisUrl where)
+  Impl(loop::Loop& owner, RedisUrl where, const std::shared_ptr<const tls::Source>& tls)
       : loop(owner),
         url(std::move(where)),
         resolver(owner),
-        publisher(owner, resolver, url, RedisLink::Purpose::publishing,
+        publisher(owner, resolver, url, tls, RedisLink::Purpose::publishing,
                   {.ready = [] {}, .reply = [](const redisReply&) {}}),
-        subscriber(owner, resolver, url, RedisLink::Purpose::subscribing,
+        subscriber(owner, resolver, url, tls, RedisLink::Purpose::subscribing,
                    {.ready = [this] { subscribe_all(); },
                     .reply = [this](const redisReply& reply) { on_reply(reply); }}) {}
 
@@ -132,10 +132,19 @@ void RedisHub::Impl::on_message(std::string_view name, std::string_view message)
 
 // ---- The hub ----
 
-Result<std::unique_ptr<RedisHub>> RedisHub::open(loop::Loop& loop, std::string_view url) {
+Result<std::unique_ptr<RedisHub>> RedisHub::open(loop::Loop& loop, std::string_view url,
+                                                 std::shared_ptr<const tls::Source> tls) {
   Result<RedisUrl> parsed = RedisUrl::parse(url);
   if (!parsed.ok()) return parsed.status();
-  return std::unique_ptr<RedisHub>(new RedisHub(std::make_unique<Impl>(loop, std::move(*parsed))));
+  if (!parsed->tls) {
+    tls = nullptr;
+  } else if (tls == nullptr) {
+    auto context = tls::Context::client({}, {});
+    if (!context.ok()) return context.status();
+    tls = std::make_shared<tls::Source>(*context);
+  }
+  return std::unique_ptr<RedisHub>(
+      new RedisHub(std::make_unique<Impl>(loop, std::move(*parsed), tls)));
 }
 
 RedisHub::RedisHub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

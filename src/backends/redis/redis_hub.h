@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "loop/loop.h"
 #include "replica/fanout.h"
+#include "tls/context.h"
 
 namespace lattice::backends {
 
@@ -34,9 +35,11 @@ class RedisHub {
     uint64_t reconnects = 0;  // of both connections
   };
 
-  // Begins to connect, for as long as it lives. Errors: invalid_argument (redis_url.h), without
+  // Begins to connect, for as long as it lives. `tls`: for URLs that want it; null: the system's
+  // authorities and no certificate of our own. Errors: invalid_argument (redis_url.h), without
   // anything secret.
-  static Result<std::unique_ptr<RedisHub>> open(loop::Loop& loop, std::string_view url);
+  static Result<std::unique_ptr<RedisHub>> open(loop::Loop& loop, std::string_view url,
+                                                std::shared_ptr<const tls::Source> tls = nullptr);
   ~RedisHub();
   RedisHub(const RedisHub&) = delete;
   RedisHub& operator=(const RedisHub&) = delete;

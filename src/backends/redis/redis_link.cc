@@ -28,13 +28,14 @@ std::string refusal(std::string_view what, const redisReply& reply) {
 
 }  // namespace
 
-RedisLink::RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url, Purpose purpose,
-                     Events events)
+RedisLink::RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url,
+                     std::shared_ptr<const tls::Source> tls, Purpose purpose, Events events)
     : loop_(loop),
       url_(url),
+      tls_(std::move(tls)),
       purpose_(purpose),
       events_(std::move(events)),
-      locator_(loop, resolver, url),
+      locator_(loop, resolver, url, tls_),
       where_(url.describe()),
       health_(Error::backend_unavailable, "Redis " + where_ + ": connecting") {
   locate();
@@ -64,7 +65,8 @@ void RedisLink::connect(Result<std::vector<Host>> addresses) {
   events.connected = [this] { greet(); };
   events.reply = [this](const redisReply& reply) { on_reply(reply); };
   events.closed = [this](Status why) { fail(why.detail()); };
-  connection_ = std::make_unique<RedisConnection>(loop_, host, std::move(events));
+  connection_ = std::make_unique<RedisConnection>(
+      loop_, host, tls_ == nullptr ? nullptr : tls_->get(), std::move(events));
   timer_ = loop_.after(redis_patience, [this] { fail("connecting takes too long"); });
 }
 

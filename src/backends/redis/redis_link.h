@@ -29,9 +29,9 @@ class RedisLink {
     absl::AnyInvocable<void(const redisReply& reply)> reply;
   };
 
-  // Starts at once. Requires: `url` outlives it.
-  RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url, Purpose purpose,
-            Events events);
+  // Starts at once. `tls`: null for plaintext. Requires: `url` outlives it.
+  RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url,
+            std::shared_ptr<const tls::Source> tls, Purpose purpose, Events events);
   ~RedisLink();
   RedisLink(const RedisLink&) = delete;
   RedisLink& operator=(const RedisLink&) = delete;
@@ -62,6 +62,7 @@ class RedisLink {
 
   loop::Loop& loop_;
   const RedisUrl& url_;
+  const std::shared_ptr<const tls::Source> tls_;
   const Purpose purpose_;
   Events events_;
   RedisLocator locator_;

@@ -56,7 +56,8 @@ void RedisLocator::ask_next() {
   events.reply = [this](const redisReply& reply) { on_reply(reply); };
   events.closed = [this](Status why) { try_another(std::move(why)); };
   asking_ %= sentinels_.size();
-  connection_ = std::make_unique<RedisConnection>(loop_, sentinels_[asking_], std::move(events));
+  connection_ = std::make_unique<RedisConnection>(
+      loop_, sentinels_[asking_], tls_ == nullptr ? nullptr : tls_->get(), std::move(events));
   logging_in_ = url_.sentinel_login.given();
   if (logging_in_) (void)send_login(*connection_, url_.sentinel_login);
   (void)connection_->send({"SENTINEL", "get-master-addr-by-name", url_.master});

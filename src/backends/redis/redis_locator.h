@@ -16,8 +16,9 @@ namespace lattice::backends {
 
 class RedisLocator {
  public:
-  RedisLocator(loop::Loop& loop, Resolver& resolver, const RedisUrl& url)
-      : loop_(loop), resolver_(resolver), url_(url) {}
+  RedisLocator(loop::Loop& loop, Resolver& resolver, const RedisUrl& url,
+               std::shared_ptr<const tls::Source> tls)
+      : loop_(loop), resolver_(resolver), url_(url), tls_(std::move(tls)) {}
   ~RedisLocator();
   RedisLocator(const RedisLocator&) = delete;
   RedisLocator& operator=(const RedisLocator&) = delete;
@@ -39,7 +40,8 @@ class RedisLocator {
   loop::Loop& loop_;
   Resolver& resolver_;
   const RedisUrl& url_;
-  Callback<std::vector<Host>> done_;  // of the question that is being asked
+  const std::shared_ptr<const tls::Source> tls_;  // null: plaintext
+  Callback<std::vector<Host>> done_;              // of the question that is being asked
   std::vector<Host> sentinels_;
   // Which of them. Each question begins with another one: one that is cut off from the rest names
   // the old master for ever.

@@ -129,12 +129,10 @@ Status parse_path(std::string_view path, std::string_view query, RedisUrl* url, 
 }  // namespace
 
 Result<RedisUrl> RedisUrl::parse(std::string_view text) {
-  if (text.starts_with("rediss://") || text.starts_with("rediss+sentinel://")) {
-    return invalid("TLS to Redis is not available yet", plain_form);
-  }
-  const bool sentinel = consume(&text, "redis+sentinel://");
+  const bool with_tls = text.starts_with("rediss");
+  const bool sentinel = consume(&text, with_tls ? "rediss+sentinel://" : "redis+sentinel://");
   const char* form = sentinel ? sentinel_form : plain_form;
-  if (!sentinel && !consume(&text, "redis://")) {
+  if (!sentinel && !consume(&text, with_tls ? "rediss://" : "redis://")) {
     return Status(Error::invalid_argument,
                   std::string("Redis URL: what is valid: ") + plain_form + " or " + sentinel_form);
   }
@@ -146,6 +144,7 @@ Result<RedisUrl> RedisUrl::parse(std::string_view text) {
   text = text.substr(0, path_at);
 
   RedisUrl url;
+  url.tls = with_tls;
   if (const size_t at = text.rfind('@'); at != text.npos) {
     const auto login = parse_login(text.substr(0, at));
     if (!login) return invalid("a % is not followed by two hex digits", form);

@@ -1,8 +1,9 @@
 // Where Redis is and how to get in, as one URL:
 //   redis://[user[:password]@]host[:port][/db]
 //   redis+sentinel://[user[:password]@]host[:port][,host[:port]...]/master[?sentinel_password=...]
-// User and password are the servers'; Sentinels have their own. Parts may be percent-encoded. A
-// database number is accepted and means nothing: channels belong to the whole server.
+// rediss:// and rediss+sentinel:// are the same with TLS, to the Sentinels too. User and password
+// are the servers'; Sentinels have their own. Parts may be percent-encoded. A database number is
+// accepted and means nothing: channels belong to the whole server.
 //
 // Thread: values.
 #pragma once
@@ -25,7 +26,8 @@ struct RedisLogin {
 
 struct RedisUrl {
   std::vector<Host> hosts;  // the server, or the Sentinels; each with its port
-  std::string master;       // what the Sentinels call it; empty: no Sentinels
+  bool tls = false;
+  std::string master;  // what the Sentinels call it; empty: no Sentinels
   RedisLogin login;
   RedisLogin sentinel_login;
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"math/rand"
+	"slices"
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -251,8 +252,7 @@ func splitRevision(h *history.History, random *rand.Rand) bool {
 	second := history.WatchResponse{At: first.At, Response: proto.CloneOf(first.Response)}
 	second.Response.Events = second.Response.Events[at:]
 	first.Response.Events = first.Response.Events[:at]
-	rest := append([]history.WatchResponse{second}, stream.Responses[i+1:]...)
-	stream.Responses = append(stream.Responses[:i+1:i+1], rest...)
+	stream.Responses = slices.Insert(stream.Responses, i+1, second)
 	return true
 }
 
@@ -274,20 +274,17 @@ func otherPrevious(h *history.History, random *rand.Rand) bool {
 func earlyProgress(h *history.History, random *rand.Rand) bool {
 	stream, i := drawResponse(h, random, func(s *history.WatchStream, i int) bool { return oneWatch(s) && len(events(s, i)) > 0 })
 	of := stream.Responses[i].Response
-	early := history.WatchResponse{At: stream.Responses[i].At, Response: &pb.WatchResponse{WatchId: of.WatchId,
-		Header: &pb.ResponseHeader{Revision: of.Events[len(of.Events)-1].Kv.ModRevision}}}
-	rest := append([]history.WatchResponse{early}, stream.Responses[i:]...)
-	stream.Responses = append(stream.Responses[:i:i], rest...)
+	early := &pb.WatchResponse{WatchId: of.WatchId,
+		Header: &pb.ResponseHeader{Revision: of.Events[len(of.Events)-1].Kv.ModRevision}}
+	stream.Responses = slices.Insert(stream.Responses, i, history.WatchResponse{At: stream.Responses[i].At, Response: early})
 	return true
 }
 
 func eventsAfterCancel(h *history.History, random *rand.Rand) bool {
 	stream, i := drawResponse(h, random, func(s *history.WatchStream, i int) bool { return len(events(s, i)) > 0 })
 	of := stream.Responses[i].Response
-	cancel := history.WatchResponse{At: stream.Responses[i].At, Response: &pb.WatchResponse{WatchId: of.WatchId,
-		Canceled: true, Header: of.Header}}
-	rest := append([]history.WatchResponse{cancel}, stream.Responses[i:]...)
-	stream.Responses = append(stream.Responses[:i:i], rest...)
+	cancel := &pb.WatchResponse{WatchId: of.WatchId, Canceled: true, Header: of.Header}
+	stream.Responses = slices.Insert(stream.Responses, i, history.WatchResponse{At: stream.Responses[i].At, Response: cancel})
 	return true
 }
 

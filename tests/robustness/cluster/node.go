@@ -43,18 +43,15 @@ type NodeOptions struct {
 }
 
 func newNode(number int, folder string) (*Node, error) {
-	n := &Node{Number: number, port: FreePort(), peer: FreePort(), metrics: FreePort(),
-		folder: filepath.Join(folder, fmt.Sprintf("node%d", number))}
+	n := &Node{Number: number, folder: filepath.Join(folder, fmt.Sprintf("node%d", number))}
 	if err := os.MkdirAll(n.folder, 0o755); err != nil {
 		return nil, err
 	}
 	for _, side := range []struct {
-		name   string
-		target string
-		proxy  **netfault.Proxy
-	}{{"client", loopback(n.port), &n.Client}, {"store", "", &n.Store}, {"fanout", "", &n.Fanout},
-		{"peer", loopback(n.peer), &n.Peer}} {
-		proxy, err := netfault.New(fmt.Sprintf("%s%d", side.name, number), side.target)
+		name  string
+		proxy **netfault.Proxy
+	}{{"client", &n.Client}, {"store", &n.Store}, {"fanout", &n.Fanout}, {"peer", &n.Peer}} {
+		proxy, err := netfault.New(fmt.Sprintf("%s%d", side.name, number), "")
 		if err != nil {
 			return nil, err
 		}
@@ -63,8 +60,11 @@ func newNode(number int, folder string) (*Node, error) {
 	return n, nil
 }
 
-// Configure sets what the next Start uses.
+// Configure sets what the next Start uses. The ports are others each time: one that somebody has taken costs one scenario.
 func (n *Node) Configure(o NodeOptions) {
+	n.port, n.peer, n.metrics = FreePort(), FreePort(), FreePort()
+	n.Client.Retarget(loopback(n.port))
+	n.Peer.Retarget(loopback(n.peer))
 	n.command = []string{o.Binary, "start", "--grpc-bind", loopback(n.port), "--metrics-bind", loopback(n.metrics),
 		"--data-dir", filepath.Join(n.folder, "data"), "--db-connection", postgresURL(n.Store.Address(), o.Database)}
 	n.env = append([]string{"LATTICE_CLUSTER_NAME=" + fmt.Sprintf("n%d", n.Number), "LATTICE_SERVER_THREADS=1",
@@ -108,7 +108,16 @@ func (n *Node) AwaitListening() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("node %d does not listen; see %s", n.Number, n.folder)
+	return fmt.Errorf("node %d does not listen; its log ends with:\n%s", n.Number, n.logEnd())
+}
+
+func (n *Node) logEnd() string {
+	const shown = 1500
+	text, err := os.ReadFile(n.log())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-shown):])
 }
 
 // Start is both.

@@ -4,6 +4,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -139,14 +140,28 @@ func (p *Process) Stop(signal syscall.Signal, patience time.Duration) error {
 	}
 }
 
-// FreePort is a port of 127.0.0.1 that nobody listens on now.
+// Below the ports that Linux gives to outgoing connections and to whoever listens on port 0: there nobody takes a port by
+// chance while the process that it is meant for is down.
+const (
+	firstPort = 10000
+	pastPorts = 32768
+)
+
+var handedOut sync.Map
+
+// FreePort is a port of 127.0.0.1 that nobody listens on now, and that it has not returned before.
 func FreePort() int {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	for {
+		port := firstPort + rand.IntN(pastPorts-firstPort)
+		listener, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			continue
+		}
+		listener.Close()
+		if _, known := handedOut.LoadOrStore(port, true); !known {
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

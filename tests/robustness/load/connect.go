@@ -136,26 +136,40 @@ func (c *Caller) Do(ctx context.Context, id int64, request proto.Message) *histo
 	return op
 }
 
+// sender sends requests of one kind; others it does not take.
+type sender func(ctx context.Context, conn *grpc.ClientConn, request proto.Message) (answer proto.Message, taken bool, err error)
+
+func unary[Client any, Request, Answer proto.Message](service func(grpc.ClientConnInterface) Client,
+	call func(Client, context.Context, Request, ...grpc.CallOption) (Answer, error)) sender {
+	return func(ctx context.Context, conn *grpc.ClientConn, request proto.Message) (proto.Message, bool, error) {
+		mine, taken := request.(Request)
+		if !taken {
+			return nil, false, nil
+		}
+		answer, err := call(service(conn), ctx, mine)
+		return answer, true, err
+	}
+}
+
+var senders = []sender{
+	unary(pb.NewKVClient, pb.KVClient.Range),
+	unary(pb.NewKVClient, pb.KVClient.Put),
+	unary(pb.NewKVClient, pb.KVClient.DeleteRange),
+	unary(pb.NewKVClient, pb.KVClient.Txn),
+	unary(pb.NewKVClient, pb.KVClient.Compact),
+	unary(pb.NewLeaseClient, pb.LeaseClient.LeaseGrant),
+	unary(pb.NewLeaseClient, pb.LeaseClient.LeaseRevoke),
+	unary(pb.NewLeaseClient, pb.LeaseClient.LeaseTimeToLive),
+}
+
 func send(ctx context.Context, conn *grpc.ClientConn, request proto.Message) (proto.Message, error) {
-	switch r := request.(type) {
-	case *pb.RangeRequest:
-		return pb.NewKVClient(conn).Range(ctx, r)
-	case *pb.PutRequest:
-		return pb.NewKVClient(conn).Put(ctx, r)
-	case *pb.DeleteRangeRequest:
-		return pb.NewKVClient(conn).DeleteRange(ctx, r)
-	case *pb.TxnRequest:
-		return pb.NewKVClient(conn).Txn(ctx, r)
-	case *pb.CompactionRequest:
-		return pb.NewKVClient(conn).Compact(ctx, r)
-	case *pb.LeaseGrantRequest:
-		return pb.NewLeaseClient(conn).LeaseGrant(ctx, r)
-	case *pb.LeaseRevokeRequest:
-		return pb.NewLeaseClient(conn).LeaseRevoke(ctx, r)
-	case *pb.LeaseTimeToLiveRequest:
-		return pb.NewLeaseClient(conn).LeaseTimeToLive(ctx, r)
-	case *pb.LeaseKeepAliveRequest:
-		return keepAlive(ctx, conn, r)
+	if renewal, ok := request.(*pb.LeaseKeepAliveRequest); ok {
+		return keepAlive(ctx, conn, renewal)
+	}
+	for _, try := range senders {
+		if answer, taken, err := try(ctx, conn, request); taken {
+			return answer, err
+		}
 	}
 	return nil, status.Error(codes.Internal, "the harness cannot send this")
 }

@@ -1,0 +1,355 @@
+#include "tls/stream.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "tls/records.h"
+#include "tls/socket_bio.h"
+
+namespace lattice::tls {
+namespace {
+
+// Plaintext of one send(): what is encrypted and cannot leave costs memory.
+constexpr size_t send_bytes = 128 << 10;
+// Ciphertext that waits. send() stays below; only a peer that asks for answers and takes none
+// reaches it.
+constexpr size_t output_bytes_max = 256 << 10;
+// Kept for the next send(); more is given back.
+constexpr size_t output_bytes_kept = 4 << 10;
+// A key update makes us work and answer. Honest peers do one in gigabytes.
+constexpr uint64_t key_updates_free = 16;
+constexpr uint64_t bytes_per_key_update = 1 << 20;
+
+constexpr unsigned char handshake_record = 22;
+constexpr unsigned char alert_record = 21;
+
+bool is_address(const std::string& host) {
+  in6_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// Alerts by which the other side says that our certificate, or its lack, is the reason.
+bool is_about_certificate(int alert) {
+  switch (alert) {
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_UNRECOGNIZED_NAME:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::string Failure::describe() const {
+  std::string text = cause;
+  if (kind == Kind::their_identity || kind == Kind::our_identity) {
+    text += " (asked for ";
+    text += asked.empty() ? "no name" : asked;
+    text += "; the certificate is for " + (offered.empty() ? "nobody" : offered) + ")";
+  }
+  return text;
+}
+
+Stream::Stream(std::shared_ptr<const Context> context, int fd, const std::string& host)
+    : context_(std::move(context)), fd_(fd), host_(host), ssl_(SSL_new(context_->get())) {
+  if (ssl_ == nullptr) throw std::bad_alloc();
+  SSL_set_app_data(ssl_.get(), this);
+  SSL_set_msg_callback_arg(ssl_.get(), this);
+  BIO* bio = new_socket_bio(context_->socket_method(), *this);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  if (context_->is_server()) {
+    SSL_set_accept_state(ssl_.get());
+    return;
+  }
+  SSL_set_connect_state(ssl_.get());
+  X509_VERIFY_PARAM* expected = SSL_get0_param(ssl_.get());
+  if (is_address(host_)) {
+    X509_VERIFY_PARAM_set1_ip_asc(expected, host_.c_str());
+    return;
+  }
+  SSL_set_tlsext_host_name(ssl_.get(), host_.c_str());
+  X509_VERIFY_PARAM_set1_host(expected, host_.c_str(), host_.size());
+  X509_VERIFY_PARAM_set_hostflags(
+      expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+}
+
+Stream::~Stream() { close(fd_); }
+
+// ---- The socket ----
+
+ssize_t Stream::pull(char* into, size_t size) {
+  if (input_ended_) return 0;
+  if (reads_left_ == 0) return nothing_now;
+  --reads_left_;
+  const ssize_t got = recv(fd_, into, size, 0);
+  if (got > 0) {
+    const auto first = static_cast<unsigned char>(into[0]);
+    if (!std::exchange(heard_, true) && first != handshake_record && first != alert_record) {
+      fail(Failure::Kind::not_tls, "the other side does not speak TLS");
+      return broken;
+    }
+    return got;
+  }
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return nothing_now;
+  input_ended_ = true;
+  input_broken_ = got < 0;
+  return 0;
+}
+
+bool Stream::push(std::string_view bytes) {
+  if (output_.size() - sent_ + bytes.size() > output_bytes_max) return false;
+  output_.append(bytes);
+  return true;
+}
+
+// False: the connection is lost.
+bool Stream::flush() {
+  while (sent_ < output_.size()) {
+    const ssize_t sent = ::send(fd_, output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL);
+    if (sent > 0) {
+      sent_ += static_cast<size_t>(sent);
+    } else if (errno == EAGAIN) {
+      if (sent_ > output_.size() / 2) {
+        output_.erase(0, sent_);
+        sent_ = 0;
+      }
+      return true;
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  sent_ = 0;
+  // An idle connection holds no buffer.
+  if (output_.capacity() > output_bytes_kept) {
+    output_ = {};
+  } else {
+    output_.clear();
+  }
+  return true;
+}
+
+// ---- The handshake ----
+
+void Stream::begin() {
+  ERR_clear_error();
+  reads_left_ = 1;
+  more_input_ = false;
+}
+
+bool Stream::handshake() {
+  if (established_) return true;
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result != 1) {
+    (void)outcome(result);
+    return false;
+  }
+  on_established();
+  return !failed_;
+}
+
+void Stream::on_established() {
+  established_ = true;
+  const X509* theirs = SSL_get0_peer_certificate(ssl_.get());
+  // What a resumed session verified may have run out since.
+  if (theirs != nullptr && X509_cmp_current_time(X509_get0_notAfter(theirs)) < 0) {
+    refused_names_ = names_of(theirs).describe();
+    fail(Failure::Kind::their_identity, "the other side's certificate is refused: it has expired");
+  }
+}
+
+int Stream::on_verify(int verified, X509_STORE_CTX* store) {
+  if (verified == 1) return 1;
+  auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* stream = static_cast<Stream*>(SSL_get_app_data(ssl));
+  stream->refused_ = X509_verify_cert_error_string(X509_STORE_CTX_get_error(store));
+  const X509* certificate = X509_STORE_CTX_get0_cert(store);
+  if (certificate != nullptr) stream->refused_names_ = names_of(certificate).describe();
+  return 0;
+}
+
+void Stream::on_protocol_message(int written, int, int content_type, const void* bytes, size_t size,
+                                 SSL*, void* stream) {
+  if (written != 0 || content_type != SSL3_RT_HANDSHAKE || size == 0) return;
+  if (*static_cast<const unsigned char*>(bytes) != SSL3_MT_KEY_UPDATE) return;
+  auto* self = static_cast<Stream*>(stream);
+  if (++self->key_updates_ <= key_updates_free + self->received_ / bytes_per_key_update) return;
+  self->fail(Failure::Kind::protocol, "too many key updates");
+}
+
+// ---- What came of it ----
+
+// Of a call of OpenSSL that did not succeed.
+Stream::Kind Stream::outcome(int result) {
+  if (failed_) return Kind::failed;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return Kind::would_block;
+    case SSL_ERROR_ZERO_RETURN:
+      if (established_ && !input_broken_) return Kind::end;
+      return fail(Failure::Kind::lost, "the connection ended");
+    case SSL_ERROR_SSL:
+      explain_failure();
+      return Kind::failed;
+    default:
+      return fail(Failure::Kind::lost, "the connection ended");
+  }
+}
+
+void Stream::explain_failure() {
+  const unsigned long code = ERR_peek_error();
+  const int reason = ERR_GET_REASON(code);
+  if (!refused_.empty()) {
+    fail(Failure::Kind::their_identity, "the other side's certificate is refused: " + refused_);
+  } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+    fail(Failure::Kind::their_identity, "the other side shows no certificate");
+  } else if (reason >= SSL_AD_REASON_OFFSET &&
+             is_about_certificate(reason - SSL_AD_REASON_OFFSET)) {
+    fail(Failure::Kind::our_identity,
+         std::string("the other side refuses our certificate: ") +
+             SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+  } else if (reason >= SSL_AD_REASON_OFFSET) {
+    fail(Failure::Kind::protocol, std::string("the other side gave up: ") +
+                                      SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+  } else {
+    fail(Failure::Kind::protocol, take_error());
+  }
+  ERR_clear_error();
+}
+
+Stream::Kind Stream::fail(Failure::Kind kind, std::string cause) {
+  if (std::exchange(failed_, true)) return Kind::failed;
+  failure_.kind = kind;
+  failure_.cause = std::move(cause);
+  failure_.asked = context_->is_server() ? server_name() : host_;
+  if (kind == Failure::Kind::their_identity) {
+    failure_.offered = refused_names_;
+  } else if (context_->expiry() != 0) {
+    failure_.offered = context_->names().describe();
+  }
+  return Kind::failed;
+}
+
+// ---- In ----
+
+Stream::Io Stream::receive(std::span<char> into) {
+  if (failed_) return discard(into);
+  begin();
+  Io io = handshake() ? read(into) : Io{failed_ ? Kind::failed : Kind::would_block};
+  // Also the alert that tells the other side what was wrong.
+  if (!flush() && io.kind == Kind::would_block) {
+    io.kind = fail(Failure::Kind::lost, "the connection ended");
+  }
+  return io;
+}
+
+Stream::Io Stream::read(std::span<char> into) {
+  Io io;
+  while (io.bytes < into.size()) {
+    size_t got = 0;
+    const int result =
+        SSL_read_ex(ssl_.get(), into.data() + io.bytes, into.size() - io.bytes, &got);
+    // Also where OpenSSL goes on after a message that we do not stand.
+    io.kind = failed_ ? Kind::failed : result == 1 ? Kind::moved : outcome(result);
+    if (io.kind != Kind::moved) break;
+    io.bytes += got;
+    received_ += got;
+  }
+  if (io.bytes == 0) return io;
+  // The end and the failure come with the next call, which the socket need not announce.
+  more_input_ = io.kind != Kind::would_block;
+  return {Kind::moved, io.bytes};
+}
+
+// After a failure: reads away what still comes, so that the last alert is not overtaken by a reset.
+Stream::Io Stream::discard(std::span<char> into) {
+  more_input_ = false;
+  const ssize_t got = recv(fd_, into.data(), into.size(), 0);
+  const bool waits = got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+  return {waits ? Kind::would_block : Kind::end};
+}
+
+// ---- Out ----
+
+Stream::Io Stream::send(std::span<const iovec> parts) {
+  if (failed_) return {Kind::failed};
+  begin();
+  Io io;
+  const bool ready = handshake();
+  bool alive = flush();
+  if (alive && ready && !has_pending_output()) {
+    // What an earlier call has taken is in front of `parts`, and is told first.
+    if (taken_ == 0) encrypt(parts, &io);
+    alive = flush();
+  }
+  if (failed_ || io.kind == Kind::failed) return {Kind::failed};
+  if (!alive) return {fail(Failure::Kind::lost, "the connection ended")};
+  taken_ += io.bytes;
+  if (taken_ == 0 || has_pending_output()) return {Kind::would_block};
+  return {Kind::moved, std::exchange(taken_, 0)};
+}
+
+void Stream::encrypt(std::span<const iovec> parts, Io* io) {
+  Records records(parts);
+  output_.reserve(std::min(records.left(), send_bytes) * 17 / 16 + output_bytes_kept);
+  while (io->bytes < send_bytes) {
+    const std::string_view record = records.next();
+    if (record.empty()) return;
+    size_t written = 0;
+    const int result = SSL_write_ex(ssl_.get(), record.data(), record.size(), &written);
+    if (result != 1) {
+      io->kind = outcome(result);
+      return;
+    }
+    io->bytes += written;
+  }
+}
+
+void Stream::end_output() {
+  ERR_clear_error();
+  reads_left_ = 0;
+  if (established_ && !failed_) SSL_shutdown(ssl_.get());
+  (void)flush();
+  ERR_clear_error();
+  shutdown(fd_, SHUT_WR);
+}
+
+// ---- Who they are ----
+
+std::optional<Names> Stream::peer() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr) return std::nullopt;
+  return names_of(certificate);
+}
+
+std::string Stream::server_name() const {
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  std::string lower = name == nullptr ? "" : name;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    // It goes into logs.
+    if (c <= ' ' || c > '~') c = '?';
+  }
+  return lower;
+}
+
+}  // namespace lattice::tls

@@ -1,0 +1,132 @@
+// TLS over one connected, non-blocking socket.
+//
+//   receive(): at most one recv() of it -> OpenSSL -> the caller's buffer
+//   send():    the caller's parts -> full records -> one send() for all of them
+//
+// The handshake is part of both: until it is over they answer would_block, and what they are given
+// stays the caller's. Small parts are gathered into records, large ones encrypted where they lie.
+//
+// What waits: ciphertext that the socket did not take stays here, and the plaintext behind it
+// counts as taken only when it has left; so a call of send() that would block is repeated with the
+// same bytes in front. OpenSSL's own answers (handshake, key updates) are bounded by
+// output_bytes_max.
+//
+// Thread: one; never blocks. Ownership: owns the descriptor. Its Context is shared.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tls/context.h"
+#include "tls/openssl.h"
+
+namespace lattice::tls {
+
+// Why a connection failed, for logs and metrics.
+struct Failure {
+  enum class Kind : uint8_t {
+    not_tls,         // the other side speaks something else
+    their_identity,  // we refuse their certificate, or its lack
+    our_identity,    // they refuse ours
+    protocol,        // no common version or cipher, broken messages
+    lost,            // the connection ended within the handshake
+  };
+  Kind kind = Kind::protocol;
+  std::string cause;
+  std::string asked;    // the name that the client wanted to talk to; empty: it named none
+  std::string offered;  // whom the certificate in question is for
+
+  // All of it in one sentence.
+  std::string describe() const;
+};
+
+class Stream {
+ public:
+  enum class Kind : uint8_t { moved, would_block, end, failed };
+  struct Io {
+    Kind kind = Kind::would_block;
+    size_t bytes = 0;  // > 0 with `moved` only
+  };
+
+  // `host`: for clients, the name or address whose certificate is expected; empty for servers.
+  Stream(std::shared_ptr<const Context> context, int fd, const std::string& host);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  int fd() const { return fd_; }
+  Io receive(std::span<char> into);
+  Io send(std::span<const iovec> parts);
+  // close_notify and FIN, as far as they can be sent.
+  void end_output();
+
+  bool established() const { return established_; }
+  // receive() has more although the socket may be silent.
+  bool has_buffered_input() const { return more_input_; }
+  // Something of our own waits for the socket to be writable.
+  bool has_pending_output() const { return !output_.empty(); }
+  // Whether anything was ever received.
+  bool heard() const { return heard_; }
+
+  // Once established: the other side's certificate, if it showed one.
+  std::optional<Names> peer() const;
+  // The name that a client asked for (SNI), in lower case.
+  std::string server_name() const;
+  // Once receive() or send() has failed, or the connection ended within the handshake.
+  const Failure& failure() const { return failure_; }
+
+  // ---- OpenSSL's ----
+  static constexpr ssize_t nothing_now = -1;
+  static constexpr ssize_t broken = -2;
+  // Bytes from the socket, 0 at its end, or one of the above.
+  ssize_t pull(char* into, size_t size);
+  // False: no room for it now.
+  bool push(std::string_view bytes);
+  bool input_ended() const { return input_ended_; }
+  static int on_verify(int verified, X509_STORE_CTX* store);
+  static void on_protocol_message(int written, int version, int content_type, const void* bytes,
+                                  size_t size, SSL* ssl, void* stream);
+
+ private:
+  void begin();
+  bool handshake();
+  void on_established();
+  Kind outcome(int result);
+  Io read(std::span<char> into);
+  // Puts records of `parts` into output_; adds what they hold to io->bytes.
+  void encrypt(std::span<const iovec> parts, Io* io);
+  bool flush();
+  Kind fail(Failure::Kind kind, std::string cause);
+  void explain_failure();
+  Io discard(std::span<char> into);
+
+  const std::shared_ptr<const Context> context_;
+  const int fd_;
+  const std::string host_;
+  SslPtr ssl_;
+  std::string output_;     // ciphertext
+  size_t sent_ = 0;        // of it
+  size_t taken_ = 0;       // plaintext of the caller's that is in output_
+  uint64_t received_ = 0;  // plaintext, ever
+  uint64_t key_updates_ = 0;
+  int reads_left_ = 0;   // of this call
+  std::string refused_;  // why the other side's certificate does not verify
+  std::string refused_names_;
+  Failure failure_;
+  bool established_ = false;
+  bool more_input_ = false;
+  bool heard_ = false;
+  bool input_ended_ = false;
+  bool input_broken_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace lattice::tls
