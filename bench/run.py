@@ -6,6 +6,7 @@
     bench/run.py --systems etcd,lattice-sqlite --cases fill,put,get
     bench/run.py --systems etcd-3,lattice-3,lattice-3-notify
                                                   three nodes each, and what lies between them
+    bench/run.py --tls                            etcd and Lattice with and without TLS on the client port
     bench/run.py --render build/bench/latest.json the tables of an earlier run
 
 A figure counts only if every grpc-status was 0, the revision advanced by exactly the writes sent and sampled answers
@@ -25,6 +26,8 @@ sys.path[:0] = [_HERE, os.path.join(os.path.dirname(_HERE), "tests")]
 from harness import paths, processes, tools as go_tools  # noqa: E402
 from suite import cases, clusters, load, report, systems  # noqa: E402
 
+TLS_SYSTEMS = ("etcd", "etcd-tls", "lattice-sqlite", "lattice-sqlite-tls")
+
 
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -37,6 +40,7 @@ def machine():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tls", action="store_true", help="TLS beside plaintext, by h2load, unless chosen otherwise")
     parser.add_argument("--keys", type=int, help="instead of 1,000,000")
     parser.add_argument("--seconds", type=float, help="length of each timed benchmark instead of 10")
     parser.add_argument("--systems", help="comma-separated, of " + ", ".join(systems.NAMES))
@@ -124,8 +128,9 @@ def main():
     factory = systems.Factory(lattice)
     run = {"machine": machine(), "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
            "plan": f"{plan.keys:,} keys, {plan.seconds:g} s each", "results": {}}
-    for name in chosen(options.systems, systems.NAMES, default_systems(lattice)):
-        wanted = chosen(options.cases, cases.ORDER, cases.ORDER)
+    default = TLS_SYSTEMS if options.tls else default_systems(lattice)
+    for name in chosen(options.systems, systems.NAMES, default):
+        wanted = chosen(options.cases, cases.ORDER, sorted(cases.OF_TLS) if options.tls else cases.ORDER)
         run["results"][name] = measure(name, wanted, plan, tools, factory)
         write(run, options.out)
     print(report.markdown(run))

@@ -204,9 +204,14 @@ NOT_IN = {"kine": {"put", "put_one", "mixed", "watch_hot", "watch_hot_streams", 
 ACROSS = {"watch_across", "watch_across_followers", "failover"}
 OF_CLUSTERS = {"fill", "memory", "get", "get_one", "mixed", "put", "update", "put_one"} | ACROSS
 
+# What h2load measures, the load generator speaking no TLS.
+OF_TLS = {"h2load_put", "h2load_get"}
+
 
 def of(name):
     """The benchmarks that the system can run."""
+    if name in systems.WITH_TLS:
+        return OF_TLS
     wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS
     return wanted - NOT_IN.get(name, set())
 

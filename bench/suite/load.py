@@ -86,7 +86,8 @@ class Tools:
             cpu = Cpu(system)
             done = subprocess.run(
                 ["h2load", "-c16", "-m16", "-D", str(max(1, round(seconds))), "--warm-up-time", "1", "-d", body.name, "-H",
-                 "content-type: application/grpc", "-H", "te: trailers", f"http://127.0.0.1:{system.port}{path}"],
+                 "content-type: application/grpc", "-H", "te: trailers", "--tls13-ciphers=TLS_AES_128_GCM_SHA256",
+                 f"{system.scheme}://127.0.0.1:{system.port}{path}"],
                 capture_output=True, text=True, check=False, timeout=seconds + 120)
             used = cpu.since_start()
         rate = re.search(r"finished in [^,]*, ([0-9.]+) req/s", done.stdout)

@@ -9,7 +9,10 @@ from harness import paths, postgres, processes, servers, tools
 
 from . import clusters
 
-NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres", "etcd-3", "lattice-3", "lattice-3-notify")
+NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres", "etcd-3", "lattice-3", "lattice-3-notify",
+         "etcd-tls", "lattice-sqlite-tls")
+# With TLS on the client port: the same ciphers, for h2load decides.
+WITH_TLS = ("etcd-tls", "lattice-sqlite-tls")
 # Three nodes each; lattice-3 with a Redis between them, lattice-3-notify with what PostgreSQL has.
 CLUSTERS = ("etcd-3", "lattice-3", "lattice-3-notify")
 
@@ -25,6 +28,7 @@ class System:
 
     def __init__(self, name, server, database=None):
         self.name = name
+        self.scheme = "https" if name in WITH_TLS else "http"
         self._server = server
         self._database = database
 
@@ -124,7 +128,23 @@ class Factory:
     def new_database_url(self):
         return self.postgres.url(self.postgres.new_database())
 
+    def _certificate(self):
+        """A folder with a server's certificate and key."""
+        folder = os.path.join(processes.scratch_folder("pki"), "pki")
+        subprocess.run([self._lattice, "certs", "init", "--dir", folder], check=True, capture_output=True)
+        return os.path.join(folder, "server.crt"), os.path.join(folder, "server.key")
+
+    def _make_with_tls(self, name):
+        certificate, key = self._certificate()
+        if name == "etcd-tls":
+            return System(name, servers.Etcd(tools.build_go("etcd"), "etcd", scheme="https",
+                                             extra=_ETCD_QUOTA + ["--cert-file", certificate, "--key-file", key]))
+        return System(name, servers.Lattice(self._lattice, "sqlite",
+                                            extra=["--tls-chain", certificate, "--tls-key", key]))
+
     def make(self, name):
+        if name in WITH_TLS:
+            return self._make_with_tls(name)
         if name == "etcd":
             return System(name, servers.Etcd(tools.build_go("etcd"), "etcd", extra=_ETCD_QUOTA))
         if name == "etcd34":

@@ -50,6 +50,9 @@
   X(deleted_newest_first, "H1", "what a compaction drops leaves the log in the wrong order")     \
   X(trimmed_not_noticed, "H2", "a replica below the trim position reads on")                     \
   X(compacted_read_answered, "H2", "a read below the compact revision is answered")              \
+  X(jump_not_appended, "H3", "after a loss of history, the revision goes on from what is left")  \
+  X(jump_too_short, "H3", "after a loss of history, the jump starts from what is left, by one")  \
+  X(watches_survive_jump, "H3", "watches go on behind a jump as if nothing were missing")        \
   X(error_at_compact_revision, "C14", "a read at the compact revision itself is refused")        \
   /* ---- Watches ---- */                                                                        \
   X(progress_is_head, "D26", "a progress answer of a watch that is behind carries the head")     \

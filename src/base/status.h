@@ -83,6 +83,9 @@ enum class Error : uint8_t {
   invalid_auth_token,
   invalid_auth_mgmt,
   auth_old_revision,
+  // The request's tenant is not there, or not its caller's: the detail says so.
+  tenant_unknown,
+  tenant_exists,
 };
 
 class [[nodiscard]] Status {

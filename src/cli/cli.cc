@@ -8,6 +8,7 @@
 #include "cli/certs.h"
 #include "cli/planted_start.h"
 #include "cli/reload.h"
+#include "cli/tenant_commands.h"
 #include "config/print.h"
 #include "telemetry/version.h"
 
@@ -43,6 +44,7 @@ class CommandLine {
     add_config();
     add_certs();
     add_version();
+    tenants_.emplace(app_, around_, status_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -186,6 +188,7 @@ class CommandLine {
   std::string output_ = "text";
   bool print_ = false;
   int status_ = 0;
+  std::optional<TenantCommands> tenants_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
-// `lattice certs init`, `lattice version`, each with --help.
+// `lattice certs init`, `lattice tenant ...`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "server/tenant_command.h"
 #include "telemetry/logger.h"
 
 namespace lattice::cli {
@@ -28,6 +29,10 @@ struct Surroundings {
   std::function<int(const config::Config& config, telemetry::Logger& log,
                     std::function<void()> reload)>
       serve;
+  // Does what `lattice tenant` is asked to; answers the exit status.
+  std::function<int(const config::Config& config, const server::TenantCommand& command,
+                    std::ostream& out, std::ostream& err)>
+      tenant = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <sstream>
 
+#include "base/tenant_name.h"
 #include "config/duration.h"
 #include "config/layers.h"
 
@@ -208,17 +210,51 @@ class Builder {
   }
 
   void build_tenants_and_telemetry() {
-    config_.tenants.default_tenant = settings_.text("tenants.default_tenant");
-    if (config_.tenants.default_tenant.empty()) {
-      problem("tenants.default_tenant", "expected a name");
-    }
-    config_.tenants.watch_idle_timeout = settings_.milliseconds("tenants.watch_idle_timeout_ms");
+    build_tenants(config_.tenants);
     Telemetry& telemetry = config_.telemetry;
     telemetry.enabled = settings_.flag("telemetry.enabled");
     telemetry.metrics_bind = settings_.text("telemetry.metrics_bind");
     telemetry.log_level = settings_.text("telemetry.log_level");
     telemetry.json_logs = settings_.flag("telemetry.json_logs");
     telemetry.slow_request = settings_.milliseconds("telemetry.slow_request_ms");
+  }
+
+  void build_tenants(Tenants& tenants) {
+    tenants.default_tenant = settings_.text("tenants.default_tenant");
+    check_tenant("tenants.default_tenant", tenants.default_tenant);
+    tenants.create = settings_.texts("tenants.create");
+    for (const std::string& name : tenants.create) check_tenant("tenants.create", name);
+    tenants.trust_metadata = settings_.flag("tenants.trust_metadata");
+    tenants.spiffe_domain = settings_.text("tenants.spiffe_domain");
+    tenants.server_name_domain = settings_.text("tenants.server_name_domain");
+    for (char& c : tenants.server_name_domain) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    for (const std::string& entry : settings_.texts("tenants.certificates")) {
+      add_certificate(tenants, entry);
+    }
+    tenants.idle_stop = settings_.milliseconds("tenants.idle_stop_ms");
+    tenants.watch_idle_timeout = settings_.milliseconds("tenants.watch_idle_timeout_ms");
+  }
+
+  void check_tenant(std::string_view key, const std::string& name) {
+    if (!is_tenant_name(name)) {
+      problem(key, std::string(tenant_name_expectation) + ", got \"" + name + "\"");
+    }
+  }
+
+  void add_certificate(Tenants& tenants, const std::string& entry) {
+    constexpr std::string_view key = "tenants.certificates";
+    const size_t equals = entry.rfind('=');
+    if (equals == entry.npos || equals == 0 || equals + 1 == entry.size()) {
+      return problem(key, "expected \"identity=tenant ...\", got \"" + entry + "\"");
+    }
+    std::vector<std::string>& names = tenants.certificates[entry.substr(0, equals)];
+    std::istringstream list(entry.substr(equals + 1));
+    for (std::string name; list >> name;) {
+      if (name != "*") check_tenant(key, name);
+      names.push_back(std::move(name));
+    }
   }
 
   void build_compaction() {

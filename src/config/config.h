@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,14 @@ struct Paths {
 
 struct Tenants {
   std::string default_tenant;
+  std::vector<std::string> create;  // made at the start when they are missing
+  // Whose a request is (server/tenant_identity.h).
+  bool trust_metadata = false;
+  std::string spiffe_domain;
+  std::string server_name_domain;  // in lower case
+  // By a certificate's CN or alternative name: its tenants, "*" for every one.
+  std::map<std::string, std::vector<std::string>> certificates;
+  Duration idle_stop{};           // 0: never
   Duration watch_idle_timeout{};  // 0: never
 };
 

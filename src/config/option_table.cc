@@ -2,6 +2,7 @@
 #include <array>
 
 #include "config/auth_options.h"
+#include "config/last_options.h"
 #include "config/link_options.h"
 #include "config/option.h"
 
@@ -12,7 +13,6 @@ constexpr int64_t day_ms = 86'400'000;
 constexpr int64_t count_max = 4'294'967'295;
 
 constexpr std::string_view limits = "per-tenant limits";
-constexpr std::string_view clustor = "the clustor control plane";
 
 constexpr Option first_options[] = {
     {.key = "env",
@@ -168,7 +168,41 @@ constexpr Option first_options[] = {
     {.key = "tenants.default_tenant",
      .kind = Kind::text,
      .fallback = "default",
-     .help = "Tenant of connections that name none."},
+     .help = "Tenant of requests that name none."},
+    {.key = "tenants.create",
+     .kind = Kind::texts,
+     .fallback = "",
+     .help = "Tenants to create at the start when they are missing. Removing a name from this list "
+             "removes nothing; lattice tenant does."},
+    {.key = "tenants.trust_metadata",
+     .kind = Kind::boolean,
+     .fallback = "false",
+     .help =
+         "Believe every client that names its tenant in the metadata lattice-tenant. Without it "
+         "only certificates of several tenants may choose that way."},
+    {.key = "tenants.spiffe_domain",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "A client certificate with the URI spiffe://<this domain>/tenant/<name> is that "
+             "tenant's. Empty: no such URI is believed."},
+    {.key = "tenants.certificates",
+     .kind = Kind::texts,
+     .fallback = "",
+     .help = "Whose other client certificates are: the common name or an alternative name, \"=\", "
+             "and its tenants with spaces between them. A certificate of several tenants, or of * "
+             "(every one), names one in the metadata lattice-tenant."},
+    {.key = "tenants.server_name_domain",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "Clients that ask for <name>.<this domain> in their TLS handshake (SNI) mean that "
+             "tenant. Empty: no host name means one."},
+    {.key = "tenants.idle_stop_ms",
+     .kind = Kind::integer,
+     .fallback = "300000",
+     .help = "Unload a tenant that had no request, watch or lease for so long; the next request "
+             "loads it again. The default tenant stays. 0: never.",
+     .min = 0,
+     .max = day_ms},
     {.key = "tenants.watch_idle_timeout_ms",
      .kind = Kind::integer,
      .fallback = "0",
@@ -290,65 +324,14 @@ constexpr Option first_options[] = {
      .max = day_ms},
 };
 
-constexpr Option last_options[] = {
-    {.key = "control_plane.mode",
-     .kind = Kind::choice,
-     .fallback = "standalone",
-     .help = "standalone: this file is the control plane. clustor: a Raft quorum that speaks the "
-             "etcd API.",
-     .choices = "standalone|clustor",
-     .lacking = clustor},
-    {.key = "control_plane.endpoints",
-     .kind = Kind::texts,
-     .fallback = "",
-     .help = "Endpoints of the clustor quorum.",
-     .lacking = clustor,
-     .example = "https://cp1:2379,https://cp2:2379,https://cp3:2379"},
-    {.key = "control_plane.cache_ttl_seconds",
-     .kind = Kind::integer,
-     .fallback = "300",
-     .help = "How long control-plane data is good.",
-     .min = 1,
-     .max = 86'400,
-     .lacking = clustor},
-    {.key = "control_plane.cache_grace_ms",
-     .kind = Kind::integer,
-     .fallback = "30000",
-     .help = "How long after that it is stale before it expires.",
-     .min = 0,
-     .max = day_ms,
-     .lacking = clustor},
-    {.key = "control_plane.ca_path",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "PEM file with the authority of the quorum's certificates.",
-     .lacking = clustor},
-    {.key = "control_plane.cert_path",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "PEM file with this node's certificate towards the quorum.",
-     .lacking = clustor},
-    {.key = "control_plane.key_path",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "PEM file with that certificate's key.",
-     .lacking = clustor},
-
-    {.key = "audit.output",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "stdout or a file that gets one JSON line for each mutation and refusal. Empty: none.",
-     .lacking = "the audit log"},
-};
-
 constexpr auto table = [] {
   std::array<Option, std::size(first_options) + std::size(link_options) + std::size(auth_options) +
                          std::size(last_options)>
       all{};
-  auto end = std::copy(std::begin(first_options), std::end(first_options), all.begin());
-  end = std::copy(std::begin(link_options), std::end(link_options), end);
-  end = std::copy(std::begin(auth_options), std::end(auth_options), end);
-  std::copy(std::begin(last_options), std::end(last_options), end);
+  auto end = std::ranges::copy(first_options, all.begin()).out;
+  end = std::ranges::copy(link_options, end).out;
+  end = std::ranges::copy(auth_options, end).out;
+  std::ranges::copy(last_options, end);
   return all;
 }();
 

@@ -54,8 +54,10 @@ std::string reference_entry(const Option& option) {
     facts += " " + std::string(name_of(option.key)) + "_file names a file that holds it.";
   }
   out += wrapped(facts, "#");
-  // What this build refuses, and secrets that are only an example, stay commented out.
-  const bool commented = !option.lacking.empty() || option.secret;
+  // What this build refuses, and what is only an example (secrets, files that must exist), stays
+  // commented out.
+  const bool commented =
+      !option.lacking.empty() || option.secret || option.example.starts_with('/');
   out += commented ? "#" : "";
   out += std::string(name_of(option.key)) + " = ";
   out += option.auto_zero && option.example.empty() ? shown_fallback(option)

@@ -34,8 +34,7 @@ auth::CallerRef caller_of(const proxy::ServerStream& stream, const Tenant& tenan
   const std::optional<std::string_view> token = token_of(stream);
   if (!token) return named_by_certificate(stream);
   if (services.authority == nullptr) return std::make_shared<const auth::Caller>();
-  const Result<Tenant*> by_default = services.tenants.find_default();
-  return services.authority->identify(*token, by_default.ok() && *by_default == &tenant);
+  return services.authority->identify(*token, tenant.is_default);
 }
 
 }  // namespace lattice::etcd

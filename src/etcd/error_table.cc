@@ -100,6 +100,8 @@ constexpr auto own = std::to_array<Entry>({
     {Error::unimplemented, GrpcCode::unimplemented, ""},
     {Error::invalid_argument, GrpcCode::invalid_argument, ""},
     {Error::resource_exhausted, GrpcCode::resource_exhausted, ""},
+    {Error::tenant_unknown, GrpcCode::permission_denied, ""},
+    {Error::tenant_exists, GrpcCode::already_exists, ""},
     {Error::internal, GrpcCode::internal, ""},
     {Error::backend_unavailable, GrpcCode::unavailable, "the database is not available"},
     {Error::backend_locked, GrpcCode::unavailable, "the database is locked by another process"},

@@ -16,7 +16,7 @@ class KeepAliveCall final : public StreamCall {
   // The client has no more renewals: the stream ends well once all are answered.
   void on_half_close() override {
     half_closed_ = true;
-    if (outstanding_ == 0) finish({});
+    if (outstanding_ == 0 && !waiting()) finish({});
   }
 
  private:
@@ -40,7 +40,7 @@ class KeepAliveCall final : public StreamCall {
     response.set_ttl(result.ttl_seconds);
     send_message(response);
     --outstanding_;
-    if (half_closed_ && outstanding_ == 0) finish({});
+    if (half_closed_ && outstanding_ == 0 && !waiting()) finish({});
   }
 
   size_t outstanding_ = 0;

@@ -6,25 +6,39 @@
 namespace lattice::etcd {
 
 Status ServiceCall::admit(Kind kind) {
-  bool has_leader_wanted = false;
   std::string_view version;
   for (const auto& [name, value] : stream_.metadata()) {
     if (name == "client-api-version") version = value;
-    if (name == "hasleader" && value == "true") has_leader_wanted = true;
+    if (name == "hasleader" && value == "true") has_leader_wanted_ = true;
   }
   if (!is_utf8(version)) return Error::invalid_client_api_version;
   if (services_.client_requests != nullptr) {
     services_.client_requests->count(kind == Kind::stream, version);
   }
   if (services_.leaving && !ends_by_itself()) return Error::stopped;
-  Result<Tenant*> tenant = services_.tenants.find(stream_);
-  if (!tenant.ok()) return tenant.status();
-  if (has_leader_wanted && !(*tenant)->api.has_leader()) return Error::no_leader;
-  tenant_ = *tenant;
+  return find_tenant();
+}
+
+Status ServiceCall::find_tenant() {
+  Result<Tenant*> found = services_.tenants.find(stream_);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return {};
+  Tenant& tenant = **found;
+  if (tenant.requests != nullptr) tenant.requests->add();
+  if (has_leader_wanted_ && !tenant.api.has_leader()) return Error::no_leader;
+  tenant_.hold(tenant);
   identify();
   return {};
 }
 
-void ServiceCall::identify() { caller_ = caller_of(stream_, *tenant_, services_); }
+void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }
+
+void ServiceCall::when_loaded(absl::AnyInvocable<void()> again) {
+  services_.tenants.wait(stream_,
+                         [self = anchor_.ref<ServiceCall>(), again = std::move(again)]() mutable {
+                           ServiceCall* call = self.get();
+                           if (call != nullptr && !call->ended_) again();
+                         });
+}
 
 }  // namespace lattice::etcd

@@ -27,9 +27,14 @@ class ServiceCall : public proxy::Call {
   // Whether a shutdown waits for the call's end instead of ending it.
   virtual bool ends_by_itself() const = 0;
 
-  // The checks that precede every handler (etcd-v3.md 1.0); when they pass, tenant() is there.
+  // The checks that precede every handler (etcd-v3.md 1.0); when they pass, the call is admitted,
+  // or its tenant has to be loaded first: then when_loaded() says when to look again.
   // Errors: invalid_client_api_version, no_leader, and whatever the tenant table says.
   Status admit(Kind kind);
+  // The last of them, once more.
+  Status find_tenant();
+  // Calls `again` later, unless the call has ended by then. Requires: not admitted, nor refused.
+  void when_loaded(absl::AnyInvocable<void()> again);
 
   // False if the call had ended before.
   bool mark_ended() { return !std::exchange(ended_, true); }
@@ -37,9 +42,9 @@ class ServiceCall : public proxy::Call {
 
   Services& services() { return services_; }
   proxy::ServerStream& stream() { return stream_; }
-  bool admitted() const { return tenant_ != nullptr; }
+  bool admitted() const { return tenant_.get() != nullptr; }
   // Requires: admitted().
-  Tenant& tenant() { return *tenant_; }
+  Tenant& tenant() { return *tenant_.get(); }
   // Whom the call's credentials name; null: it has none. Requires: admitted().
   const auth::CallerRef& caller() const { return caller_; }
   // Of a call that lasts: its token may have ended meanwhile.
@@ -78,8 +83,9 @@ class ServiceCall : public proxy::Call {
  private:
   Services& services_;
   proxy::ServerStream& stream_;
-  Tenant* tenant_ = nullptr;
+  TenantUse tenant_;
   auth::CallerRef caller_;
+  bool has_leader_wanted_ = false;
   bool ended_ = false;
   CallAnchor anchor_;
 };

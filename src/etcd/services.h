@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "base/status.h"
 #include "credentials/authority.h"
 #include "etcd/client_requests.h"
@@ -17,6 +18,7 @@
 #include "proxy/router.h"
 #include "replica/api.h"
 #include "replica/environment.h"
+#include "telemetry/metrics.h"
 
 namespace lattice::etcd {
 
@@ -38,6 +40,11 @@ struct ServiceLimits {
 struct Tenant {
   replica::Api& api;
   Identity identity;
+  // Calls that hold it (TenantUse); the table that has it lets none of them down.
+  size_t users = 0;
+  std::function<void()> on_unused = {};
+  telemetry::Counter* requests = nullptr;  // null: nobody counts
+  bool is_default = false;                 // tokens that name no tenant count here
 
   Header header() const { return {identity, raft_term()}; }
   // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.
@@ -53,11 +60,35 @@ inline uint64_t member_id_of(const Identity& identity, const replica::Member& me
 class Tenants {
  public:
   virtual ~Tenants() = default;
-  // Whom a call with this metadata concerns. Errors: why nobody can serve it now. The answer stays
-  // valid for the loop's life.
+  // Whom this call concerns; null while that tenant is being loaded. Errors: why nobody can serve
+  // it. The answer stays valid to the end of the loop's turn, or for as long as a TenantUse holds
+  // it.
   virtual Result<Tenant*> find(const proxy::ServerStream& stream) = 0;
+  // Loads it; `again` is called when find() knows more, never inside the call. Requires: find() has
+  // just answered null.
+  virtual void wait(const proxy::ServerStream& stream, absl::AnyInvocable<void()> again) = 0;
   // The tenant that health checks look at.
   virtual Result<Tenant*> find_default() = 0;
+};
+
+// A call's hold on its tenant. Thread: the loop's.
+class TenantUse {
+ public:
+  TenantUse() = default;
+  ~TenantUse() {
+    if (tenant_ != nullptr && --tenant_->users == 0 && tenant_->on_unused) tenant_->on_unused();
+  }
+  TenantUse(const TenantUse&) = delete;
+  TenantUse& operator=(const TenantUse&) = delete;
+  // Requires: it holds none.
+  void hold(Tenant& tenant) {
+    tenant_ = &tenant;
+    ++tenant.users;
+  }
+  Tenant* get() const { return tenant_; }
+
+ private:
+  Tenant* tenant_ = nullptr;
 };
 
 struct Services {

@@ -4,6 +4,8 @@
 // Ownership: the transport's (proxy/call.h).
 #pragma once
 
+#include <deque>
+
 #include "etcd/service_call.h"
 
 namespace lattice::etcd {
@@ -24,6 +26,8 @@ class StreamCall : public ServiceCall, public OpenCall {
   // The call is over, whatever ended it: let go of what it holds. Called once; neither send() nor
   // finish() may follow.
   virtual void on_close() {}
+  // Requests have come before the tenant was there; on_request() gets them yet.
+  bool waiting() const { return !waiting_.empty(); }
 
   void finish(const Status& status);
   void reject(const Status& status) final { finish(status); }
@@ -36,7 +40,10 @@ class StreamCall : public ServiceCall, public OpenCall {
   }
 
  private:
+  void begin(const Status& status);
   void close();
+
+  std::deque<Bytes> waiting_;
 };
 
 }  // namespace lattice::etcd

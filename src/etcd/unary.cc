@@ -7,8 +7,14 @@ namespace lattice::etcd {
 void UnaryCall::on_message(Bytes message) {
   if (started_ || ended()) return;  // a unary method has one request; more are nobody's
   started_ = true;
-  if (Status status = admit(Kind::unary); !status.ok()) return reject(status);
-  handle(tenant(), message.view());
+  begin(admit(Kind::unary), std::move(message));
+}
+
+void UnaryCall::begin(const Status& status, Bytes message) {
+  if (!status.ok()) return reject(status);
+  if (admitted()) return handle(tenant(), message.view());
+  when_loaded(
+      [this, message = std::move(message)]() mutable { begin(find_tenant(), std::move(message)); });
 }
 
 void UnaryCall::on_half_close() {

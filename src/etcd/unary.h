@@ -36,6 +36,8 @@ class UnaryCall : public ServiceCall {
   void finish(proxy::GrpcStatus status);
 
  private:
+  void begin(const Status& status, Bytes message);
+
   bool started_ = false;
 };
 

@@ -9,7 +9,7 @@
 namespace lattice::proxy {
 namespace {
 
-// As Go's server, and so etcd, answers it.
+// As Go's own server answers it; etcd closes without a word.
 constexpr std::string_view not_tls_answer =
     "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 

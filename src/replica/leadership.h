@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/planted.h"
 #include "replica/append_resolver.h"
 #include "replica/lifetime.h"
 #include "replica/log_reader.h"
@@ -123,7 +124,9 @@ class Leadership : private SessionKeeper::Host {
   // for again, for as long as no jump has sealed the loss.
   void look_again(void (Leadership::*then)());
   // What was acknowledged is gone, and the log has not said so yet: nothing may be shown.
-  bool history_lost() const { return lost_ && state_.history_base <= lost_->revision; }
+  bool history_lost() const {
+    return lost_ && state_.history_base <= lost_->revision && !planted(Planted::jump_not_appended);
+  }
   // Nothing in memory proves that history was kept when the database moved to another server.
   bool server_changed() const;
   void append_jump(Batch* batch) const;

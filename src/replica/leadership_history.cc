@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/big_endian.h"
+#include "base/planted.h"
 #include "replica/leadership.h"
 
 namespace lattice::replica {
@@ -92,6 +93,7 @@ void Leadership::look_again(void (Leadership::*then)()) {
 
 bool Leadership::server_changed() const {
   if (state_.log.survives_failover() || session_ == nullptr) return false;
+  if (planted(Planted::jump_not_appended)) return false;
   const LogServer now = state_.log.server();
   const LogServer& before = reader_.server();
   if (now.system == 0 || before.system == 0 || now == before) return false;
@@ -104,7 +106,8 @@ void Leadership::append_jump(Batch* batch) const {
   BatchHeader& header = batch->header;
   const Revision acknowledged =
       lost_ ? std::max(lost_->revision, header.last_revision) : header.last_revision;
-  const Revision base = acknowledged + jump;
+  const Revision base =
+      planted(Planted::jump_too_short) ? header.last_revision + 1 : acknowledged + jump;
   header.last_revision = base;
   batch->records.front().revision = base;
   keyspace::Record lost;

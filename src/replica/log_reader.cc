@@ -94,7 +94,7 @@ void LogReader::take(Log::LoadedBatch batch) {
   }
   ahead_.push_back(std::move(batch));
   if (planted(Planted::read_ahead_released)) status_ = apply_until(tip_.seq);
-  if (status_.ok()) status_ = apply_announced();
+  if (status_.ok()) status_ = apply_announced(announced_);
 }
 
 bool LogReader::follows_tip(const BatchHeader& header) const {
@@ -123,19 +123,20 @@ bool LogReader::offer(Batch batch) {
 
 Status LogReader::release(const Position& announced) {
   if (!status_.ok()) return status_;
-  if (announced.seq <= state_.applied.seq || announced.seq < announced_.seq) return {};
-  announced_ = announced;
-  return apply_announced();
+  if (announced.seq <= state_.applied.seq) return {};
+  // A lower one is late, or follows a history that was longer, and lost (H3): it counts as well.
+  if (announced.seq >= announced_.seq) announced_ = announced;
+  return apply_announced(announced);
 }
 
-Status LogReader::apply_announced() {
-  if (announced_.seq <= state_.applied.seq || announced_.seq > tip_.seq) return {};
-  const auto at = std::find_if(ahead_.begin(), ahead_.end(), [this](const auto& batch) {
-    return batch.seq == announced_.seq && batch.header;
+Status LogReader::apply_announced(const Position& announced) {
+  if (announced.seq <= state_.applied.seq || announced.seq > tip_.seq) return {};
+  const auto at = std::find_if(ahead_.begin(), ahead_.end(), [&announced](const auto& batch) {
+    return batch.seq == announced.seq && batch.header;
   });
   // What was read ahead is another history than the announced one. The log will tell.
-  if (at == ahead_.end() || at->header->digest != announced_.digest) return {};
-  return apply_until(announced_.seq);
+  if (at == ahead_.end() || at->header->digest != announced.digest) return {};
+  return apply_until(announced.seq);
 }
 
 Status LogReader::check(const Log::LoadedBatch& batch) {

@@ -69,7 +69,7 @@ class LogReader {
   Status check_holes() const;
   // Applies those at the front of what was read ahead, up to `last`.
   Status apply_until(Seq last);
-  Status apply_announced();
+  Status apply_announced(const Position& announced);
   void finish(Status status);
   void report(bool done);
 

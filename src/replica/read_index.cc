@@ -51,18 +51,27 @@ void ReadIndex::on_reply(Round round, uint64_t leaders, const Result<PeerReply>&
     host_.on_leader_doubtful();
     return retry_.later();
   }
-  answers_.push_back({round, reply->position.seq});
+  answers_.push_back({round, reply->position.seq, reply->epoch, reply->incarnation});
   host_.on_announced(reply->position);
   if (joined_) ask_later();
+}
+
+// A number says nothing about a history that is longer than the leader's, and lost (H3): the
+// leader's takeover must be part of this one, or of what came before its newest.
+bool ReadIndex::shows(const Answer& answer) const {
+  if (answer.epoch == state_.epoch && answer.leader != state_.leader) return false;
+  return answer.epoch <= state_.epoch && answer.seq <= state_.applied.seq;
 }
 
 bool ReadIndex::on_applied() {
   const Round before = reached_;
   const bool ready_before = ready_;
   std::erase_if(answers_, [this](const Answer& answer) {
-    if (answer.seq > state_.applied.seq) return false;
-    reached_ = std::max(reached_, answer.round);
-    needed_ = std::max(needed_, answer.seq);
+    if (answer.round <= reached_) return true;
+    if (!shows(answer)) return false;
+    reached_ = answer.round;
+    // Not the greatest ever: a history that was lost may have been longer.
+    needed_ = answer.seq;
     return true;
   });
   ready_ = state_.applied.seq >= needed_;

@@ -45,7 +45,10 @@ class ReadIndex {
   struct Answer {
     Round round;
     Seq seq;
+    Epoch epoch;  // whose takeover it was given under
+    Incarnation leader;
   };
+  bool shows(const Answer& answer) const;
   void ask_later();
   void ask();
   void on_reply(Round round, uint64_t leaders, const Result<PeerReply>& reply);

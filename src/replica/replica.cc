@@ -103,7 +103,7 @@ void Replica::apply_effects() {
   hub_.distribute();
   if (told_base_ != state_.history_base) {
     told_base_ = state_.history_base;
-    hub_.on_history_lost();
+    if (!planted(Planted::watches_survive_jump)) hub_.on_history_lost();
   }
   if (told_compacted_ != state_.keyspace.compact_revision()) {
     told_compacted_ = state_.keyspace.compact_revision();

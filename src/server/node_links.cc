@@ -8,17 +8,15 @@ namespace lattice::server {
 Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
                                                    const TlsSources& tls,
                                                    const StoreSurroundings& around,
-                                                   OpenedLog* opened) {
+                                                   const OpenedLog& opened) {
   auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config, tls));
-  if (opened->sessions == nullptr) return links;
-  links->log_id_ = opened->log->id();
-  if (Status status = links->open_node(around, *opened); !status.ok()) return status;
+  if (opened.sessions == nullptr) return links;
+  if (Status status = links->open_node(around, opened); !status.ok()) return status;
   // Messages are believed by their MAC, so without a secret there are none.
   if (!links->keyring_) return links;
   Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(around.loop, config.fanout.url, tls.redis);
   if (!fan_out.ok()) return fan_out.status();
   links->fan_out_ = std::move(*fan_out);
-  links->fanout_ = links->fan_out_->join(links->log_id_, std::move(opened->fanout));
   return links;
 }
 
@@ -35,7 +33,6 @@ Status NodeLinks::open_node(const StoreSurroundings& around, const OpenedLog& op
                                                             .tls = tls_});
   if (!node.ok()) return node.status();
   node_ = std::move(*node);
-  peers_ = node_->peers(log_id_);
   around.log.info("listening to other nodes", {{"address", node_->address()}});
   return {};
 }
@@ -58,19 +55,23 @@ replica::NodeInfo NodeLinks::info(const std::string& client_address) const {
   return info;
 }
 
-replica::Links NodeLinks::get(replica::Sessions* sessions) const {
-  return {.sessions = sessions,
-          .peers = peers_.get(),
-          .fanout = fanout_.get(),
-          .keyring = keyring_ ? &*keyring_ : nullptr};
+TenantLinks NodeLinks::join(OpenedLog* opened) {
+  TenantLinks links;
+  links.sessions = opened->sessions;
+  if (keyring_) links.keyring = &*keyring_;
+  if (node_ != nullptr) links.peers = node_->peers(opened->log->id());
+  if (fan_out_ != nullptr) {
+    links.fanout = fan_out_->join(opened->log->id(), std::move(opened->fanout));
+  }
+  return links;
 }
 
-void NodeLinks::attach(replica::Replica& replica) {
-  if (node_ != nullptr) node_->attach(log_id_, replica);
+void NodeLinks::attach(const replica::LogId& log, replica::PeerService& service) {
+  if (node_ != nullptr) node_->attach(log, service);
 }
 
-void NodeLinks::detach() {
-  if (node_ != nullptr) node_->detach(log_id_);
+void NodeLinks::detach(const replica::LogId& log) {
+  if (node_ != nullptr) node_->detach(log);
 }
 
 void NodeLinks::when_quiet(loop::Task done) {

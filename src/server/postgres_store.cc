@@ -10,27 +10,41 @@ class PostgresKind final : public Store {
   explicit PostgresKind(std::unique_ptr<backends::PostgresStore> store)
       : store_(std::move(store)) {}
 
-  void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
-    store_->open(
-        [this, tenant = std::string(tenant), done = std::move(done)](Status status) mutable {
-          if (!status.ok()) return done(std::move(status));
-          store_->open_log(tenant, [this, done = std::move(done)](
-                                       Result<std::unique_ptr<replica::Log>> log) mutable {
-            if (!log.ok()) return done(log.status());
-            if (sessions_ == nullptr) sessions_ = store_->open_sessions();
-            auto fanout = store_->open_fanout((*log)->id());
-            done(OpenedLog{.log = std::move(*log),
-                           .sessions = sessions_.get(),
-                           .cluster_id = store_->cluster_id(),
-                           .cluster_secret = store_->cluster_secret(),
-                           .fanout = std::move(fanout)});
-          });
-        });
+  void open(StatusCallback done) override {
+    store_->open([this, done = std::move(done)](Status status) mutable {
+      if (status.ok() && directory_ == nullptr) directory_ = store_->directory();
+      done(std::move(status));
+    });
   }
+  void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
+    open([this, tenant = std::string(tenant), done = std::move(done)](Status status) mutable {
+      if (!status.ok()) return done(std::move(status));
+      store_->open_log(tenant, [this, done = std::move(done)](
+                                   Result<std::unique_ptr<replica::Log>> log) mutable {
+        if (!log.ok()) return done(log.status());
+        if (sessions_ == nullptr) sessions_ = store_->open_sessions();
+        done(opened(std::move(*log)));
+      });
+    });
+  }
+  OpenedLog open_listed(const backends::TenantRow& tenant) override {
+    return opened(store_->open_log(tenant));
+  }
+  backends::TenantDirectory& directory() override { return *directory_; }
   Status health() const override { return store_->health(); }
 
  private:
+  OpenedLog opened(std::unique_ptr<replica::Log> log) {
+    auto fanout = store_->open_fanout(log->id());
+    return OpenedLog{.log = std::move(log),
+                     .sessions = sessions_.get(),
+                     .cluster_id = store_->cluster_id(),
+                     .cluster_secret = store_->cluster_secret(),
+                     .fanout = std::move(fanout)};
+  }
+
   std::unique_ptr<backends::PostgresStore> store_;
+  std::unique_ptr<backends::TenantDirectory> directory_;
   std::unique_ptr<replica::Sessions> sessions_;  // of all tenants
 };
 

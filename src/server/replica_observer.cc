@@ -2,11 +2,28 @@
 
 namespace lattice::server {
 
+ReplicaObserver::ReplicaObserver(std::string tenant, bool is_default, SharedTelemetry& shared)
+    : tenant_(std::move(tenant)),
+      is_default_(is_default),
+      routine_(is_default ? telemetry::Level::info : telemetry::Level::debug),
+      series_(shared.tenants.of(tenant_)),
+      metrics_(shared.server),
+      log_(shared.log) {
+  if (series_.loaded != nullptr) series_.loaded->set(1);
+}
+
+ReplicaObserver::~ReplicaObserver() {
+  if (series_.loaded != nullptr) series_.loaded->set(0);
+}
+
 void ReplicaObserver::on_load(const LoadProgress& progress) {
-  log_.info(progress.done ? "log loaded" : "loading the log", {{"batches", progress.batches},
-                                                               {"records", progress.records},
-                                                               {"revision", progress.revision},
-                                                               {"elapsed_s", progress.elapsed}});
+  log_.log(progress.done ? routine_ : telemetry::Level::info,
+           progress.done ? "log loaded" : "loading the log",
+           {{"batches", progress.batches},
+            {"records", progress.records},
+            {"revision", progress.revision},
+            {"elapsed_s", progress.elapsed},
+            {"tenant", tenant_}});
   loaded_ = progress.done;
 }
 
@@ -18,28 +35,34 @@ void ReplicaObserver::on_append_committed(const Append& append) {
 
 void ReplicaObserver::on_append_rejected() {
   metrics_.appends_rejected.add();
-  log_.debug("append rejected: another batch is there");
+  log_.debug("append rejected: another batch is there", {{"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_append_unknown(const Status& status) {
   metrics_.appends_unknown.add();
-  log_.warn("append with unknown outcome, submitting it again", {{"cause", status}});
+  log_.warn("append with unknown outcome, submitting it again",
+            {{"cause", status}, {"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_pending(size_t waiting) {
-  metrics_.proposals_pending.set(static_cast<double>(waiting));
+  if (is_default_) metrics_.proposals_pending.set(static_cast<double>(waiting));
 }
 
 void ReplicaObserver::on_proposal_failed() { metrics_.proposals_failed.add(); }
 
 void ReplicaObserver::on_applied(const Applied& applied) {
   auto revision = static_cast<double>(applied.revision.value);
-  metrics_.proposals_applied.add(1);
+  if (is_default_) metrics_.proposals_applied.add(1);
   // What was there before this start does not count again.
   if (loaded_) {
     metrics_.puts.add(applied.puts);
     metrics_.deletes.add(applied.deletes);
   }
+  if (series_.keys != nullptr) {
+    series_.keys->set(static_cast<double>(applied.keys));
+    series_.revision->set(revision);
+  }
+  if (!is_default_) return;
   metrics_.keys.set(static_cast<double>(applied.keys));
   metrics_.current_revision.set(revision);
   metrics_.kv_revision.set(revision);
@@ -53,19 +76,22 @@ void ReplicaObserver::on_operations(const keyspace::OperationCounts& counts) {
 }
 
 void ReplicaObserver::on_leader_change(bool this_replica_leads, bool somebody_leads) {
-  metrics_.has_leader.set(somebody_leads ? 1 : 0);
-  metrics_.is_leader.set(this_replica_leads ? 1 : 0);
-  metrics_.can_linearize.set(somebody_leads ? 1 : 0);
-  if (somebody_leads) metrics_.leader_changes_seen.add();
+  if (is_default_) {
+    metrics_.has_leader.set(somebody_leads ? 1 : 0);
+    metrics_.is_leader.set(this_replica_leads ? 1 : 0);
+    metrics_.can_linearize.set(somebody_leads ? 1 : 0);
+    if (somebody_leads) metrics_.leader_changes_seen.add();
+  }
   if (this_replica_leads != led_) {
-    log_.info(this_replica_leads ? "leading" : "leading no longer");
+    log_.log(routine_, this_replica_leads ? "leading" : "leading no longer", {{"tenant", tenant_}});
   }
   led_ = this_replica_leads;
   if (somebody_leads && on_role_) on_role_(this_replica_leads);
 }
 
 void ReplicaObserver::on_session_trouble(const Status& status) {
-  log_.warn("the session in the database could not be renewed", {{"cause", status}});
+  log_.warn("the session in the database could not be renewed",
+            {{"cause", status}, {"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_history_lost(Revision acknowledged, Revision base) {
@@ -74,23 +100,30 @@ void ReplicaObserver::on_history_lost(Revision acknowledged, Revision base) {
       "or "
       "no longer holds what this process has shown. Revisions go on from a new base, everything "
       "below is compacted, and all watches end so that clients list again",
-      {{"acknowledged_revision", acknowledged.value}, {"base", base.value}});
+      {{"acknowledged_revision", acknowledged.value}, {"base", base.value}, {"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_failed(const Status& status) {
-  metrics_.can_linearize.set(0);
-  log_.error("the log is not what it was; nothing is served any more", {{"cause", status}});
+  if (is_default_) metrics_.can_linearize.set(0);
+  log_.error("the log is not what it was; nothing is served any more",
+             {{"cause", status}, {"tenant", tenant_}});
   if (on_unusable_) on_unusable_(status);
 }
 
 void ReplicaObserver::on_leases(size_t active, size_t granted, size_t revoked, size_t expired) {
-  metrics_.active_leases.set(static_cast<double>(active));
+  leases_ = active;
+  if (series_.leases != nullptr) series_.leases->set(static_cast<double>(active));
+  if (is_default_) metrics_.active_leases.set(static_cast<double>(active));
   metrics_.leases_granted.add(granted);
   metrics_.leases_revoked.add(revoked);
   metrics_.leases_expired.add(expired);
 }
 
 void ReplicaObserver::on_watches(const Watches& watches) {
+  if (series_.watchers != nullptr) {
+    series_.watchers->set(static_cast<double>(watches.watchers));
+  }
+  if (!is_default_) return;
   metrics_.watch_streams.set(static_cast<double>(watches.streams));
   metrics_.watch_active_streams.set(static_cast<double>(watches.streams));
   metrics_.watchers.set(static_cast<double>(watches.watchers));
@@ -100,8 +133,8 @@ void ReplicaObserver::on_watches(const Watches& watches) {
 void ReplicaObserver::on_watch_events(size_t events) { metrics_.watch_events.add(events); }
 
 void ReplicaObserver::on_compacted(Revision revision) {
-  metrics_.compact_revision.set(static_cast<double>(revision.value));
-  log_.info("compacted", {{"revision", revision}});
+  if (is_default_) metrics_.compact_revision.set(static_cast<double>(revision.value));
+  log_.info("compacted", {{"revision", revision}, {"tenant", tenant_}});
 }
 
 }  // namespace lattice::server

@@ -1,18 +1,20 @@
-// What a replica reports, as metrics and as log lines.
+// What a tenant's replica reports, as metrics and as log lines. etcd's names are the process's:
+// counters add up over its tenants, gauges are the default tenant's; each tenant's own numbers have
+// names of their own (telemetry/tenant_metrics.h).
 // Thread: the replica's loop.
 #pragma once
 
 #include "absl/functional/any_invocable.h"
 #include "replica/observer.h"
-#include "telemetry/logger.h"
-#include "telemetry/server_metrics.h"
+#include "server/shared_telemetry.h"
 
 namespace lattice::server {
 
 class ReplicaObserver final : public replica::Observer {
  public:
-  ReplicaObserver(telemetry::ServerMetrics& metrics, telemetry::Logger& log)
-      : metrics_(metrics), log_(log) {}
+  // `is_default`: the tenant is the default one.
+  ReplicaObserver(std::string tenant, bool is_default, SharedTelemetry& shared);
+  ~ReplicaObserver() override;
 
   // Called when the log was read and it is known who leads, or that the log cannot be served. Runs
   // inside the replica's callback: defer what calls the replica.
@@ -38,9 +40,18 @@ class ReplicaObserver final : public replica::Observer {
   void on_watch_events(size_t events) override;
   void on_compacted(Revision revision) override;
 
+  // Of the tenant, as far as is known here.
+  size_t leases() const { return leases_; }
+  telemetry::Counter* requests() const { return series_.requests; }
+
  private:
+  const std::string tenant_;
+  const bool is_default_;
+  const telemetry::Level routine_;  // of what a tenant's loading and unloading brings about
+  const telemetry::TenantSeries series_;
   telemetry::ServerMetrics& metrics_;
   telemetry::Logger& log_;
+  size_t leases_ = 0;
   absl::AnyInvocable<void(bool)> on_role_;
   absl::AnyInvocable<void(Status)> on_unusable_;
   bool led_ = false;

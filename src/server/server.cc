@@ -7,17 +7,14 @@
 #include <thread>
 #include <vector>
 
-#include "replica/remote_api.h"
-#include "replica/replica.h"
 #include "server/exit_status.h"
 #include "server/node_links.h"
-#include "server/replica_observer.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
+#include "server/tenant_manager.h"
 #include "server/tls_sources.h"
 #include "server/token_source.h"
-#include "server/worker.h"
 #include "telemetry/version.h"
 
 namespace lattice::server {
@@ -45,8 +42,7 @@ class Server {
         reload_(std::move(reload)),
         telemetry_(log),
         log_(log),
-        tls_files_(log, telemetry_.registry),
-        observer_(telemetry_.server, log) {}
+        tls_files_(log, telemetry_.registry) {}
 
   int run();
 
@@ -58,20 +54,20 @@ class Server {
   void open_tenant();
   void wait_for_database();
   void on_tenant_log(Result<OpenedLog> opened);
-  void start_replica(OpenedLog opened);
-  void publish_tenant(const etcd::Identity& identity);
+  void start_tenants(OpenedLog opened);
   void on_role(bool leads);
   void announce();
   // ---- End ----
   void on_signal(int number);
   void drain();
   void on_drained();
-  void stop_replica();
+  void stop_tenants();
   void stop_loops(int exit_status);
   void fail(std::string_view what, const Status& status, int exit_status);
 
   void upkeep();
   Worker& owner() { return *workers_.front(); }
+  replica::Replica& replica() { return tenants_->default_tenant().replica(); }
 
   const config::Config& config_;
   const std::function<void()> reload_;
@@ -80,15 +76,13 @@ class Server {
   telemetry::Logger& log_;
   TlsFiles tls_files_;
   TlsSources tls_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Workers workers_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
-  ReplicaObserver observer_;
   std::unique_ptr<NodeLinks> links_;
   TokenSource tokens_;
-  std::unique_ptr<replica::Replica> replica_;
-  std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
-  std::unique_ptr<loop::TimerHandle> timer_;                      // of the current phase
+  std::unique_ptr<TenantManager> tenants_;
+  std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
   Instant give_up_;           // waiting for the database
   std::string told_trouble_;  // the newest that was logged while waiting
@@ -135,9 +129,7 @@ int Server::run() {
   upkeep_timer_.reset();
   signals_.stop_watching();
   owner().close();
-  remote_apis_.clear();
-  if (links_ != nullptr) links_->detach();
-  replica_.reset();
+  tenants_.reset();
   links_.reset();
   store_.reset();
   if (exit_status_ == 0) log_.info("stopped");
@@ -207,7 +199,7 @@ void Server::wait_for_database() {
 void Server::on_tenant_log(Result<OpenedLog> opened) {
   if (stopping_) return;
   timer_.reset();
-  if (opened.ok()) return start_replica(std::move(*opened));
+  if (opened.ok()) return start_tenants(std::move(*opened));
   fail("cannot open the log", opened.status(), exit_status_of(opened.status(), {}));
 }
 
@@ -230,9 +222,9 @@ replica::Options replica_options(const config::Config& config) {
   return options;
 }
 
-void Server::start_replica(OpenedLog opened) {
+void Server::start_tenants(OpenedLog opened) {
   Result<std::unique_ptr<NodeLinks>> links =
-      NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, &opened);
+      NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, opened);
   if (!links.ok()) {
     const bool address = links.error() == Error::io;
     return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
@@ -240,50 +232,27 @@ void Server::start_replica(OpenedLog opened) {
   }
   links_ = std::move(*links);
   publish_tokens(opened.cluster_secret);
-  const replica::NodeInfo node = links_->info(owner().address());
-  etcd::Identity identity(
-      {.cluster_id = opened.cluster_id, .name = node.name, .client_urls = node.client_urls});
+  replica::Options options = replica_options(config_);
+  options.node = links_->info(owner().address());
+  tenants_ = std::make_unique<TenantManager>(
+      TenantManager::Parts{config_, telemetry_, *store_, *links_, workers_, std::move(options)},
+      std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
-  observer_.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
-  observer_.on_unusable([this, deferred](Status status) {
+  ReplicaObserver& observer = tenants_->default_tenant().observer();
+  observer.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
+  observer.on_unusable([this, deferred](Status status) {
     deferred([this, status] {
       if (!announced_) fail("the log cannot be served", status, exit_status_of(status, {}));
     });
   });
-  replica::Options options = replica_options(config_);
-  options.node = node;
-  replica_ =
-      std::make_unique<replica::Replica>(options, owner().environment(), std::move(opened.log),
-                                         links_->get(opened.sessions), &observer_);
-  links_->attach(*replica_);
-  replica_->start();
-  publish_tenant(identity);
-}
-
-// Every loop gets its own handle: the replica itself where it lives, messages to it elsewhere.
-void Server::publish_tenant(const etcd::Identity& identity) {
-  owner().tenants().add(config_.tenants.default_tenant,
-                        std::make_unique<etcd::Tenant>(*replica_, identity));
-  for (size_t i = 1; i < workers_.size(); ++i) {
-    Worker& worker = *workers_[i];
-    auto post_to = [](loop::Loop& loop) {
-      return [&loop](replica::Mailbox::Task task) { loop.post(std::move(task)); };
-    };
-    replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
-        *replica_, replica_->published(),
-        replica::Mailbox{post_to(owner().loop()), post_to(worker.loop())}, worker.environment()));
-    worker.loop().post([this, &worker, &api, identity] {
-      worker.tenants().add(config_.tenants.default_tenant,
-                           std::make_unique<etcd::Tenant>(api, identity));
-    });
-  }
+  tenants_->start();
 }
 
 // The log is read and somebody leads: requests get their answers from here on.
 void Server::on_role(bool leads) {
   if (announced_ || stopping_) return;
   if (leads) return announce();
-  const std::string leader = replica_->leader_node().address;
+  const std::string leader = replica().leader_node().address;
   if (!leader.empty() && leader != links_->address()) {
     log_.info("following", {{"leader", leader}});
     return announce();
@@ -316,13 +285,13 @@ void Server::announce() {
 void Server::upkeep() {
   if (stopping_) return;
   telemetry_.server.backend_up.set(store_->health().ok() ? 1 : 0);
-  replica_->status([this](Result<replica::StatusResult> result) {
+  replica().status([this](Result<replica::StatusResult> result) {
     if (!result.ok()) return;
     telemetry_.server.db_size_bytes.set(static_cast<double>(result->allocated_bytes));
     telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
   });
-  replica_->report_operations();
-  telemetry_.server.can_linearize.set(replica_->serves_linearizable() ? 1 : 0);
+  tenants_->upkeep();
+  telemetry_.server.can_linearize.set(replica().serves_linearizable() ? 1 : 0);
   const Status fan_out = links_->fan_out_health();
   telemetry_.server.fanout_up.set(fan_out.ok() ? 1 : 0);
   if (fan_out.ok() != fan_out_was_up_) {
@@ -360,12 +329,12 @@ void Server::drain() {
 }
 
 void Server::on_drained() {
-  if (--draining_workers_ == 0) stop_replica();
+  if (--draining_workers_ == 0) stop_tenants();
 }
 
-void Server::stop_replica() {
-  if (replica_ == nullptr) return stop_loops(0);
-  replica_->stop([this](Status) { links_->when_quiet([this] { stop_loops(0); }); });
+void Server::stop_tenants() {
+  if (tenants_ == nullptr) return stop_loops(0);
+  tenants_->stop([this] { links_->when_quiet([this] { stop_loops(0); }); });
 }
 
 // The other loops first: what their calls still ask of the replica while they go is the last that

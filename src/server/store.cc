@@ -1,50 +1,43 @@
 #include "server/store.h"
 
-#include "backends/memory/memory_store.h"
 #include "backends/sqlite/sqlite_store.h"
+#include "server/memory_store.h"
 #include "server/postgres_store.h"
 
 namespace lattice::server {
 namespace {
 
-class MemoryKind final : public Store {
- public:
-  explicit MemoryKind(replica::Environment& environment)
-      : environment_(environment), store_(environment) {}
-  void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
-    OpenedLog opened{
-        store_.open_log(tenant, environment_), nullptr, store_.cluster_id(), {}, nullptr};
-    environment_.defer([done = std::move(done), opened = std::move(opened)]() mutable {
-      done(std::move(opened));
-    });
-  }
-
- private:
-  replica::Environment& environment_;
-  backends::MemoryStore store_;
-};
-
 class SqliteKind final : public Store {
  public:
   SqliteKind(std::unique_ptr<backends::SqliteStore> store, const StoreSurroundings& around)
-      : around_(around), store_(std::move(store)) {}
+      : around_(around), store_(std::move(store)), directory_(store_->directory(post())) {}
+  void open(StatusCallback done) override {
+    around_.environment.defer([done = std::move(done)]() mutable { done({}); });
+  }
   void open_log(std::string_view tenant, Callback<OpenedLog> done) override {
-    auto post = [&loop = around_.loop](absl::AnyInvocable<void()> task) {
-      loop.post(std::move(task));
-    };
-    Result<std::unique_ptr<replica::Log>> log = store_->open_log(tenant, post);
-    Result<OpenedLog> opened =
-        log.ok() ? Result<OpenedLog>(
-                       OpenedLog{std::move(*log), nullptr, store_->cluster_id(), {}, nullptr})
-                 : Result<OpenedLog>(log.status());
+    Result<std::unique_ptr<replica::Log>> log = store_->open_log(tenant, post());
+    Result<OpenedLog> opened = log.ok() ? Result<OpenedLog>(this->opened(std::move(*log)))
+                                        : Result<OpenedLog>(log.status());
     around_.environment.defer([done = std::move(done), opened = std::move(opened)]() mutable {
       done(std::move(opened));
     });
   }
+  OpenedLog open_listed(const backends::TenantRow& tenant) override {
+    return opened(store_->open_log(tenant, post()));
+  }
+  backends::TenantDirectory& directory() override { return *directory_; }
 
  private:
+  backends::Post post() const {
+    return [&loop = around_.loop](absl::AnyInvocable<void()> task) { loop.post(std::move(task)); };
+  }
+  OpenedLog opened(std::unique_ptr<replica::Log> log) const {
+    return {std::move(log), nullptr, store_->cluster_id(), {}, nullptr};
+  }
+
   const StoreSurroundings around_;
   std::unique_ptr<backends::SqliteStore> store_;
+  std::unique_ptr<backends::TenantDirectory> directory_;
 };
 
 backends::FsyncPolicy fsync_policy(const config::Durability& durability) {
@@ -63,10 +56,7 @@ backends::FsyncPolicy fsync_policy(const config::Durability& durability) {
 
 Result<std::unique_ptr<Store>> open_sqlite(const config::Config& config,
                                            const StoreSurroundings& around) {
-  backends::SqliteOptions options;
-  options.folder = config.paths.wal_dir;
-  options.file_name = config.backend.sqlite_file;
-  options.fsync = fsync_policy(config.durability);
+  const backends::SqliteOptions options = sqlite_options(config);
   auto store = backends::SqliteStore::open(options);
   if (!store.ok()) return store.status();
   if (options.fsync != backends::FsyncPolicy::always) {
@@ -78,11 +68,19 @@ Result<std::unique_ptr<Store>> open_sqlite(const config::Config& config,
 
 }  // namespace
 
+backends::SqliteOptions sqlite_options(const config::Config& config) {
+  backends::SqliteOptions options;
+  options.folder = config.paths.wal_dir;
+  options.file_name = config.backend.sqlite_file;
+  options.fsync = fsync_policy(config.durability);
+  return options;
+}
+
 Result<std::unique_ptr<Store>> open_store(const config::Config& config,
                                           const StoreSurroundings& around) {
   switch (config.backend.kind) {
     case config::BackendKind::memory:
-      return std::unique_ptr<Store>(std::make_unique<MemoryKind>(around.environment));
+      return std::unique_ptr<Store>(make_memory_store(around.environment));
     case config::BackendKind::sqlite:
       return open_sqlite(config, around);
     case config::BackendKind::postgresql:

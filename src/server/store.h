@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "backends/common/tenants.h"
+#include "backends/sqlite/sqlite_store.h"
 #include "base/callback.h"
 #include "config/config.h"
 #include "loop/loop.h"
@@ -31,9 +33,15 @@ struct OpenedLog {
 class Store {
  public:
   virtual ~Store() = default;
-  // Creates the log the first time. Waits for a database that cannot be reached; errors are final.
-  // Not inside the call.
+  // Waits for a database that cannot be reached; errors are final. Not inside the call.
+  virtual void open(StatusCallback done) = 0;
+  // Likewise, then opens the tenant's log. Creates the log the first time. Not inside the call.
   virtual void open_log(std::string_view tenant, Callback<OpenedLog> done) = 0;
+  // The log of a tenant that the directory has listed. Requires: open() or open_log() has
+  // succeeded.
+  virtual OpenedLog open_listed(const backends::TenantRow& tenant) = 0;
+  // The list of tenants. Requires: likewise.
+  virtual backends::TenantDirectory& directory() = 0;
   // Why the database cannot be worked with now, if so.
   virtual Status health() const { return {}; }
 };
@@ -47,5 +55,8 @@ struct StoreSurroundings {
 // Errors: those of the embedded store. A PostgreSQL store opens its connections in open_log().
 Result<std::unique_ptr<Store>> open_store(const config::Config& config,
                                           const StoreSurroundings& surroundings);
+
+// Where and how the embedded store keeps its file.
+backends::SqliteOptions sqlite_options(const config::Config& config);
 
 }  // namespace lattice::server

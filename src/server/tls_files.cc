@@ -5,7 +5,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration interval = std::chrono::seconds(2);
+constexpr Duration interval = std::chrono::seconds(1);
 // Session tickets are sealed under a key of the context's; no key is used for longer than this.
 constexpr Duration context_age_max = std::chrono::hours(12);
 

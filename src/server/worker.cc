@@ -1,7 +1,5 @@
 #include "server/worker.h"
 
-#include "telemetry/version.h"
-
 namespace lattice::server {
 namespace {
 
@@ -39,18 +37,10 @@ proxy::Limits limits_of(const config::GrpcListener& grpc) {
 
 }  // namespace
 
-SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
-    : log(logger), calls(registry), server(registry) {
-  telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
-  telemetry::add_process_metrics(registry);
-  registry.gauge("etcd_server_quota_backend_bytes", "The storage quota that Status reports.")
-      .set(static_cast<double>(etcd::ServiceLimits().quota_bytes));
-}
-
 Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     : config_(config),
       environment_(loop_),
-      tenants_(config.tenants.default_tenant),
+      tenants_(config.tenants, loop_),
       passwords_(loop_, "passwords", passwords_waiting_max),
       authority_(
           [this](loop::Task work, loop::Task done) {

@@ -18,18 +18,10 @@
 #include "proxy/router.h"
 #include "server/call_observer.h"
 #include "server/loop_environment.h"
+#include "server/shared_telemetry.h"
 #include "server/tenant_table.h"
 
 namespace lattice::server {
-
-// Counters of the whole process.
-struct SharedTelemetry {
-  explicit SharedTelemetry(telemetry::Logger& logger);
-  telemetry::Logger& log;
-  telemetry::Registry registry;
-  telemetry::GrpcMetrics calls;
-  telemetry::ServerMetrics server;
-};
 
 class Worker {
  public:

@@ -19,7 +19,7 @@ namespace lattice::tls {
 namespace {
 
 // Plaintext of one send(): what is encrypted and cannot leave costs memory.
-constexpr size_t send_bytes = 128 << 10;
+constexpr size_t send_bytes = 64 << 10;
 // Ciphertext that waits. send() stays below; only a peer that asks for answers and takes none
 // reaches it.
 constexpr size_t output_bytes_max = 256 << 10;

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Users, roles and who may do what: the same calls to a real etcd and to Lattice, answers compared.
 
-    compare.py --server sqlite|postgres --lattice PATH [-v]
+    compare.py --server sqlite|postgres --lattice PATH [--all] [-v]
 
 On PostgreSQL two replicas take turns, so that every token and every change is met by the other one, too.
+With --all every method is called by ten kinds of callers, without it by four of them.
 """
 
 import argparse
@@ -117,6 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", choices=("memory", "sqlite", "postgres"), required=True)
     parser.add_argument("--lattice", required=True)
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
     tools.skip_without_go("the comparison with the current etcd")
@@ -132,7 +134,7 @@ def main():
     systems = [System("etcd", [etcd.target]), System(arguments.server, targets)]
     try:
         play = Play(systems, arguments.verbose)
-        script.run(play)
+        script.run(play, arguments.all)
     finally:
         for system in systems:
             system.close()

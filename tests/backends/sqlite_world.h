@@ -39,6 +39,7 @@ class SqliteWorld final : public LogWorld {
     store_ = std::move(*store);
   }
   SqliteStore& store() { return *store_; }
+  QueueEnvironment& environment() { return environment_; }
   SqliteOptions& options() { return options_; }
   std::string file() const { return options_.folder + "/lattice.db"; }
 

@@ -95,6 +95,49 @@ TEST_CASE("a bad configuration stops the start with 78, names the flag, and serv
   CHECK(outcome.out.empty());
 }
 
+TEST_CASE("tenant commands reach the store with what they were told") {
+  std::ostringstream out;
+  std::ostringstream err;
+  std::optional<server::TenantCommand> asked;
+  const Surroundings surroundings{
+      {},
+      out,
+      err,
+      {},
+      [&](const config::Config& config, const server::TenantCommand& command, std::ostream&,
+          std::ostream&) {
+        CHECK(config.paths.data_dir == "/d");
+        asked = command;
+        return served_status;
+      }};
+  const auto tenant = [&](std::vector<std::string> arguments) {
+    asked.reset();
+    arguments.insert(arguments.begin(), "tenant");
+    arguments.insert(arguments.end(), {"--data-dir", "/d"});
+    return run(std::move(arguments), surroundings);
+  };
+  CHECK(tenant({"create", "a", "keys_max=5", "quota_bytes=-1"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->action == server::TenantCommand::Action::create);
+  CHECK(asked->name == "a");
+  CHECK(asked->limits.at("keys_max") == 5);
+  CHECK(asked->limits.at("quota_bytes") == -1);
+  CHECK(tenant({"limit", "a", "keys_max="}) == served_status);
+  REQUIRE(asked);
+  CHECK_FALSE(asked->limits.at("keys_max").has_value());
+  CHECK(tenant({"list", "--output", "json"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->json);
+  CHECK(tenant({"remove", "a"}) == 2);
+  CHECK_FALSE(asked);
+  CHECK(tenant({"remove", "a", "--yes"}) == served_status);
+  for (const auto* bad : {"keys_max", "=5", "keys_max=x", "keys_max=-2"}) {
+    CHECK_MESSAGE(tenant({"limit", "a", bad}) == 2, bad);
+    CHECK_FALSE(asked);
+  }
+  CHECK(tenant({"limit", "a"}) == 2);
+}
+
 TEST_CASE("an empty flag is a value, not an absent flag") {
   CHECK(contains(invoke({"start", "--data-dir", ""}).err, "--data-dir: paths.data_dir: expected"));
 }

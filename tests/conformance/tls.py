@@ -81,10 +81,10 @@ class Pki:
         context.set_alpn_protocols(list(protocols))
         return context
 
-    def etcdctl(self, server, *arguments, client=True):
+    def etcdctl(self, server, *arguments, client=True, patience="5s"):
         credentials = ["--cert", self.path("client.crt"), "--key", self.path("client.key")] if client else []
         return run("etcdctl", "--endpoints", f"https://localhost:{server.port}", "--cacert", self.path("ca.crt"),
-                   "--dial-timeout=3s", "--command-timeout=3s", *credentials, *arguments, env={"ETCDCTL_API": "3"})
+                   "--dial-timeout", patience, "--command-timeout", patience, *credentials, *arguments, env={"ETCDCTL_API": "3"})
 
     def channel(self, server):
         return grpc.secure_channel(f"localhost:{server.port}", grpc.ssl_channel_credentials(
@@ -173,7 +173,7 @@ class Tls(unittest.TestCase):
                 self.assertRegex(output.split("\n")[0], "401|404" if path.startswith("/livez") else "401", path)
         client = ("--cert", pki.path("client.crt"), "--key", pki.path("client.key"))
         self.assertEqual(self.curl(server, "/metrics", "-f", *trust, *client)[0], 0)
-        status, output = pki.etcdctl(server, "get", "foo", client=False)
+        status, output = pki.etcdctl(server, "get", "foo", client=False, patience="1s")
         self.assertNotEqual(status, 0)
         self.assertIn("a client certificate is required", output)
 
@@ -207,7 +207,7 @@ class Tls(unittest.TestCase):
         server = self.start(*pki.flags())
         # Their certificate: of an authority that is not ours.
         shutil.copy(pki.path("ca.crt"), stranger.path("ca.crt"))
-        self.assertNotEqual(stranger.etcdctl(server, "get", "foo")[0], 0)
+        self.assertNotEqual(stranger.etcdctl(server, "get", "foo", patience="1s")[0], 0)
         self.wait_for_log(server, "reason=peer_certificate", "asked_for=localhost", "CN=root")
         # Ours: for another authority's clients.
         self.assertNotEqual(self.curl(server, "/health", "--cacert", stranger.path("server.crt"))[0], 0)
@@ -248,7 +248,7 @@ class Tls(unittest.TestCase):
             self.assertNotEqual(self.served_serial(server, second), first_serial)
             self.assertEqual(second.etcdctl(server, "put", "k", "2")[0], 0)
             shutil.copy(pki.path("ca.crt"), os.path.join(old_ca, "ca.crt"))
-            self.assertNotEqual(Pki(old_ca).etcdctl(server, "put", "k", "3")[0], 0)
+            self.assertNotEqual(Pki(old_ca).etcdctl(server, "put", "k", "3", patience="1s")[0], 0)
             # The connection from before is as it was.
             self.assertEqual(next(events).events[0].kv.value, b"2")
             put(rpc.PutRequest(key=b"k", value=b"4"), timeout=5)

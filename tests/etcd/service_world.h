@@ -60,7 +60,16 @@ class ServiceWorld final : public Tenants {
     register_all(services_, router_);
     run(std::chrono::seconds(1));
   }
-  Result<Tenant*> find(const proxy::ServerStream&) override { return find_default(); }
+  Result<Tenant*> find(const proxy::ServerStream&) override {
+    return loading ? nullptr : find_default();
+  }
+  void wait(const proxy::ServerStream&, absl::AnyInvocable<void()> again) override {
+    waiting_.push_back(std::move(again));
+  }
+  // Those that wait look again.
+  void look_again() {
+    for (auto& again : std::exchange(waiting_, {})) again();
+  }
   Result<Tenant*> find_default() override {
     if (!absence.ok()) return absence;
     return &tenant_;
@@ -127,7 +136,9 @@ class ServiceWorld final : public Tenants {
   void run(Duration time) { environment_.run(time); }
   Services& services() { return services_; }
 
-  Status absence;  // what find() answers instead of the tenant
+  Status absence;        // what find() answers instead of the tenant
+  bool loading = false;  // find() answers that the tenant is being loaded
+  const Tenant& tenant() const { return tenant_; }
 
  private:
   TestTime environment_;
@@ -145,6 +156,7 @@ class ServiceWorld final : public Tenants {
                      .scrape = {},
                      .open_calls = {}};
   proxy::Router router_;
+  std::vector<absl::AnyInvocable<void()>> waiting_;
 };
 
 }  // namespace lattice::etcd::testing

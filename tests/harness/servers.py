@@ -112,8 +112,9 @@ class Etcd(Server):
     """A real etcd, alone unless join() says otherwise; `durable` False trades its fsyncs for speed where nothing is
     killed."""
 
-    def __init__(self, binary, kind, durable=True, extra=(), name="m1"):
+    def __init__(self, binary, kind, durable=True, extra=(), name="m1", scheme="http"):
         self.kind = kind
+        self._scheme = scheme
         super().__init__()
         self._binary = binary
         self._durable = durable
@@ -138,7 +139,7 @@ class Etcd(Server):
 
     def launch(self):
         self.port = self.port or processes.free_port()
-        client, peer = f"http://127.0.0.1:{self.port}", self._peer_url
+        client, peer = f"{self._scheme}://127.0.0.1:{self.port}", self._peer_url
         members = ",".join(f"{member._name}={member._peer_url}" for member in self._members)
         command = [self._binary, "--name", self._name, "--data-dir", os.path.join(self.folder, "data"),
                    "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,

@@ -48,6 +48,8 @@ struct Echo final : Call {
 struct Host final : SessionHost {
   void request_flush() override {}
   std::string_view peer() const override { return "fuzzer"; }
+  std::shared_ptr<const PeerCertificate> peer_certificate() const override { return nullptr; }
+  std::string_view server_name() const override { return {}; }
 };
 
 Router make_router() {

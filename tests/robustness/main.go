@@ -103,7 +103,7 @@ func run(f flags) int {
 }
 
 func options(f flags) scenario.Options {
-	return scenario.Options{Binary: f.lattice, RequireFollowers: f.require, Slack: f.slack,
+	return scenario.Options{Binary: f.lattice, RequireFollowers: f.require, Slack: f.slack, Calm: tierCalm[f.tier],
 		Log: func(format string, arguments ...any) { fmt.Printf("  "+format+"\n", arguments...) }}
 }
 

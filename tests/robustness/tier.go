@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"lattice/tests/robustness/cluster"
 	"lattice/tests/robustness/history"
@@ -28,9 +30,29 @@ var prTier = []string{
 	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
-var tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+// longTier reaches the targets of the full tier when it is run four times, with new seeds.
+var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"),
+	times(2, "client-network", "peer-network", "redis-kill", "compaction-crash"),
+	times(1, "rolling", "move-leader", "pause-backends", "pause-session", "zombies", "store-network"),
+	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind"),
+	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))
 
-// tier lists the scenarios of a run: the PR list once, or over and over with new seeds.
+func times(n int, names ...string) []string {
+	var all []string
+	for range n {
+		all = append(all, names...)
+	}
+	return all
+}
+
+var (
+	tierLists = map[string][]string{"pr": prTier, "full": longTier, "soak": longTier}
+	tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+	// What comes after the last fault is load, too: the long tiers let it go on for a while.
+	tierCalm = map[string]time.Duration{"full": 3 * time.Second, "soak": 3 * time.Second}
+)
+
+// tier lists the scenarios of a run: a list once, or over and over with new seeds.
 func tier(f flags) ([]entry, error) {
 	if f.name != "" {
 		_, err := scenario.Make(f.name, f.seed)
@@ -42,7 +64,8 @@ func tier(f flags) ([]entry, error) {
 	}
 	var runs []entry
 	for i := range size {
-		runs = append(runs, entry{prTier[i%len(prTier)], f.seed + int64(i)})
+		list := tierLists[f.tier]
+		runs = append(runs, entry{list[i%len(list)], f.seed + int64(i)})
 	}
 	return runs, nil
 }

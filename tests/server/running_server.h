@@ -36,7 +36,10 @@ inline config::Config test_config(const std::vector<std::pair<std::string, std::
 class RunningServer {
  public:
   explicit RunningServer(config::Config config = test_config()) : config_(std::move(config)) {
-    log_ = telemetry::Logger::to_function({}, [this](std::string_view line) { on_line(line); });
+    telemetry::Logger::Options options;
+    options.level = *telemetry::parse_level(config_.telemetry.log_level);
+    log_ =
+        telemetry::Logger::to_function(options, [this](std::string_view line) { on_line(line); });
     thread_ = std::thread([this] {
       int status = run(config_, *log_);
       std::lock_guard lock(mutex_);

@@ -58,6 +58,17 @@ struct Couple {
     node.replica()->range(std::move(request), [&](const auto& result) { error = result.error(); });
     return error;
   }
+  // Nothing is answered until what was superseded can be deleted, and has been.
+  void check_waits_for_removal() {
+    CHECK_FALSE(answer);
+    CHECK(stored_puts() == puts);
+    database.removal_fails = false;
+    world.run_for(std::chrono::seconds(2));
+    REQUIRE(answer);
+    REQUIRE(answer->ok());
+    CHECK(**answer == Revision(1 + puts));
+    CHECK(stored_puts() == 1);
+  }
   size_t stored_puts() const {
     size_t count = 0;
     for (const auto& [seq, row] : database.rows()) {
@@ -84,14 +95,7 @@ TEST_CASE("a physical compaction is waited for as long as it takes, whoever was 
     Couple f;
     f.compact(at_leader ? *f.leader() : *f.follower());
     f.world.run_for(std::chrono::minutes(2));
-    CHECK_FALSE(f.answer);
-    CHECK(f.stored_puts() == puts);
-    f.database.removal_fails = false;
-    f.world.run_for(std::chrono::seconds(2));
-    REQUIRE(f.answer);
-    REQUIRE(f.answer->ok());
-    CHECK(**f.answer == Revision(1 + puts));
-    CHECK(f.stored_puts() == 1);
+    f.check_waits_for_removal();
   }
 }
 
@@ -101,12 +105,7 @@ TEST_CASE("a physical compaction outlives its leader for who waits elsewhere") {
   f.leader()->crash();
   f.world.run_for(std::chrono::seconds(20));
   REQUIRE(f.leader() != nullptr);
-  CHECK_FALSE(f.answer);
-  f.database.removal_fails = false;
-  f.world.run_for(std::chrono::seconds(2));
-  REQUIRE(f.answer);
-  CHECK(f.answer->ok());
-  CHECK(f.stored_puts() == 1);
+  f.check_waits_for_removal();
 }
 
 TEST_CASE("who waits for a physical compaction at a leader that hands over goes on waiting") {
@@ -120,12 +119,7 @@ TEST_CASE("who waits for a physical compaction at a leader that hands over goes 
   f.world.run_for(std::chrono::seconds(20));
   REQUIRE(moved);
   CHECK(f.leader() == second);
-  CHECK_FALSE(f.answer);
-  f.database.removal_fails = false;
-  f.world.run_for(std::chrono::seconds(2));
-  REQUIRE(f.answer);
-  CHECK(f.answer->ok());
-  CHECK(f.stored_puts() == 1);
+  f.check_waits_for_removal();
 }
 
 TEST_CASE("whoever waits for a physical compaction at a node that ends is told so") {

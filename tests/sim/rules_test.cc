@@ -9,6 +9,7 @@
 #include <string>
 
 #include "sim/long_lease.h"
+#include "sim/lost_history.h"
 #include "sim/simulation.h"
 
 namespace lattice::sim {
@@ -18,7 +19,7 @@ namespace {
 // every change of the simulation shuffles them.
 struct Case {
   Planted bug;
-  uint64_t seeds_max;  // 0: long_lease.h finds it
+  uint64_t seeds_max;  // 0: long_lease.h or lost_history.h finds it
 };
 
 constexpr Case cases[] = {
@@ -51,10 +52,13 @@ constexpr Case cases[] = {
     {Planted::checkpoints_ignored, 0},
     {Planted::checkpoint_not_reset, 0},
     {Planted::two_reapers, 100},
-    {Planted::deposed_lease_owner, 100},
+    {Planted::deposed_lease_owner, 400},
     {Planted::tombstone_lost_at_compact, 100},
     {Planted::deleted_newest_first, 100},
     {Planted::trimmed_not_noticed, 100},
+    {Planted::jump_not_appended, 0},
+    {Planted::jump_too_short, 0},
+    {Planted::watches_survive_jump, 0},
     {Planted::compacted_read_answered, 100},
     {Planted::error_at_compact_revision, 100},
     {Planted::progress_is_head, 100},
@@ -86,7 +90,7 @@ constexpr Elsewhere elsewhere[] = {
 
 constexpr std::string_view rules[] = {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8",
                                       "L1", "L2", "L3", "L4", "L5", "L6", "S1", "S2",
-                                      "S3", "S4", "S5", "T1", "H1", "H2"};
+                                      "S3", "S4", "S5", "T1", "H1", "H2", "H3"};
 
 const PlantedBug& description(Planted bug) {
   return *std::ranges::find(planted_bugs(), bug, &PlantedBug::bug);
@@ -129,5 +133,9 @@ TEST_CASE("each planted bug is found") {
 }
 
 TEST_CASE("a long lease lives for its time, whoever leads") { CHECK(long_lease_problem().empty()); }
+
+TEST_CASE("a lost history ends in a jump, and so do the watches") {
+  CHECK(lost_history_problem() == "");
+}
 
 }  // namespace lattice::sim

@@ -8,6 +8,7 @@
 #include "sim/client.h"
 #include "sim/cluster.h"
 #include "sim/long_lease.h"
+#include "sim/lost_history.h"
 #include "sim/watch_client.h"
 
 namespace lattice::sim {
@@ -357,6 +358,7 @@ std::optional<Found> hunt(Planted bug, uint64_t seeds) {
   }
   plant(bug);
   std::string problem = long_lease_problem();
+  if (problem.empty()) problem = lost_history_problem();
   plant(Planted::none);
   return problem.empty() ? std::nullopt : std::optional(Found{0, std::move(problem)});
 }

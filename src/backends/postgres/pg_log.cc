@@ -106,16 +106,20 @@ class PgLog final : public replica::Log {
   }
 
   void head(Callback<replica::LogHead> done) override {
+    // What a removal deletes is no history that was lost.
     run(append_,
         std::string("SELECT ") + header_columns +
-            " FROM lattice.batch WHERE log_no = $1::int4 ORDER BY seq DESC LIMIT 1",
+            " FROM lattice.logs l LEFT JOIN LATERAL (SELECT * FROM lattice.batch b"
+            "  WHERE b.log_no = $1::int4 ORDER BY b.seq DESC LIMIT 1) newest ON true"
+            " WHERE l.log_no = $1::int4 AND l.state = 'active'",
         log_params(), [done = std::move(done)](PgReply reply) mutable {
-          if (!reply.done()) {
-            done(std::move(reply.status));
+          if (!reply.done() || reply.result.rows() == 0) {
+            done(reply.done() ? Status(Error::tenant_unknown, "this tenant was removed")
+                              : std::move(reply.status));
             return;
           }
           replica::LogHead head;
-          if (reply.result.rows() > 0) {
+          if (reply.result.integer(0, 0) != 0) {
             auto header = header_of(reply.result, 0);
             if (!header.ok()) {
               done(header.status());

@@ -124,7 +124,14 @@ ALTER TABLE lattice.session
 )sql";
 constexpr int secret_version = 3;
 
-// Version 4. The value of a user's record begins with the hash of the password, which is not shown.
+// Version 4. What it means is docs/log-format.md's.
+constexpr const char* tenants_sql = R"sql(
+ALTER TABLE lattice.logs
+  ADD COLUMN state text NOT NULL DEFAULT 'active',
+  ADD COLUMN limits text NOT NULL DEFAULT '';
+)sql";
+
+// Version 5. The value of a user's record begins with the hash of the password, which is not shown.
 constexpr const char* auth_views_sql = R"sql(
 CREATE VIEW lattice.auth AS
 SELECT tenant, enabled, auth_revision
@@ -167,7 +174,7 @@ FROM (
 WHERE kind = 22;
 )sql";
 
-constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, auth_views_sql};
+constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, tenants_sql, auth_views_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {

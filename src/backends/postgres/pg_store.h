@@ -30,5 +30,6 @@ struct PgConnections {
 std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int32_t log_no,
                                                 const replica::LogId& id);
 std::unique_ptr<replica::Sessions> make_postgres_sessions(PgConnections& connections);
+std::unique_ptr<TenantDirectory> make_postgres_tenants(PgConnections& connections);
 
 }  // namespace lattice::backends

@@ -197,7 +197,9 @@ void PostgresStore::Impl::create_log(std::string tenant, int attempts,
   PgCommand command;
   // Somebody else may take the number or create the log: then the next look finds out.
   command.text =
-      "INSERT INTO lattice.logs (log_no, tenant, log_id)"
+      "WITH bumped AS (INSERT INTO lattice.meta VALUES ('tenants_version', '1')"
+      " ON CONFLICT (key) DO UPDATE SET value = (lattice.meta.value::int8 + 1)::text)"
+      " INSERT INTO lattice.logs (log_no, tenant, log_id)"
       " SELECT coalesce(max(log_no), 0) + 1, $1::text, $2::bytea FROM lattice.logs"
       " ON CONFLICT DO NOTHING";
   command.params.add_text(tenant);
@@ -220,9 +222,17 @@ void PostgresStore::open_log(std::string_view tenant,
   impl_->find_log(std::string(tenant), create_attempts, std::move(done));
 }
 
+std::unique_ptr<replica::Log> PostgresStore::open_log(const TenantRow& tenant) {
+  return make_postgres_log(impl_->connections, static_cast<int32_t>(tenant.log_no), tenant.log_id);
+}
+
+std::unique_ptr<TenantDirectory> PostgresStore::directory() {
+  return make_postgres_tenants(impl_->connections);
+}
+
 void PostgresStore::tenants(Callback<std::vector<std::string>> done) {
   PgCommand command;
-  command.text = "SELECT tenant FROM lattice.logs ORDER BY tenant";
+  command.text = "SELECT tenant FROM lattice.logs WHERE state = 'active' ORDER BY tenant";
   command.done = [weak = std::weak_ptr<bool>(impl_->alive),
                   done = std::move(done)](PgReply reply) mutable {
     if (weak.expired()) return;

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/common/tenants.h"
 #include "backends/postgres/pg_durability.h"
 #include "backends/postgres/pg_timelines.h"
 #include "base/callback.h"
@@ -64,7 +65,10 @@ class PostgresStore {
   const std::string& cluster_secret() const;
   // Opens the tenant's log, creating it the first time.
   void open_log(std::string_view tenant, Callback<std::unique_ptr<replica::Log>> done);
+  // A tenant that the directory has listed: asks nobody.
+  std::unique_ptr<replica::Log> open_log(const TenantRow& tenant);
   void tenants(Callback<std::vector<std::string>> done);
+  std::unique_ptr<TenantDirectory> directory();
   std::unique_ptr<replica::Sessions> open_sessions();
   // NOTIFY: publish() drops what it is given and wakes those that have subscribed, at most 50 times
   // a second; a subscriber gets hints only.

@@ -153,6 +153,13 @@ void SqliteEngine::defragment_some(StatusCallback done) {
   });
 }
 
+void SqliteEngine::write(absl::AnyInvocable<void(SqliteWriter&)> job) {
+  writer_thread_->post([this, job = std::move(job)]() mutable {
+    job(writer_);
+    after_commit();
+  });
+}
+
 void SqliteEngine::read(absl::AnyInvocable<void(SqliteReader&)> job) {
   reader_thread_->post([this, job = std::move(job)]() mutable { job(reader_); });
 }

@@ -31,6 +31,7 @@ class SqliteEngine {
   void trim(int64_t log_no, Seq below, StatusCallback done);
   void defragment(StatusCallback done);
   void read(absl::AnyInvocable<void(SqliteReader&)> job);
+  void write(absl::AnyInvocable<void(SqliteWriter&)> job);
 
  private:
   void run_appends();

@@ -28,6 +28,7 @@ class SqliteReader {
   Result<replica::LogSize> size();
   // Moves what the write-ahead log holds into the database file, without waiting for anybody.
   void checkpoint();
+  Database& database() { return database_; }
 
  private:
   Database database_;

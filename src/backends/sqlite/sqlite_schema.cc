@@ -99,7 +99,13 @@ JOIN batch b ON b.log_no = r.log_no AND b.seq = r.seq
 WHERE r.kind IN (1, 2);
 )sql";
 
-// Version 4. The value of a user's record begins with the hash of the password, which is not shown.
+// Version 4. What it means is docs/log-format.md's.
+constexpr const char* tenants_sql = R"sql(
+ALTER TABLE logs ADD COLUMN state TEXT NOT NULL DEFAULT 'active';
+ALTER TABLE logs ADD COLUMN limits TEXT NOT NULL DEFAULT '';
+)sql";
+
+// Version 5. The value of a user's record begins with the hash of the password, which is not shown.
 // max() makes the other columns those of the newest row.
 constexpr const char* auth_views_sql = R"sql(
 CREATE VIEW auth AS
@@ -145,7 +151,7 @@ WHERE kind = 22;
 )sql";
 
 // Version 3 is PostgreSQL's alone.
-constexpr const char* steps[] = {tables_sql, views_sql, "", auth_views_sql};
+constexpr const char* steps[] = {tables_sql, views_sql, "", tenants_sql, auth_views_sql};
 static_assert(std::size(steps) == schema_version);
 
 Result<std::optional<std::string>> meta_value(Database& database, std::string_view key) {

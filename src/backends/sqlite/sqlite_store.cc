@@ -1,5 +1,6 @@
 #include "backends/sqlite/sqlite_store.h"
 
+#include "backends/sqlite/sqlite_directory.h"
 #include "backends/sqlite/sqlite_log.h"
 
 namespace lattice::backends {
@@ -19,6 +20,14 @@ Result<std::unique_ptr<replica::Log>> SqliteStore::open_log(std::string_view ten
   auto info = engine_->open_log(tenant);
   if (!info.ok()) return info.status();
   return make_sqlite_log(engine_, *info, std::move(post));
+}
+
+std::unique_ptr<replica::Log> SqliteStore::open_log(const TenantRow& tenant, Post post) {
+  return make_sqlite_log(engine_, {tenant.log_no, tenant.log_id}, std::move(post));
+}
+
+std::unique_ptr<TenantDirectory> SqliteStore::directory(Post post) {
+  return make_sqlite_directory(engine_, std::move(post));
 }
 
 Result<std::vector<std::string>> SqliteStore::tenants() { return engine_->tenants(); }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "backends/common/tenants.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "replica/log.h"
@@ -56,7 +57,10 @@ class SqliteStore {
   uint64_t cluster_id() const;
   // Opens the tenant's log, creating it the first time.
   Result<std::unique_ptr<replica::Log>> open_log(std::string_view tenant, Post post);
+  // A tenant that the directory has listed: does not wait.
+  std::unique_ptr<replica::Log> open_log(const TenantRow& tenant, Post post);
   Result<std::vector<std::string>> tenants();
+  std::unique_ptr<TenantDirectory> directory(Post post);
 
  private:
   explicit SqliteStore(std::shared_ptr<SqliteEngine> engine);

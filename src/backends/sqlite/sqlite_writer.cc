@@ -266,7 +266,7 @@ Result<LogInfo> SqliteWriter::open_log(std::string_view tenant) {
 }
 
 Result<std::vector<std::string>> SqliteWriter::tenants() {
-  auto select = database_.prepare("SELECT tenant FROM logs ORDER BY tenant");
+  auto select = database_.prepare("SELECT tenant FROM logs WHERE state = 'active' ORDER BY tenant");
   if (!select.ok()) return select.status();
   std::vector<std::string> names;
   int code = SQLITE_ROW;
@@ -339,6 +339,13 @@ Result<bool> SqliteWriter::shrink(int pages_max) {
   auto after = database_.query_text("PRAGMA freelist_count");
   if (!after.ok()) return after.status();
   return *after != "0" && *after != *before;
+}
+
+Result<Database*> SqliteWriter::database() {
+  if (broken_) {
+    if (Status status = reopen(); !status.ok()) return status;
+  }
+  return &database_;
 }
 
 void SqliteWriter::checkpoint() {

@@ -45,6 +45,8 @@ class SqliteWriter {
   Result<bool> shrink(int pages_max);
   // Moves what the write-ahead log holds into the database file.
   void checkpoint();
+  // For changes of the list of tenants (sqlite_tenants.h): usable, or why not.
+  Result<Database*> database();
   // Pages in the write-ahead log after the last commit.
   int wal_pages() const { return wal_pages_; }
 

@@ -44,6 +44,7 @@ var corruptions = []corruption{
 	{"a cancellation without compaction", needlessCancel},
 	{"a header that goes back", headerBack},
 	{"a watch that starts too early", earlyStart},
+	{"a watch from now on that starts in the past", staleStart},
 	{"a lease that is answered with a shorter TTL", shortLease},
 	{"a keepalive that promised more than was kept", brokenPromise},
 	{"a register read that is stale", staleRegister},
@@ -311,6 +312,16 @@ func earlyStart(h *history.History, random *rand.Rand) bool {
 	}
 	stream.Requests = []*pb.WatchCreateRequest{proto.CloneOf(stream.Requests[0])}
 	stream.Requests[0].StartRevision = events(stream, i)[0].Kv.ModRevision + 1
+	return true
+}
+
+// staleStart adds a watch that is only created: nothing but its header can give it away.
+func staleStart(h *history.History, random *rand.Rand) bool {
+	op := draw(h, random, func(op *history.Op) bool { return isPut(op) && op.Revision() > 2 })
+	stream := &history.WatchStream{ID: -1, Opened: op.Return + 1, Requests: []*pb.WatchCreateRequest{{Key: []byte("k")}}}
+	created := &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: op.Revision() - 1}, Created: true}
+	stream.Responses = []history.WatchResponse{{At: op.Return + 2, Response: created}}
+	h.Streams = append(h.Streams, stream)
 	return true
 }
 

@@ -94,6 +94,9 @@ func (c *streamCheck) onCreated(response *pb.WatchResponse) {
 	watch := &watchCheck{request: request, next: request.StartRevision, cancelled: response.Canceled}
 	if watch.next == 0 {
 		watch.next = response.Header.GetRevision() + 1
+		if answered := revisionBefore(c.h, c.stream.Opened); watch.next <= answered {
+			c.fail("6,29", "a watch from now on began at %d, after %d had been answered", watch.next, answered)
+		}
 	}
 	c.byID[response.WatchId] = watch
 	if len(response.Events) > 0 {
@@ -262,7 +265,7 @@ func (c *streamCheck) onRevision(at int64, watch *watchCheck, number int64, even
 		}
 	}
 	watch.next, watch.delivered = number+1, number
-	if committed := c.h.Clock.At(c.log.Revisions[number].Committed); committed > c.stream.Opened {
+	if committed := c.h.Clock.At(c.log.Revisions[number].Committed); committed > c.stream.Opened && !c.stream.Sleeps {
 		c.counts.Delays = append(c.counts.Delays, time.Duration(at-committed))
 	}
 	return true

@@ -79,6 +79,7 @@ type Setup struct {
 	Env         []string
 	Synchronous bool
 	SmallVolume bool // the database is on a volume that can be filled
+	OwnClocks   bool // ShiftClock works
 }
 
 // Fresh ends the nodes and starts them on an empty database.
@@ -110,6 +111,13 @@ func (c *Cluster) Fresh(s Setup) error {
 		return err
 	}
 	c.Redirect()
+	clock := ""
+	if s.OwnClocks {
+		var err error
+		if clock, err = c.wallClock(); err != nil {
+			return err
+		}
+	}
 	for _, node := range c.Nodes {
 		for _, proxy := range node.Proxies() {
 			proxy.Heal()
@@ -117,7 +125,10 @@ func (c *Cluster) Fresh(s Setup) error {
 		node.Fanout.Retarget(c.Redis.Address())
 		node.Fanout.Filtering(nil)
 		node.Configure(NodeOptions{Binary: s.Binary, Env: s.Env, Database: c.database, Synchronous: s.Synchronous,
-			Features: c.Features})
+			Features: c.Features, Clock: clock})
+		if err := node.ShiftClock(0); err != nil {
+			return err
+		}
 		node.Life.Store(0)
 	}
 	// The first makes the schema.

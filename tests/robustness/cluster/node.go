@@ -40,6 +40,7 @@ type NodeOptions struct {
 	Database    string
 	Synchronous bool
 	Features    Features
+	Clock       string // the library that shifts its wall clock, or empty
 }
 
 func newNode(number int, folder string) (*Node, error) {
@@ -70,6 +71,9 @@ func (n *Node) Configure(o NodeOptions) {
 	n.env = append([]string{"LATTICE_CLUSTER_NAME=" + fmt.Sprintf("n%d", n.Number), "LATTICE_SERVER_THREADS=1",
 		"LATTICE_SERVER_WATCH_PROGRESS_INTERVAL_MS=700",
 		"LATTICE_CLUSTER_ADVERTISE_CLIENT_URLS=http://" + n.Client.Address()}, o.Env...)
+	if o.Clock != "" {
+		n.env = append(n.env, "LD_PRELOAD="+o.Clock, "WALL_CLOCK_SHIFT="+n.clock())
+	}
 	if o.Synchronous {
 		n.env = append(n.env, "LATTICE_DURABILITY_MODE=quorum", "LATTICE_DURABILITY_QUORUM_SIZE=2")
 	}
@@ -146,6 +150,13 @@ func (n *Node) Terminate() error { return n.process.Stop(syscall.SIGTERM, 40*tim
 func (n *Node) Pause(d time.Duration) {
 	n.process.Signal(syscall.SIGSTOP)
 	time.Sleep(d)
+	n.process.Signal(syscall.SIGCONT)
+}
+
+// PauseUntil stops it until the channel is closed.
+func (n *Node) PauseUntil(done <-chan bool) {
+	n.process.Signal(syscall.SIGSTOP)
+	<-done
 	n.process.Signal(syscall.SIGCONT)
 }
 

@@ -17,6 +17,7 @@ type WatchStream struct {
 	Node      int
 	Life      int
 	Opened    int64
+	Sleeps    bool // did not always read: its delays say nothing
 	Ended     int64
 	EndError  string
 	MustReach int64 // it was open at the end, and had to show everything up to this revision; 0: not asked

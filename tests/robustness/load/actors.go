@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
 
 	"lattice/tests/robustness/history"
 )
@@ -15,6 +16,11 @@ const (
 	thinking = 4 * time.Millisecond
 	sulking  = 30 * time.Millisecond // after an error
 	leaseTTL = 2
+	// A reader's question is given up after this.
+	readerPatience = 250 * time.Millisecond
+	// Churn writes and deletes so many keys, so many times over.
+	churnKeys   = 100
+	churnRounds = 6
 )
 
 // KV sends requests until the context ends. A roaming client goes to the next node after an error.
@@ -37,6 +43,24 @@ func KV(ctx context.Context, recorder *Recorder, client, node int, roams bool, s
 	}
 }
 
+// Reader only reads the present, at one node, and asks again soon where no answer comes: whoever answers without the right
+// to is asked at that moment, and not an old question.
+func Reader(ctx context.Context, recorder *Recorder, client, node int, seed int64) {
+	caller := NewCaller(recorder, client, node)
+	defer caller.Close()
+	g := newGenerator(seed, client)
+	for ctx.Err() == nil {
+		request := &pb.RangeRequest{Key: g.key()}
+		if g.random.Intn(8) == 0 {
+			request = g.list(false)
+		}
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readerPatience)
+		caller.Do(limited, caller.nextID(), request)
+		cancel()
+		sleep(ctx, time.Duration(g.random.Int63n(int64(2*thinking))))
+	}
+}
+
 // Compactor compacts now and then behind what the tap has read of the log.
 func Compactor(ctx context.Context, recorder *Recorder, client int, readUpTo func() int64, every time.Duration, seed int64) {
 	caller := NewCaller(recorder, client, 0)
@@ -48,9 +72,19 @@ func Compactor(ctx context.Context, recorder *Recorder, client int, readUpTo fun
 			continue
 		}
 		request := &pb.CompactionRequest{Revision: revision, Physical: random.Intn(2) == 0}
-		if op := caller.Do(context.WithoutCancel(ctx), caller.nextID(), request); op.Outcome == history.Unknown {
+		switch op := caller.Do(context.WithoutCancel(ctx), caller.nextID(), request); op.Outcome {
+		case history.Unknown:
 			caller.Roam()
+		case history.OK:
+			caller.readAround(ctx, revision)
 		}
+	}
+}
+
+// readAround reads where a compaction has drawn the line, and below it, which must be refused.
+func (c *Caller) readAround(ctx context.Context, revision int64) {
+	for _, at := range []int64{revision, max(revision-1, 1)} {
+		c.Do(context.WithoutCancel(ctx), c.nextID(), &pb.RangeRequest{Key: []byte(keyPrefix), RangeEnd: end(keyPrefix), Revision: at})
 	}
 }
 
@@ -142,12 +176,52 @@ func Answers(recorder *Recorder, node int, patience time.Duration) bool {
 	}
 }
 
-// CompactTo asks one node to compact, and waits for the answer.
-func CompactTo(recorder *Recorder, node int, revision int64) {
+// CompactTo asks one node to compact, and waits for the answer, or until all that goes is gone.
+func CompactTo(recorder *Recorder, node int, revision int64, physical bool) {
 	if revision < 2 {
 		return
 	}
 	caller := NewCaller(recorder, -4, node)
 	defer caller.Close()
-	caller.Do(context.Background(), caller.nextID(), &pb.CompactionRequest{Revision: revision})
+	caller.Do(context.Background(), caller.nextID(), &pb.CompactionRequest{Revision: revision, Physical: physical})
+}
+
+// Churn fills the log with what the next compaction drops in several pieces, and returns the last revision of it.
+func Churn(recorder *Recorder, node int) int64 {
+	caller := NewCaller(recorder, -4, node)
+	defer caller.Close()
+	newest := int64(0)
+	for range churnRounds {
+		id := caller.nextID()
+		puts := &pb.TxnRequest{}
+		for key := range churnKeys {
+			puts.Success = append(puts.Success, putOp(fmt.Appendf(nil, "%s%03d", churnPrefix, key), fmt.Appendf(nil, "v%d.churn", id)))
+		}
+		written := caller.Do(context.Background(), id, puts)
+		deleted := caller.Do(context.Background(), caller.nextID(), &pb.DeleteRangeRequest{Key: []byte(churnPrefix),
+			RangeEnd: end(churnPrefix)})
+		newest = max(newest, written.Revision(), deleted.Revision())
+	}
+	return newest
+}
+
+// MoveLeader asks a node that leads to let the next one lead.
+func MoveLeader(recorder *Recorder, node int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
+	defer cancel()
+	var connections []*grpc.ClientConn
+	for _, number := range []int{node, (node + 1) % len(recorder.Targets)} {
+		conn, err := dial(recorder.Targets[number].Address())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		connections = append(connections, conn)
+	}
+	next, err := pb.NewMaintenanceClient(connections[1]).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	_, err = pb.NewMaintenanceClient(connections[0]).MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: next.Header.MemberId})
+	return err
 }

@@ -63,13 +63,13 @@ func (r *Recorder) keepStream(stream *history.WatchStream) {
 	r.mutex.Unlock()
 }
 
-func dial(address string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+func dial(address string, further ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+address, append(further, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDisableRetry(), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 150 * time.Millisecond},
 			MinConnectTimeout: time.Second,
-		}))
+		}))...)
 }
 
 // Caller sends one request at a time over connections of its own.

@@ -15,6 +15,8 @@ const (
 	keyPrefix = "k/"
 	keyCount  = 12
 	registers = 6
+	// Of many keys that come and go; only Churn touches them.
+	churnPrefix = "c/"
 	// registerClients may touch the registers: porcupine copes with so many.
 	registerClients = 8
 )
@@ -41,7 +43,7 @@ func (g *generator) register() []byte {
 
 func (g *generator) value(id int64) []byte {
 	size := g.random.Intn(60)
-	if g.random.Intn(40) == 0 {
+	if g.random.Intn(8) == 0 {
 		size = 4096
 	}
 	return fmt.Appendf(nil, "v%d.%s", id, strings.Repeat("x", size))
@@ -79,6 +81,9 @@ func (g *generator) next(id int64) proto.Message {
 		return &pb.RangeRequest{Key: g.key(), Serializable: true}
 	}
 	past := g.recent - g.random.Int63n(min(g.recent, 300))
+	if g.random.Intn(6) == 0 {
+		past = g.recent + 1 + g.random.Int63n(20) // perhaps not there yet
+	}
 	return &pb.RangeRequest{Key: []byte(keyPrefix), RangeEnd: end(keyPrefix), Revision: max(past, 1),
 		Serializable: g.random.Intn(2) == 0}
 }

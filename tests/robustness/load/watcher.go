@@ -14,7 +14,11 @@ import (
 	"lattice/tests/robustness/history"
 )
 
-const afterCancellation = 100 * time.Millisecond
+const (
+	afterCancellation = 100 * time.Millisecond
+	// What a watcher that sleeps may hold unread, as etcd's own clients do.
+	sleeperWindow = 64 << 10
+)
 
 // MarkerKeys lie between them within every watcher's range: what is put there must reach all.
 var MarkerKeys = []string{keyPrefix + "03", check.RegisterPrefix + "1"}
@@ -23,6 +27,8 @@ var MarkerKeys = []string{keyPrefix + "03", check.RegisterPrefix + "1"}
 type Plan struct {
 	Requests []*pb.WatchCreateRequest
 	Rewind   bool // begins again from an old revision now and then
+	Fresh    bool // begins again from now on, often
+	Sleeps   bool // stops reading now and then, for longer than the server may keep what comes meanwhile
 	Roams    bool
 }
 
@@ -39,6 +45,8 @@ func Plans() []Plan {
 		{Requests: []*pb.WatchCreateRequest{prefix}, Roams: true},
 		{Requests: []*pb.WatchCreateRequest{one, puts}},
 		{Requests: []*pb.WatchCreateRequest{registers}, Rewind: true},
+		{Requests: []*pb.WatchCreateRequest{one}, Fresh: true},
+		{Requests: []*pb.WatchCreateRequest{prefix, prefix, prefix, prefix, prefix, prefix}, Sleeps: true},
 	}
 }
 
@@ -54,6 +62,7 @@ type Watcher struct {
 	next     []int64 // by request: the revision to resume from, 0 before the first answer
 	ids      map[int64]int
 	current  *history.WatchStream
+	resting  chan struct{} // closed by Rests
 	done     chan struct{}
 }
 
@@ -61,16 +70,22 @@ type Watcher struct {
 func NewWatcher(ctx context.Context, recorder *Recorder, number, node int, plan Plan, readUpTo func() int64,
 	seed int64) *Watcher {
 	w := &Watcher{Number: number, Node: node, recorder: recorder, plan: plan, random: rand.New(rand.NewSource(seed)),
-		readUpTo: readUpTo, next: make([]int64, len(plan.Requests)), done: make(chan struct{})}
+		readUpTo: readUpTo, next: make([]int64, len(plan.Requests)), resting: make(chan struct{}),
+		done: make(chan struct{})}
 	go w.run(ctx)
 	return w
 }
 
-// Rests makes a watcher end its rewinding, so that it stays at the head.
-func (w *Watcher) Rests() {
-	w.mutex.Lock()
-	w.plan.Rewind = false
-	w.mutex.Unlock()
+// Rests makes a watcher end its rewinding and sleeping, so that it stays at the head. To be called once.
+func (w *Watcher) Rests() { close(w.resting) }
+
+func (w *Watcher) rests() bool {
+	select {
+	case <-w.resting:
+		return true
+	default:
+		return false
+	}
 }
 
 // Behind says whether some watch has not come up to the newest of the given revisions by key.
@@ -105,18 +120,13 @@ func (w *Watcher) run(ctx context.Context) {
 	defer close(w.done)
 	for ctx.Err() == nil {
 		limited, cancel := context.WithCancel(ctx)
-		w.mutex.Lock()
-		rewinds := w.plan.Rewind
-		w.mutex.Unlock()
-		if rewinds {
-			timer := time.AfterFunc(time.Duration(800+w.random.Intn(2500))*time.Millisecond, func() {
-				w.mutex.Lock()
-				defer w.mutex.Unlock()
-				if w.plan.Rewind {
+		if lasts := w.lasts(); lasts > 0 && !w.rests() {
+			timer := time.AfterFunc(lasts, func() {
+				if !w.rests() {
 					cancel()
 				}
 			})
-			w.rewind()
+			w.beginAnew()
 			w.once(limited)
 			timer.Stop()
 		} else {
@@ -130,13 +140,27 @@ func (w *Watcher) run(ctx context.Context) {
 	}
 }
 
-// rewind goes back to a revision that is surely there, or nearly so: being told that it is compacted is fine, too.
-func (w *Watcher) rewind() {
+// lasts is how long the watcher keeps a stream of its own accord; 0: for ever.
+func (w *Watcher) lasts() time.Duration {
+	switch {
+	case w.plan.Rewind:
+		return time.Duration(800+w.random.Intn(2500)) * time.Millisecond
+	case w.plan.Fresh:
+		return time.Duration(50+w.random.Intn(300)) * time.Millisecond
+	}
+	return 0
+}
+
+// beginAnew goes back to a revision that is surely there, or nearly so: being told that it is compacted is fine, too. A
+// fresh one forgets what it has seen.
+func (w *Watcher) beginAnew() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	read := w.readUpTo()
 	for i := range w.next {
-		if w.next[i] > 0 && read > 2 {
+		if w.plan.Fresh {
+			w.next[i] = 0
+		} else if w.next[i] > 0 && read > 2 {
 			w.next[i] = max(2, read-w.random.Int63n(min(read, 600)))
 		}
 	}
@@ -146,7 +170,7 @@ func (w *Watcher) rewind() {
 func (w *Watcher) once(ctx context.Context) {
 	target := w.recorder.Targets[w.Node]
 	stream := &history.WatchStream{ID: int(w.recorder.lastID.Add(1)), Watcher: w.Number, Node: w.Node, Life: target.Life(),
-		Opened: w.recorder.Clock.Now()}
+		Opened: w.recorder.Clock.Now(), Sleeps: w.plan.Sleeps}
 	w.mutex.Lock()
 	w.ids = map[int64]int{}
 	for i, request := range w.plan.Requests {
@@ -170,7 +194,11 @@ func (w *Watcher) once(ctx context.Context) {
 }
 
 func (w *Watcher) receive(ctx context.Context, target Target, record *history.WatchStream) error {
-	conn, err := dial(target.Address())
+	var options []grpc.DialOption
+	if w.plan.Sleeps {
+		options = append(options, grpc.WithInitialWindowSize(sleeperWindow))
+	}
+	conn, err := dial(target.Address(), options...)
 	if err != nil {
 		return err
 	}
@@ -188,7 +216,12 @@ func (w *Watcher) receive(ctx context.Context, target Target, record *history.Wa
 	}
 	go w.askForProgress(ctx, stream)
 	created := 0
+	wake := time.Now()
 	for {
+		if w.plan.Sleeps && time.Now().After(wake) {
+			w.doze(ctx)
+			wake = time.Now().Add(time.Duration(200+w.random.Intn(600)) * time.Millisecond)
+		}
 		response, err := stream.Recv()
 		if err != nil {
 			return err
@@ -205,6 +238,14 @@ func (w *Watcher) receive(ctx context.Context, target Target, record *history.Wa
 		}
 		w.follow(response)
 		w.mutex.Unlock()
+	}
+}
+
+func (w *Watcher) doze(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-w.resting:
+	case <-time.After(time.Duration(800+w.random.Intn(1200)) * time.Millisecond):
 	}
 }
 

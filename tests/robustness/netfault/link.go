@@ -36,6 +36,16 @@ func (l *link) connected(far *net.TCPConn) bool {
 	return true
 }
 
+// farPort is this side's port of the connection to the target, or 0.
+func (l *link) farPort() int {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.closed || l.far == nil {
+		return 0
+	}
+	return l.far.LocalAddr().(*net.TCPAddr).Port
+}
+
 func (l *link) run() {
 	done := make(chan struct{})
 	go func() {

@@ -53,7 +53,7 @@ func (p *Proxy) Retarget(target string) {
 	p.target = target
 	p.mutex.Unlock()
 	if changed {
-		p.cut(func(l *link) { l.reset() })
+		p.each(func(l *link) { l.reset() })
 	}
 }
 
@@ -62,10 +62,10 @@ func (p *Proxy) Filtering(make func() Filter) {
 	p.mutex.Lock()
 	p.replies = make
 	p.mutex.Unlock()
-	p.cut(func(l *link) { l.reset() })
+	p.each(func(l *link) { l.reset() })
 }
 
-func (p *Proxy) cut(how func(*link)) int {
+func (p *Proxy) each(do func(*link)) {
 	p.mutex.Lock()
 	var links []*link
 	for l := range p.links {
@@ -73,21 +73,20 @@ func (p *Proxy) cut(how func(*link)) int {
 	}
 	p.mutex.Unlock()
 	for _, l := range links {
-		how(l)
+		do(l)
 	}
-	return len(links)
 }
 
 // Cut resets all connections.
 func (p *Proxy) Cut() {
 	p.faults.Add(1)
-	p.cut(func(l *link) { l.reset() })
+	p.each(func(l *link) { l.reset() })
 }
 
 // CutSome resets one connection in n.
 func (p *Proxy) CutSome(choose func() bool) {
 	p.faults.Add(1)
-	p.cut(func(l *link) {
+	p.each(func(l *link) {
 		if choose() {
 			l.reset()
 		}
@@ -97,13 +96,13 @@ func (p *Proxy) CutSome(choose func() bool) {
 // HalfClose ends one direction of all connections: what the target would still say is heard no more.
 func (p *Proxy) HalfClose() {
 	p.faults.Add(1)
-	p.cut(func(l *link) { l.halfClose() })
+	p.each(func(l *link) { l.halfClose() })
 }
 
 // CutAfter resets each connection once its target has said n more bytes.
 func (p *Proxy) CutAfter(n int64) {
 	p.faults.Add(1)
-	p.cut(func(l *link) { l.budget.Store(n) })
+	p.each(func(l *link) { l.budget.Store(n) })
 }
 
 // Blackhole keeps connections open, accepts new ones, and delivers nothing until it ends.
@@ -152,14 +151,14 @@ func (p *Proxy) Heal() {
 	p.Refuse(false)
 	p.delay.Store(0)
 	p.rate.Store(0)
-	p.cut(func(l *link) { l.budget.Store(unlimited) })
+	p.each(func(l *link) { l.budget.Store(unlimited) })
 }
 
 // Close ends it with its connections.
 func (p *Proxy) Close() {
 	p.listener.Close()
 	p.Heal()
-	p.cut(func(l *link) { l.reset() })
+	p.each(func(l *link) { l.reset() })
 }
 
 // wait returns once bytes may pass.
@@ -221,6 +220,17 @@ func (p *Proxy) serve(near *net.TCPConn) {
 		l.filter = replies()
 	}
 	l.run()
+}
+
+// Ports are those of its own with which it is connected to the target now.
+func (p *Proxy) Ports() []int {
+	var ports []int
+	p.each(func(l *link) {
+		if port := l.farPort(); port != 0 {
+			ports = append(ports, port)
+		}
+	})
+	return ports
 }
 
 // TakeFaults returns how many faults there were since the last time.

@@ -84,14 +84,23 @@ var targets = map[string][3]float64{
 	DiskFull: {4, 30, 60}, CompactionCrashes: {5, 100, 500}, RedisKills: {5, 40, 150}, RedisLossySeconds: {60, 600, 2400},
 }
 
+// Targets of a tier, by what is counted.
+func Targets(tier string) map[string]float64 {
+	column := map[string]int{"pr": 0, "full": 1, "soak": 2}[tier]
+	found := map[string]float64{}
+	for what, target := range targets {
+		found[what] = target[column]
+	}
+	return found
+}
+
 // Write writes the report as JSON.
 func (r *Report) Write(path string) error {
 	r.counts.Add("scenarios", float64(len(r.Scenarios))-r.counts.Get("scenarios"))
 	r.Counts = r.counts.Sums()
-	tier := map[string]int{"pr": 0, "full": 1, "soak": 2}[r.Tier]
 	r.Targets = nil
-	for what, target := range targets {
-		r.Targets = append(r.Targets, Target{what, target[tier], r.Counts[what]})
+	for what, target := range Targets(r.Tier) {
+		r.Targets = append(r.Targets, Target{what, target, r.Counts[what]})
 	}
 	sort.Slice(r.Targets, func(i, j int) bool { return r.Targets[i].What < r.Targets[j].What })
 	text, err := json.MarshalIndent(r, "", "  ")

@@ -24,7 +24,7 @@ func (r *Run) carryOut() {
 			step.run(r)
 		}()
 	}
-	time.Sleep(time.Until(began.Add(r.plan.Length)))
+	time.Sleep(time.Until(began.Add(r.plan.Length + r.options.Calm)))
 	running.Wait()
 }
 
@@ -42,10 +42,20 @@ func (r *Run) holding(what string) func() {
 }
 
 func (r *Run) holdingNode(node int) (*cluster.Node, func()) {
-	if node == leader {
-		node = r.whoLeads()
-	}
+	node = r.resolve(node)
 	return r.cluster.Nodes[node], r.holding(fmt.Sprintf("node %d", node))
+}
+
+func (r *Run) resolve(node int) int {
+	switch node {
+	case leader:
+		return r.whoLeads()
+	case oneFollower:
+		return (r.whoLeads() + 1) % cluster.Nodes
+	case other:
+		return (r.whoLeads() + 2) % cluster.Nodes
+	}
+	return node
 }
 
 // whoLeads asks the nodes' metrics, for as long as a takeover takes; then it is any node.
@@ -156,59 +166,16 @@ func (p *Plan) killPostmaster(at, down time.Duration) {
 	}, "kill -9 of the postmaster, down for %v", down)
 }
 
-// failoverSync cuts the primary off, promotes the standby, and leaves one node at the old primary for a while.
-func (p *Plan) failoverSync(at time.Duration, pinned int, isolated time.Duration) {
-	p.add(at, func(r *Run) {
-		defer r.holding("postgres")()
-		r.cluster.Pair.Isolate()
-		if err := r.cluster.Promote(); err != nil {
-			r.violation("process", "%v", err)
-			return
-		}
-		r.counts.Add(report.SyncFailovers, 1)
-		for number, node := range r.cluster.Nodes {
-			if number != pinned {
-				r.cluster.Redirect(node)
-			}
-		}
-		rejoined := make(chan error, 1)
-		go func() {
-			time.Sleep(isolated)
-			r.cluster.Pair.EndIsolated()
-			r.cluster.Redirect()
-			rejoined <- nil
-		}()
-		err := r.cluster.Pair.AttachNew()
-		<-rejoined
-		if err != nil {
-			r.violation("process", "%v", err)
-		}
-	}, "synchronous failover; node %d stays at the old primary for %v", pinned, isolated)
-}
-
-// failoverAsync lets the standby fall behind, kills the primary and promotes: what was acknowledged meanwhile is lost.
-func (p *Plan) failoverAsync(at, behind time.Duration) {
-	p.add(at, func(r *Run) {
-		defer r.holding("postgres")()
-		r.cluster.Pair.Isolate()
-		time.Sleep(behind)
-		r.cluster.Pair.Primary.Kill()
-		if err := r.cluster.Promote(); err != nil {
-			r.violation("process", "%v", err)
-			return
-		}
-		r.cluster.Redirect()
-		r.counts.Add(report.AsyncFailovers, 1)
-	}, "asynchronous failover; the standby is %v behind", behind)
-}
-
 // compactionCrash kills the leader while it compacts.
 func (p *Plan) compactionCrash(at, after time.Duration) {
 	p.add(at, func(r *Run) {
 		n, release := r.holdingNode(leader)
 		defer release()
-		go load.CompactTo(r.recorder, n.Number, r.tap.Position()-5)
+		// Enough to be dropped in several pieces; the head itself is a deletion, which has to stay.
+		head := load.Churn(r.recorder, n.Number)
+		go load.CompactTo(r.recorder, n.Number, head, false)
 		time.Sleep(after)
+		r.sampleUnknown(n.Number)
 		n.Kill()
 		r.forgetUnknown(n.Number)
 		r.counts.Add(report.NodeKills, 1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"lattice/tests/robustness/check"
+	"lattice/tests/robustness/cluster"
 	"lattice/tests/robustness/history"
 	"lattice/tests/robustness/load"
 	"lattice/tests/robustness/report"
@@ -55,7 +56,7 @@ func (r *Run) judge(result *Result) error {
 	found := check.History(h, log, rules)
 	r.verdict.Merge(found.Verdict)
 	if vanished := r.tap.Vanished(chain); r.plan.LostTail && found.LostWrites > 0 && log.JumpTo == 0 {
-		r.violation("lost history", "52: %d answers and %d batches are gone, and the revision did not jump", found.LostWrites,
+		r.violation("lost-history", "52: %d answers and %d batches are gone, and the revision did not jump", found.LostWrites,
 			vanished)
 	}
 	r.count(h, log, found)
@@ -65,20 +66,39 @@ func (r *Run) judge(result *Result) error {
 	return nil
 }
 
-// readLogByWatch reads the log once more, as a client does: all that is not compacted, by one watch.
+// readLogByWatch reads the log once more, as a client does: all that is not compacted, by one watch at each node. A
+// last compaction ends at a deletion, which such a watch still has to show.
 func (r *Run) readLogByWatch(log *truth.Log) {
 	from := int64(1)
 	if n := len(log.Compactions); n > 0 {
 		from = log.Compactions[n-1]
 	}
 	from = max(from, log.JumpTo)
+	if deletion := newestDeletion(log); deletion > from {
+		from = deletion
+		load.CompactTo(r.recorder, r.whoLeads(), deletion, true)
+	}
 	if len(log.Since(from)) == 0 {
 		return
 	}
 	to := log.Order[len(log.Order)-1]
-	if problem := load.ReadLog(r.recorder, r.whoLeads(), from, to); problem != nil {
-		r.violation("watch", "24: the log cannot be read by a watch from %d to %d: %v", from, to, problem)
+	for node := range cluster.Nodes {
+		if problem := load.ReadLog(r.recorder, node, from, to); problem != nil && r.serving[node] {
+			r.violation("watch", "24: the log cannot be read by a watch at node %d from %d to %d: %v", node, from, to, problem)
+		}
 	}
+}
+
+// newestDeletion is the last revision but a hundred that deletes a key for good, or 0.
+func newestDeletion(log *truth.Log) int64 {
+	for i := len(log.Order) - 100; i >= 0; i-- {
+		for _, change := range log.Revisions[log.Order[i]].Changes {
+			if change.Delete {
+				return log.Order[i]
+			}
+		}
+	}
+	return 0
 }
 
 func (r *Run) count(h *history.History, log *truth.Log, found check.Result) {

@@ -24,6 +24,7 @@ type Plan struct {
 	Synchronous bool          // commits wait for the standby, and Lattice runs in quorum mode
 	LostTail    bool          // acknowledged writes may vanish: the oracle of log-protocol H3
 	SmallVolume bool          // the database's volume can be filled
+	ClockJumps  bool          // the nodes' wall clocks can be shifted
 	Steps       []Step
 	random      *rand.Rand
 }
@@ -35,10 +36,14 @@ var families = map[string]func(*Plan){
 	"pause":             planPauses,
 	"pause-leader":      planPauseLeader,
 	"pause-backends":    planPauseBackends,
+	"pause-session":     planPauseSession,
+	"zombies":           planZombies,
 	"terminate":         planTerminations,
 	"postmaster":        planPostmaster,
 	"failover-sync":     planFailoverSync,
 	"failover-async":    planFailoverAsync,
+	"failover-unseen":   planFailoverUnseen,
+	"failover-crash":    planFailoverCrash,
 	"client-network":    planClientNetwork,
 	"store-network":     planStoreNetwork,
 	"peer-network":      planPeerNetwork,
@@ -47,6 +52,10 @@ var families = map[string]func(*Plan){
 	"redis-forge":       planRedisForge,
 	"compaction-crash":  planCompactionCrash,
 	"lease-leader-kill": planLeaseLeaderKill,
+	"slow-leader":       planSlowLeader,
+	"far-followers":     planFarFollowers,
+	"left-behind":       planLeftBehind,
+	"move-leader":       planMoveLeader,
 	"disk-full":         planDiskFull,
 	"mixed":             planMixed,
 }
@@ -100,8 +109,12 @@ func (p *Plan) between(low, high time.Duration) time.Duration {
 	return (low + time.Duration(p.random.Int63n(int64(high-low)))).Round(time.Millisecond)
 }
 
-// leader stands for whoever leads when the fault strikes.
-const leader = -1
+// Stand for whoever leads when the fault strikes, and for the two that do not.
+const (
+	leader      = -1
+	oneFollower = -2
+	other       = -3
+)
 
 func (p *Plan) node(leaderShare float64) int {
 	if p.random.Float64() < leaderShare {
@@ -110,9 +123,22 @@ func (p *Plan) node(leaderShare float64) int {
 	return p.random.Intn(cluster.Nodes)
 }
 
+// victim is the leader, or one of its followers, whose end costs no time without a leader.
+func (p *Plan) victim(leaderShare float64) int {
+	if p.random.Float64() < leaderShare {
+		return leader
+	}
+	return oneFollower - p.random.Intn(2)
+}
+
 func nodeName(node int) string {
-	if node == leader {
+	switch node {
+	case leader:
 		return "the leader"
+	case oneFollower:
+		return "a follower"
+	case other:
+		return "the other follower"
 	}
 	return fmt.Sprintf("node %d", node)
 }

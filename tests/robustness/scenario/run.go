@@ -20,6 +20,7 @@ const (
 	kvClients     = 12
 	leaseClients  = 4
 	pinnedClients = 6
+	readers       = cluster.Nodes
 	lengthOfLoad  = 6 * time.Second
 
 	minimumOps    = 200
@@ -38,7 +39,8 @@ type Options struct {
 	Binary           string
 	Env              []string
 	RequireFollowers bool
-	Slack            float64 // times the recovery limits may take, on a busy machine
+	Slack            float64       // times the recovery limits may take, on a busy machine
+	Calm             time.Duration // the load goes on for so long behind the schedule
 	Log              func(format string, arguments ...any)
 }
 
@@ -96,7 +98,7 @@ func Execute(c *cluster.Cluster, name string, seed int64, options Options) (*Res
 	result := &Result{Name: name, Seed: seed, Schedule: plan.Describe(), Counts: r.counts}
 	c.TruncateLogs()
 	if err := c.Fresh(cluster.Setup{Binary: options.Binary, Env: options.Env, Synchronous: plan.Synchronous,
-		SmallVolume: plan.SmallVolume}); err != nil {
+		SmallVolume: plan.SmallVolume, OwnClocks: plan.ClockJumps}); err != nil {
 		return nil, err
 	}
 	r.phase("start", began)
@@ -207,6 +209,11 @@ func (r *Run) startClients(ctx context.Context, clients *sync.WaitGroup) {
 	for number := range leaseClients {
 		start(func() {
 			load.Leases(ctx, r.recorder, kvClients+number, number%cluster.Nodes, r.seed*100+50+int64(number))
+		})
+	}
+	for number := range readers {
+		start(func() {
+			load.Reader(ctx, r.recorder, kvClients+leaseClients+1+number, number%cluster.Nodes, r.seed*100+91+int64(number))
 		})
 	}
 	start(func() {

@@ -1,0 +1,33 @@
+#include "backends/common/tenants.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace lattice::backends {
+std::string limits_to_text(const TenantLimitValues& limits) {
+  std::string text;
+  for (const auto& [name, value] : limits) {
+    if (!text.empty()) text += ' ';
+    text += name + "=" + std::to_string(value);
+  }
+  return text;
+}
+
+std::optional<TenantLimitValues> limits_from_text(std::string_view text) {
+  TenantLimitValues limits;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    const std::string_view part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const size_t equals = part.find('=');
+    if (equals == part.npos || equals == 0) return std::nullopt;
+    const std::string_view digits = part.substr(equals + 1);
+    int64_t value = 0;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || stop != digits.data() + digits.size()) return std::nullopt;
+    if (!limits.emplace(part.substr(0, equals), value).second) return std::nullopt;
+  }
+  return limits;
+}
+
+}  // namespace lattice::backends

@@ -1,0 +1,82 @@
+#include "cli/tenant_commands.h"
+
+#include <charconv>
+#include <ostream>
+
+namespace lattice::cli {
+
+TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, int& status)
+    : around_(surroundings), status_(status) {
+  CLI::App* tenant = app.add_subcommand("tenant", "Create, list, limit and remove tenants");
+  tenant->require_subcommand(1);
+  CLI::App* create = add(*tenant, "create", "Create a tenant", Action::create);
+  create->add_option("limits", limits_, "Limits of its own, each as limit=number");
+  add(*tenant, "list", "List the tenants", Action::list);
+  add(*tenant, "show", "Show one tenant", Action::show);
+  CLI::App* limit = add(*tenant, "limit", "Give a tenant limits of its own", Action::limit);
+  limit
+      ->add_option("limits", limits_, "limit=number; limit= alone: as the configuration says again")
+      ->required();
+  CLI::App* remove =
+      add(*tenant, "remove", "Remove a tenant and delete everything in it", Action::remove);
+  remove->add_flag("--yes", yes_, "Do it: there is no way back but a backup");
+}
+
+CLI::App* TenantCommands::add(CLI::App& parent, const char* name, const char* help, Action action) {
+  CLI::App* app = parent.add_subcommand(name, help);
+  app->add_option("--config", file_, "Configuration file (TOML)")->type_name("FILE");
+  app->add_option("--db-connection", db_connection_, "The store, as of lattice start")
+      ->type_name("URI");
+  app->add_option("--data-dir", data_dir_, "Likewise")->type_name("FOLDER");
+  app->add_option("--output", output_, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  if (action != Action::list) app->add_option("name", name_, "The tenant's name")->required();
+  app->callback([this, action] { status_ = run(action); });
+  return app;
+}
+
+std::optional<server::TenantCommand> TenantCommands::command(Action action) const {
+  server::TenantCommand command{.action = action, .name = name_, .limits = {}, .json = false};
+  command.json = output_ == "json";
+  for (const std::string& text : limits_) {
+    const size_t equals = text.find('=');
+    std::optional<int64_t> value;
+    if (equals != text.npos && equals + 1 < text.size()) {
+      const char* end = text.data() + text.size();
+      const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, value.emplace());
+      if (error != std::errc() || stop != end || *value < -1) value.reset();
+    }
+    if (equals == text.npos || equals == 0 || (!value && equals + 1 < text.size())) {
+      around_.err << "error: expected limit=number, got \"" << text << "\"\n";
+      return std::nullopt;
+    }
+    command.limits[text.substr(0, equals)] = value;
+  }
+  return command;
+}
+
+int TenantCommands::run(Action action) {
+  if (action == Action::remove && !yes_) {
+    around_.err << "error: this deletes everything that tenant \"" << name_
+                << "\" has; say --yes if that is meant\n";
+    return exit_usage;
+  }
+  const std::optional<server::TenantCommand> command = this->command(action);
+  if (!command) return exit_usage;
+  config::Request request;
+  if (!file_.empty()) request.file = file_;
+  request.environment = around_.environment;
+  if (db_connection_) {
+    request.command_line.push_back({"--db-connection", "backend.url", *db_connection_});
+  }
+  if (data_dir_) request.command_line.push_back({"--data-dir", "paths.data_dir", *data_dir_});
+  const config::Loaded loaded = config::load(request);
+  for (const config::Problem& problem : loaded.problems) {
+    around_.err << "error: " << config::to_text(problem) << "\n";
+  }
+  if (!loaded.ok()) return exit_configuration;
+  return around_.tenant(loaded.config, *command, around_.out, around_.err);
+}
+
+}  // namespace lattice::cli

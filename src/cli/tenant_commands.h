@@ -1,0 +1,37 @@
+// `lattice tenant create|list|show|limit|remove`.
+// Thread: the caller's. Ownership: the App and what it refers to outlive the run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/cli.h"
+
+namespace lattice::cli {
+
+class TenantCommands {
+ public:
+  // `status` gets the exit status of the command that ran.
+  TenantCommands(CLI::App& app, const Surroundings& surroundings, int& status);
+
+ private:
+  using Action = server::TenantCommand::Action;
+
+  CLI::App* add(CLI::App& parent, const char* name, const char* help, Action action);
+  int run(Action action);
+  std::optional<server::TenantCommand> command(Action action) const;
+
+  const Surroundings& around_;
+  int& status_;
+  std::string file_;
+  std::optional<std::string> db_connection_;
+  std::optional<std::string> data_dir_;
+  std::string name_;
+  std::vector<std::string> limits_;
+  std::string output_ = "text";
+  bool yes_ = false;
+};
+
+}  // namespace lattice::cli

@@ -1,0 +1,62 @@
+// The keys of [control_plane] and [audit], the last of the table (option_table.cc).
+// Thread: constant.
+#pragma once
+
+#include "config/option.h"
+
+namespace lattice::config {
+
+inline constexpr std::string_view clustor = "the clustor control plane";
+
+inline constexpr Option last_options[] = {
+    {.key = "control_plane.mode",
+     .kind = Kind::choice,
+     .fallback = "standalone",
+     .help = "standalone: this file is the control plane. clustor: a Raft quorum that speaks the "
+             "etcd API.",
+     .choices = "standalone|clustor",
+     .lacking = clustor},
+    {.key = "control_plane.endpoints",
+     .kind = Kind::texts,
+     .fallback = "",
+     .help = "Endpoints of the clustor quorum.",
+     .lacking = clustor,
+     .example = "https://cp1:2379,https://cp2:2379,https://cp3:2379"},
+    {.key = "control_plane.cache_ttl_seconds",
+     .kind = Kind::integer,
+     .fallback = "300",
+     .help = "How long control-plane data is good.",
+     .min = 1,
+     .max = 86'400,
+     .lacking = clustor},
+    {.key = "control_plane.cache_grace_ms",
+     .kind = Kind::integer,
+     .fallback = "30000",
+     .help = "How long after that it is stale before it expires.",
+     .min = 0,
+     .max = int64_t{86'400'000},
+     .lacking = clustor},
+    {.key = "control_plane.ca_path",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "PEM file with the authority of the quorum's certificates.",
+     .lacking = clustor},
+    {.key = "control_plane.cert_path",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "PEM file with this node's certificate towards the quorum.",
+     .lacking = clustor},
+    {.key = "control_plane.key_path",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "PEM file with that certificate's key.",
+     .lacking = clustor},
+
+    {.key = "audit.output",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "stdout or a file that gets one JSON line for each mutation and refusal. Empty: none.",
+     .lacking = "the audit log"},
+};
+
+}  // namespace lattice::config

@@ -1,0 +1,110 @@
+#include "server/running_tenant.h"
+
+#include <utility>
+
+namespace lattice::server {
+
+RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links,
+                             Workers& workers)
+    : name_(std::move(parts.name)),
+      is_default_(parts.is_default),
+      links_(links),
+      workers_(workers),
+      observer_(name_, parts.is_default, telemetry),
+      log_id_(parts.opened.log->id()),
+      identity_({.cluster_id = parts.opened.cluster_id,
+                 .name = parts.options.node.name,
+                 .client_urls = parts.options.node.client_urls}),
+      tenant_links_(links.join(&parts.opened)),
+      replica_(std::make_unique<replica::Replica>(
+          std::move(parts.options), workers.front()->environment(), std::move(parts.opened.log),
+          tenant_links_.get(), &observer_)) {
+  links_.attach(log_id_, *this);
+}
+
+RunningTenant::~RunningTenant() { links_.detach(log_id_); }
+
+void RunningTenant::start() { replica_->start(); }
+
+void RunningTenant::serve(replica::PeerRequest request,
+                          absl::AnyInvocable<void(replica::PeerReply)> done) {
+  used_by_peers_ = owner().now();
+  replica_->serve(std::move(request), std::move(done));
+}
+
+void RunningTenant::publish() {
+  published_ = true;
+  const auto handle = [this](replica::Api& api) {
+    auto tenant = std::make_unique<etcd::Tenant>(api, identity_);
+    tenant->requests = observer_.requests();
+    tenant->is_default = is_default_;
+    return tenant;
+  };
+  workers_.front()->tenants().add(name_, handle(*replica_));
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    auto post_to = [](loop::Loop& loop) {
+      return [&loop](replica::Mailbox::Task task) { loop.post(std::move(task)); };
+    };
+    replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
+        *replica_, replica_->published(),
+        replica::Mailbox{post_to(owner()), post_to(worker.loop())}, worker.environment()));
+    worker.loop().post([&worker, name = name_, tenant = handle(api)]() mutable {
+      worker.tenants().add(name, std::move(tenant));
+    });
+  }
+}
+
+void RunningTenant::when_idle_since(Instant moment, absl::AnyInvocable<void(bool idle)> done) {
+  // Leases expire only where somebody keeps their deadlines.
+  if (observer_.leases() > 0 || used_by_peers_ > moment ||
+      !workers_.front()->tenants().idle_since(name_, moment)) {
+    return done(false);
+  }
+  struct Poll {
+    size_t missing;
+    bool idle = true;
+    absl::AnyInvocable<void(bool)> done;
+  };
+  if (workers_.size() == 1) return done(true);
+  auto poll = std::make_shared<Poll>();
+  poll->missing = workers_.size() - 1;
+  poll->done = std::move(done);
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    worker.loop().post([&worker, &owner = owner(), name = name_, moment, poll]() mutable {
+      const bool idle = worker.tenants().idle_since(name, moment);
+      owner.post([poll = std::move(poll), idle] {
+        poll->idle &= idle;
+        if (--poll->missing == 0) poll->done(poll->idle);
+      });
+    });
+  }
+}
+
+void RunningTenant::close(bool now, loop::Task done) {
+  on_closed_ = std::move(done);
+  closing_steps_ = workers_.size() + 1;
+  if (now) stop_replica();
+  // A loop's answer comes behind all that its calls have asked of the replica.
+  for (auto& each : workers_) {
+    Worker& worker = *each;
+    worker.loop().post([this, &worker, &owner = owner(), name = name_] {
+      worker.tenants().retire(name, [this, &owner] { owner.post([this] { on_closing_step(); }); });
+    });
+  }
+}
+
+void RunningTenant::stop_replica() {
+  stopping_ = true;
+  links_.detach(log_id_);
+  replica_->stop([this](const Status&) { on_closing_step(); });
+}
+
+void RunningTenant::on_closing_step() {
+  --closing_steps_;
+  if (closing_steps_ == 1 && !stopping_) return stop_replica();
+  if (closing_steps_ == 0) owner().defer([this] { std::exchange(on_closed_, {})(); });
+}
+
+}  // namespace lattice::server

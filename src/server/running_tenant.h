@@ -1,0 +1,73 @@
+// A tenant that this process has in memory: its replica, what ties it to other nodes, and a handle
+// on every loop.
+//
+// Thread: the owner's loop, which is the first worker's; handles live on their workers' loops.
+// Ownership: owns the replica. Before it is destroyed, close() has called back, or no loop runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replica/remote_api.h"
+#include "replica/replica.h"
+#include "server/node_links.h"
+#include "server/replica_observer.h"
+#include "server/worker.h"
+
+namespace lattice::server {
+
+using Workers = std::vector<std::unique_ptr<Worker>>;
+
+class RunningTenant final : private replica::PeerService {
+ public:
+  struct Parts {
+    std::string name;
+    bool is_default = false;
+    replica::Options options;
+    OpenedLog opened;
+  };
+  RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links, Workers& workers);
+  ~RunningTenant() override;
+
+  ReplicaObserver& observer() { return observer_; }
+  replica::Replica& replica() { return *replica_; }
+  const std::string& name() const { return name_; }
+
+  void start();
+  // Gives every loop its handle: the replica itself where it lives, messages to it elsewhere.
+  void publish();
+  bool published() const { return published_; }
+  // Whether anybody has used it since `moment`; answered on the owner's loop.
+  void when_idle_since(Instant moment, absl::AnyInvocable<void(bool idle)> done);
+  // Takes the handles back, ends the calls (at once if `now`, otherwise they finish), stops the
+  // replica. After `done` it may be destroyed, though not inside that call.
+  void close(bool now, loop::Task done);
+  // Stops the replica while the handles stay, which answer `stopped`: the process ends.
+  void stop(StatusCallback done) { replica_->stop(std::move(done)); }
+
+ private:
+  void serve(replica::PeerRequest request,
+             absl::AnyInvocable<void(replica::PeerReply)> done) override;
+  void stop_replica();
+  void on_closing_step();
+  loop::Loop& owner() { return workers_.front()->loop(); }
+
+  const std::string name_;
+  const bool is_default_;
+  NodeLinks& links_;
+  Workers& workers_;
+  ReplicaObserver observer_;
+  const replica::LogId log_id_;
+  const etcd::Identity identity_;
+  TenantLinks tenant_links_;
+  std::unique_ptr<replica::Replica> replica_;
+  std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
+  Instant used_by_peers_;
+  bool published_ = false;
+  bool stopping_ = false;
+  size_t closing_steps_ = 0;  // still to come: one for each loop, one for the replica
+  loop::Task on_closed_;
+};
+
+}  // namespace lattice::server

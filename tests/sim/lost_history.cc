@@ -1,0 +1,177 @@
+#include "sim/lost_history.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "sim/cluster.h"
+
+namespace lattice::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A watch of everything, and whether the client was told that it ended.
+class Ear : public replica::WatchSink {
+ public:
+  void on_created(WatchId, Revision, replica::WatchRefusal) override {}
+  void on_events(WatchId, Revision, bool, replica::WatchEvents) override {}
+  void on_progress(WatchId, Revision) override {}
+  void on_compacted(WatchId, Revision) override { ended = true; }
+  void on_canceled(WatchId, Revision) override {}
+  void on_closed(Status) override { ended = true; }
+
+  bool ended = false;
+};
+
+class Bench {
+ public:
+  explicit Bench(bool with_fanout = true) {
+    database_.asynchronous = true;
+    network_.faults() = {0, 0, 0, 0, 0, 0};
+    for (int i = 0; i < 3; ++i) {
+      nodes_.push_back(
+          std::make_unique<Node>(world_, database_, probes_, false,
+                                 Node::Ties{&network_, with_fanout, "node " + std::to_string(i)}));
+      nodes_.back()->faults() = {0, 0, 0, 0, 0, 0, false};
+      nodes_.back()->start();
+    }
+    run_for(seconds(3));
+  }
+
+  void run_for(Duration time) { world_.run_for(time); }
+  SimDatabase& database() { return database_; }
+  const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
+  Node* follower() {
+    const auto at = std::ranges::find_if(
+        nodes_, [](const auto& node) { return !node->replica()->can_linearize(); });
+    return at == nodes_.end() ? nullptr : at->get();
+  }
+  // The revision of a put that some node acknowledges; 0 if none does.
+  int64_t put(Node& node) {
+    int64_t revision = 0;
+    for (int attempt = 0; attempt < 5 && revision == 0; ++attempt) {
+      keyspace::PutRequest request;
+      request.key = "key";
+      bool answered = false;
+      node.replica()->put(std::move(request), [&](const Result<keyspace::PutResult>& result) {
+        answered = true;
+        if (result.ok()) revision = result->header_revision.value;
+      });
+      for (int i = 0; i < 1000 && !answered; ++i) run_for(milliseconds(10));
+    }
+    return revision;
+  }
+  Result<keyspace::RangeResult> get(Node& node) {
+    Result<keyspace::RangeResult> answer = Error::timeout;
+    keyspace::RangeRequest request;
+    request.range.key = "key";
+    node.replica()->range(std::move(request), [&answer](Result<keyspace::RangeResult> result) {
+      answer = std::move(result);
+    });
+    run_for(seconds(1));
+    return answer;
+  }
+  void listen(Node& node, Ear* ear) {
+    streams_.push_back(node.replica()->open_watch_stream(*ear));
+    replica::WatchCreate create;
+    create.range = {std::string(1, '\0'), std::string(1, '\0')};
+    streams_.back()->create(create);
+    run_for(seconds(1));
+  }
+
+ private:
+  SimWorld world_{7};
+  SimDatabase database_{world_};
+  Probes probes_;
+  SimNetwork network_{world_, probes_};
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<replica::WatchStream>> streams_;
+};
+
+std::string known_to_all() {
+  Bench bench;
+  Node& node = *bench.nodes().front();
+  bench.put(node);
+  int64_t acknowledged = 0;
+  for (int i = 0; i < 20; ++i) acknowledged = bench.put(node);
+  for (const auto& one : bench.nodes()) {
+    if (!bench.get(*one).ok()) return "E37: a node does not read";
+  }
+  bench.database().fail_over_losing(20);
+  const int64_t next = bench.put(node);
+  if (next <= acknowledged) {
+    return "E52: after a loss, " + std::to_string(next) + " was answered, and " +
+           std::to_string(acknowledged) + " before";
+  }
+  bench.run_for(seconds(2));
+  for (const auto& one : bench.nodes()) {
+    if (!bench.get(*one).ok()) return "E37: a node does not read behind a loss";
+  }
+  return "";
+}
+
+// The others have never seen what was lost, and go on from what is left when the witness speaks.
+std::string known_to_one() {
+  Bench bench;
+  Node* witness = bench.follower();
+  if (witness == nullptr) return "E37: nobody follows";
+  bench.put(*witness);
+  bench.run_for(seconds(1));
+  bench.put(*witness);
+  bench.run_for(seconds(1));
+  for (const auto& node : bench.nodes()) {
+    if (node.get() != witness) node->crash();
+  }
+  witness->process().pause();
+  bench.database().asynchronous = false;  // the server's timeline tells nothing
+  bench.database().fail_over_losing(1);
+  for (const auto& node : bench.nodes()) {
+    if (node.get() != witness) node->start();
+  }
+  bench.run_for(seconds(4));
+  std::vector<Ear> ears(bench.nodes().size());
+  for (size_t i = 0; i < ears.size(); ++i) {
+    if (bench.nodes()[i].get() != witness) bench.listen(*bench.nodes()[i], &ears[i]);
+  }
+  witness->process().resume();
+  bench.run_for(seconds(4));
+  for (size_t i = 0; i < ears.size(); ++i) {
+    if (bench.nodes()[i].get() != witness && !ears[i].ended) {
+      return "E52: a watch goes on behind a loss";
+    }
+  }
+  return "";
+}
+
+// A follower that has all of what was lost, and of what came then only the leader's answers.
+std::string unseen() {
+  Bench bench(false);
+  Node* follower = bench.follower();
+  if (follower == nullptr) return "E37: nobody follows";
+  for (int i = 0; i < 9; ++i) bench.put(*follower);
+  bench.run_for(seconds(1));
+  follower->faults().unreachable = true;
+  bench.database().fail_over_losing(8);
+  int64_t newest = 0;
+  for (const auto& node : bench.nodes()) {
+    if (node.get() != follower) newest = std::max(newest, bench.put(*node));
+  }
+  const auto answer = bench.get(*follower);
+  if (newest == 0) return "E37: nobody writes";
+  if (!answer.ok() || answer->header_revision.value >= newest) return "";
+  return "B6: a read was answered at revision " + std::to_string(answer->header_revision.value) +
+         ", after " + std::to_string(newest) + " had been";
+}
+
+}  // namespace
+
+std::string lost_history_problem() {
+  std::string problem = known_to_all();
+  if (problem.empty()) problem = known_to_one();
+  return problem.empty() ? unseen() : problem;
+}
+
+}  // namespace lattice::sim
