@@ -17,7 +17,8 @@ WITH_TLS = ("etcd-tls", "lattice-sqlite-tls")
 CLUSTERS = ("etcd-3", "lattice-3", "lattice-3-notify")
 
 # Large enough for every revision of a run: nothing is compacted while it is measured.
-_ETCD_QUOTA = ["--quota-backend-bytes", str(16 << 30)]
+_QUOTA_BYTES = 16 << 30
+_ETCD_QUOTA = ["--quota-backend-bytes", str(_QUOTA_BYTES)]
 _KINE_CONNECTIONS_MAX = 100
 # etcd makes its segments of 64 MiB beforehand; PostgreSQL has them once it has run for a while.
 _WAL_SEGMENTS = 64
@@ -115,6 +116,7 @@ class Factory:
 
     def __init__(self, lattice):
         self._lattice = lattice
+        os.environ.setdefault("LATTICE_TENANTS_DEFAULT_QUOTA_BYTES", str(_QUOTA_BYTES))
         self._postgres = None
 
     @property

@@ -165,7 +165,7 @@ class CommandLine {
     warn_of_planted(*log);
     for (const std::string& warning : loaded.warnings) log->warn(warning);
     Reload reload(request, loaded.settings, *log);
-    return around_.serve(loaded.config, *log, [&reload] { reload.run(); });
+    return around_.serve(loaded.config, *log, [&reload] { return reload.run(); });
   }
 
   int validate() {

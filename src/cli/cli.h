@@ -26,8 +26,7 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   // Serves until it is told to stop; answers the exit status. `reload` is for SIGHUP.
-  std::function<int(const config::Config& config, telemetry::Logger& log,
-                    std::function<void()> reload)>
+  std::function<int(const config::Config& config, telemetry::Logger& log, config::Reload reload)>
       serve;
   // Does what `lattice tenant` is asked to; answers the exit status.
   std::function<int(const config::Config& config, const server::TenantCommand& command,

@@ -4,14 +4,14 @@
 
 namespace lattice::cli {
 
-void Reload::run() {
+std::optional<config::Config> Reload::run() {
   const config::Loaded loaded = config::load(request_);
   if (!loaded.ok()) {
     for (const config::Problem& problem : loaded.problems) {
       log_.error("configuration: " + config::to_text(problem));
     }
     log_.error("the configuration was not reloaded; the one in force stays");
-    return;
+    return std::nullopt;
   }
   const config::Changes changes = config::compare(settings_, loaded.settings);
   for (const std::string& key : changes.applied) {
@@ -27,6 +27,7 @@ void Reload::run() {
   if (const auto level = telemetry::parse_level(loaded.config.telemetry.log_level)) {
     log_.set_level(*level);
   }
+  return loaded.config;
 }
 
 }  // namespace lattice::cli

@@ -4,6 +4,8 @@
 // Ownership: the logger must outlive it.
 #pragma once
 
+#include <optional>
+
 #include "config/load.h"
 #include "telemetry/logger.h"
 
@@ -15,7 +17,9 @@ class Reload {
   Reload(config::Request request, config::Settings settings, telemetry::Logger& log)
       : request_(std::move(request)), settings_(std::move(settings)), log_(log) {}
 
-  void run();
+  // Answers the new configuration, of which the caller applies its part; nothing if it has
+  // mistakes.
+  std::optional<config::Config> run();
 
  private:
   const config::Request request_;

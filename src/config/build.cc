@@ -8,31 +8,12 @@
 #include "base/tenant_name.h"
 #include "config/duration.h"
 #include "config/layers.h"
+#include "config/reader.h"
 
 namespace lattice::config {
 namespace {
 
 constexpr const char* log_file_name = "lattice.db";
-
-// Typed access to the settings; the registry guarantees the types (tests read every key).
-class Reader {
- public:
-  explicit Reader(const Settings& settings) : settings_(settings) {}
-
-  bool flag(std::string_view key) const { return std::get<bool>(value(key)); }
-  int64_t integer(std::string_view key) const { return std::get<int64_t>(value(key)); }
-  std::string text(std::string_view key) const { return std::get<std::string>(value(key)); }
-  std::vector<std::string> texts(std::string_view key) const {
-    return std::get<std::vector<std::string>>(value(key));
-  }
-  Duration milliseconds(std::string_view key) const {
-    return std::chrono::milliseconds(integer(key));
-  }
-
- private:
-  const Value& value(std::string_view key) const { return settings_.find(key)->second.value; }
-  const Settings& settings_;
-};
 
 int usable_cores() {
   cpu_set_t cores;
@@ -67,9 +48,7 @@ class Builder {
 
  private:
   void problem(std::string_view key, std::string message) {
-    const std::string& origin = loaded_.settings.find(key)->second.origin;
-    loaded_.problems.push_back(
-        {origin == "default" ? "" : origin, std::string(key), std::move(message)});
+    add_problem(loaded_, key, std::move(message));
   }
   bool is_default(std::string_view key) const {
     return loaded_.settings.find(key)->second.origin == "default";
@@ -211,6 +190,7 @@ class Builder {
 
   void build_tenants_and_telemetry() {
     build_tenants(config_.tenants);
+    build_limits(loaded_);
     Telemetry& telemetry = config_.telemetry;
     telemetry.enabled = settings_.flag("telemetry.enabled");
     telemetry.metrics_bind = settings_.text("telemetry.metrics_bind");
@@ -369,5 +349,11 @@ class Builder {
 }  // namespace
 
 void build(Loaded& loaded) { Builder(loaded).run(); }
+
+void add_problem(Loaded& loaded, std::string_view key, std::string message) {
+  const std::string& origin = loaded.settings.find(key)->second.origin;
+  loaded.problems.push_back(
+      {origin == "default" ? "" : origin, std::string(key), std::move(message)});
+}
 
 }  // namespace lattice::config

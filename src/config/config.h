@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/tenant_limits.h"
 #include "base/time.h"
 
 namespace lattice::config {
@@ -73,6 +74,7 @@ struct Tenants {
   std::map<std::string, std::vector<std::string>> certificates;
   Duration idle_stop{};           // 0: never
   Duration watch_idle_timeout{};  // 0: never
+  TenantLimits limits;            // of tenants that have none of their own
 };
 
 struct Telemetry {

@@ -26,6 +26,10 @@ void add_command_line(Loaded& loaded, const std::vector<Request::Flag>& flags);
 // The Config that the settings say, with the checks that look at several of them at once.
 // Requires: no problems so far.
 void build(Loaded& loaded);
+// Its part about the limits of [tenants]; adds what is wrong with them.
+void build_limits(Loaded& loaded);
+// Something wrong with `key`, said with where its value comes from.
+void add_problem(Loaded& loaded, std::string_view key, std::string message);
 
 // The candidate nearest to `word`, if one is near enough to be meant.
 std::optional<std::string> nearest(std::string_view word,

@@ -4,6 +4,7 @@
 // Thread: any. Never throws and never stops at the first mistake: all problems come back at once.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ struct Loaded {
 };
 
 Loaded load(const Request& request);
+// Reads the configuration again; nothing when it has mistakes.
+using Reload = std::function<std::optional<Config>()>;
 
 // This process's environment as Request wants it.
 std::map<std::string, std::string> process_environment();

@@ -20,7 +20,7 @@ enum class Kind : uint8_t { boolean, integer, text, choice, address, texts };
 
 struct Option {
   std::string_view key;  // "listeners.grpc.bind"; the last dot ends the section
-  Kind kind;
+  Kind kind = Kind::boolean;
   std::string_view fallback;  // the default, as parse_text reads it
   std::string_view help;      // sentences, wrapped where they are printed
   int64_t min = 0;            // integers

@@ -1,10 +1,10 @@
-#include <algorithm>
 #include <array>
 
 #include "config/auth_options.h"
 #include "config/last_options.h"
 #include "config/link_options.h"
 #include "config/option.h"
+#include "config/tenant_options.h"
 
 namespace lattice::config {
 namespace {
@@ -12,9 +12,7 @@ namespace {
 constexpr int64_t day_ms = 86'400'000;
 constexpr int64_t count_max = 4'294'967'295;
 
-constexpr std::string_view limits = "per-tenant limits";
-
-constexpr Option first_options[] = {
+constexpr Option early_options[] = {
     {.key = "env",
      .kind = Kind::choice,
      .fallback = "development",
@@ -164,87 +162,9 @@ constexpr Option first_options[] = {
      .help =
          "Folder of the embedded log database with its write-ahead log. Empty: data_dir. Unused "
          "on PostgreSQL."},
+};
 
-    {.key = "tenants.default_tenant",
-     .kind = Kind::text,
-     .fallback = "default",
-     .help = "Tenant of requests that name none."},
-    {.key = "tenants.create",
-     .kind = Kind::texts,
-     .fallback = "",
-     .help = "Tenants to create at the start when they are missing. Removing a name from this list "
-             "removes nothing; lattice tenant does."},
-    {.key = "tenants.trust_metadata",
-     .kind = Kind::boolean,
-     .fallback = "false",
-     .help =
-         "Believe every client that names its tenant in the metadata lattice-tenant. Without it "
-         "only certificates of several tenants may choose that way."},
-    {.key = "tenants.spiffe_domain",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "A client certificate with the URI spiffe://<this domain>/tenant/<name> is that "
-             "tenant's. Empty: no such URI is believed."},
-    {.key = "tenants.certificates",
-     .kind = Kind::texts,
-     .fallback = "",
-     .help = "Whose other client certificates are: the common name or an alternative name, \"=\", "
-             "and its tenants with spaces between them. A certificate of several tenants, or of * "
-             "(every one), names one in the metadata lattice-tenant."},
-    {.key = "tenants.server_name_domain",
-     .kind = Kind::text,
-     .fallback = "",
-     .help = "Clients that ask for <name>.<this domain> in their TLS handshake (SNI) mean that "
-             "tenant. Empty: no host name means one."},
-    {.key = "tenants.idle_stop_ms",
-     .kind = Kind::integer,
-     .fallback = "300000",
-     .help = "Unload a tenant that had no request, watch or lease for so long; the next request "
-             "loads it again. The default tenant stays. 0: never.",
-     .min = 0,
-     .max = day_ms},
-    {.key = "tenants.watch_idle_timeout_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "End watch streams that saw neither events, progress nor client messages for so long. "
-             "0: never.",
-     .min = 0,
-     .max = 30 * day_ms,
-     .lacking = "an end of idle watch streams",
-     .example = "300000"},
-    {.key = "tenants.default_qps_limit",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Requests per second of one tenant. 0: no limit.",
-     .min = 0,
-     .max = count_max,
-     .lacking = limits,
-     .example = "1000"},
-    {.key = "tenants.default_bytes_limit",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Bytes per second of one tenant, both directions. 0: no limit.",
-     .min = 0,
-     .max = int64_t{1} << 50,
-     .lacking = limits,
-     .example = "104857600"},
-    {.key = "tenants.lease_ttl_default_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Lease TTL of clients that ask for 0. 0: etcd's rule, two seconds.",
-     .min = 0,
-     .max = int64_t{9'000'000'000} * 1000,
-     .lacking = limits,
-     .example = "60000"},
-    {.key = "tenants.lease_ttl_max_ms",
-     .kind = Kind::integer,
-     .fallback = "0",
-     .help = "Longest lease TTL; longer ones are shortened. 0: etcd's rule.",
-     .min = 0,
-     .max = int64_t{9'000'000'000} * 1000,
-     .lacking = limits,
-     .example = "86400000"},
-
+constexpr Option later_options[] = {
     {.key = "telemetry.enabled",
      .kind = Kind::boolean,
      .fallback = "true",
@@ -324,16 +244,19 @@ constexpr Option first_options[] = {
      .max = day_ms},
 };
 
-constexpr auto table = [] {
-  std::array<Option, std::size(first_options) + std::size(link_options) + std::size(auth_options) +
-                         std::size(last_options)>
-      all{};
-  auto end = std::ranges::copy(first_options, all.begin()).out;
-  end = std::ranges::copy(link_options, end).out;
-  end = std::ranges::copy(auth_options, end).out;
-  std::ranges::copy(last_options, end);
+template <size_t... Sizes>
+constexpr auto joined(const Option (&... parts)[Sizes]) {
+  std::array<Option, (Sizes + ...)> all{};
+  size_t at = 0;
+  const auto append = [&](std::span<const Option> part) {
+    for (const Option& option : part) all[at++] = option;
+  };
+  (append(parts), ...);
   return all;
-}();
+}
+
+constexpr auto table =
+    joined(early_options, tenant_options, later_options, link_options, auth_options, last_options);
 
 }  // namespace
 

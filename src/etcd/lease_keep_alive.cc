@@ -13,13 +13,13 @@ class KeepAliveCall final : public StreamCall {
  public:
   using StreamCall::StreamCall;
 
+ private:
   // The client has no more renewals: the stream ends well once all are answered.
-  void on_half_close() override {
+  void on_requests_end() override {
     half_closed_ = true;
-    if (outstanding_ == 0 && !waiting()) finish({});
+    if (outstanding_ == 0) finish({});
   }
 
- private:
   void on_request(std::string_view message) override {
     etcdserverpb::LeaseKeepAliveRequest request;
     if (!decode_into(message, &request)) return;
@@ -40,7 +40,7 @@ class KeepAliveCall final : public StreamCall {
     response.set_ttl(result.ttl_seconds);
     send_message(response);
     --outstanding_;
-    if (half_closed_ && outstanding_ == 0 && !waiting()) finish({});
+    if (half_closed_ && outstanding_ == 0) finish({});
   }
 
   size_t outstanding_ = 0;

@@ -1,4 +1,4 @@
-// Maintenance: Status, Alarm (listing), Defragment, MoveLeader. (Hash and HashKV: hash.cc.)
+// Maintenance: Status, Alarm, Defragment, MoveLeader. (Hash and HashKV: hash.cc.)
 #include <algorithm>
 
 #include "etcd/error_table.h"
@@ -36,7 +36,7 @@ class StatusCall final : public UnaryCall {
     response.set_version(std::string(etcd_version));
     response.set_dbsize(result.allocated_bytes);
     response.set_dbsizeinuse(result.in_use_bytes);
-    response.set_dbsizequota(services().limits.quota_bytes);
+    response.set_dbsizequota(tenant().gate.limits().quota_bytes);
     response.set_storageversion(std::string(etcd_storage_version));
     if (result.leader) {
       response.set_leader(tenant().identity.member_id());
@@ -62,24 +62,48 @@ class AlarmCall final : public UnaryCall {
   void handle(Tenant&, std::string_view message) override {
     etcdserverpb::AlarmRequest request;
     if (!decode_into(message, &request)) return;
-    if (request.action() != etcdserverpb::AlarmRequest::GET) {
-      return reject({Error::unimplemented,
-                     "setting and clearing alarms is not offered by this version of Lattice"});
+    switch (request.action()) {
+      case etcdserverpb::AlarmRequest::GET:
+        wanted_ = request.alarm();
+        return require<AlarmCall>(auth::Query::Kind::caller, [](AlarmCall& call) { call.ask(); });
+      case etcdserverpb::AlarmRequest::ACTIVATE:
+      case etcdserverpb::AlarmRequest::DEACTIVATE:
+        change_ = {request.action() == etcdserverpb::AlarmRequest::ACTIVATE,
+                   {request.memberid(), request.alarm()}};
+        return require<AlarmCall>(auth::Query::Kind::root, [](AlarmCall& call) { call.change(); });
+      default:  // it ends a real etcd
+        return reject({Error::invalid_argument, "unknown action of an alarm request"});
     }
-    wanted_ = request.alarm();
-    require<AlarmCall>(auth::Query::Kind::caller, [](AlarmCall& call) { call.ask(); });
   }
 
   void ask() {
     tenant().api.status(answer<AlarmCall, replica::StatusResult>(
-        [](auto& call, auto& result) { call.respond(result); }));
+        [](auto& call, auto& result) { call.list(result); }));
   }
 
-  void respond(const replica::StatusResult& result) {
+  void change() {
+    // An alarm of no type would alarm of nothing.
+    if (change_.alarm.type == etcdserverpb::NONE) {
+      return respond(tenant().api.applied_revision(), {});
+    }
+    tenant().api.alarm(change_,
+                       answer<AlarmCall, replica::AlarmResult>([](auto& call, auto& result) {
+                         call.respond(result.header_revision, result.alarms);
+                       }),
+                       caller());
+  }
+
+  void list(replica::StatusResult& result) {
+    if (wanted_ != etcdserverpb::NONE) {
+      std::erase_if(result.alarms, [this](const auto& alarm) { return alarm.type != wanted_; });
+    }
+    respond(result.header_revision, result.alarms);
+  }
+
+  void respond(Revision revision, const std::vector<replica::Alarm>& alarms) {
     etcdserverpb::AlarmResponse response;
-    fill_header(tenant(), result.header_revision, response.mutable_header());
-    for (const replica::Alarm& alarm : result.alarms) {
-      if (wanted_ != etcdserverpb::NONE && alarm.type != wanted_) continue;
+    fill_header(tenant(), revision, response.mutable_header());
+    for (const replica::Alarm& alarm : alarms) {
       etcdserverpb::AlarmMember* member = response.add_alarms();
       member->set_memberid(alarm.member_id);
       member->set_alarm(static_cast<etcdserverpb::AlarmType>(alarm.type));
@@ -88,6 +112,7 @@ class AlarmCall final : public UnaryCall {
   }
 
   int wanted_ = etcdserverpb::NONE;
+  replica::AlarmChange change_;
 };
 
 class DefragmentCall final : public UnaryCall {

@@ -23,6 +23,7 @@ class RangeStreamCall final : public StreamCall {
   void end(const Status&) override {}
 
  private:
+  bool may_be_refused() const override { return true; }
   void on_request(std::string_view message) override {
     if (asked_) return;
     asked_ = true;

@@ -12,6 +12,7 @@
 #include "credentials/authority.h"
 #include "etcd/client_requests.h"
 #include "etcd/encode.h"
+#include "etcd/gate.h"
 #include "etcd/identity.h"
 #include "etcd/open_calls.h"
 #include "proxy/call.h"
@@ -33,13 +34,13 @@ inline constexpr std::string_view etcd_storage_version = "3.7.0";
 struct ServiceLimits {
   size_t request_bytes_max = 3 << 19;  // of a write, as etcd's --max-request-bytes
   int txn_ops_max = 128;
-  int64_t quota_bytes = int64_t{2} << 30;  // as Status reports it
 };
 
 // One tenant as one loop sees it.
 struct Tenant {
   replica::Api& api;
   Identity identity;
+  Gate gate = {};
   // Calls that hold it (TenantUse); the table that has it lets none of them down.
   size_t users = 0;
   std::function<void()> on_unused = {};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 
 #include "etcd/service_call.h"
 
@@ -16,6 +17,7 @@ class StreamCall : public ServiceCall, public OpenCall {
       : ServiceCall(services, stream), OpenCall(services.open_calls) {}
 
   void on_message(Bytes message) final;
+  void on_half_close() final;
   void on_cancel() final { close(); }
   void end(const Status& status) override { finish(status); }
 
@@ -23,16 +25,21 @@ class StreamCall : public ServiceCall, public OpenCall {
   bool ends_by_itself() const override { return false; }
   // Each request message; the tenant is there.
   virtual void on_request(std::string_view message) = 0;
+  // No request follows; the stream may well go on.
+  virtual void on_requests_end() {}
+  // Whether a request over the tenant's rate is refused in the end, or only waits for its turn.
+  virtual bool may_be_refused() const { return false; }
   // The call is over, whatever ended it: let go of what it holds. Called once; neither send() nor
   // finish() may follow.
   virtual void on_close() {}
-  // Requests have come before the tenant was there; on_request() gets them yet.
-  bool waiting() const { return !waiting_.empty(); }
 
   void finish(const Status& status);
   void reject(const Status& status) final { finish(status); }
   void send(ByteChain message) {
-    if (!ended()) stream().send(std::move(message));
+    if (ended()) return;
+    Gate& gate = tenant().gate;
+    if (gate.guarded()) gate.charge(message.size(), services().environment.now());
+    stream().send(std::move(message));
   }
   template <class Message>
   void send_message(const Message& message) {
@@ -42,8 +49,16 @@ class StreamCall : public ServiceCall, public OpenCall {
  private:
   void begin(const Status& status);
   void close();
+  void refuse(proxy::GrpcStatus status);
+  void serve_line();
+  void serve_first();
 
-  std::deque<Bytes> waiting_;
+  // Requests that wait, in order: until the tenant is loaded, then at its door, the first of them
+  // for its time.
+  std::deque<Bytes> line_;
+  std::unique_ptr<replica::Timer> line_timer_;
+  size_t line_bytes_ = 0;
+  bool requests_ended_ = false;  // and on_requests_end() waits for the line to be empty
 };
 
 }  // namespace lattice::etcd

@@ -1,8 +1,25 @@
 #include "etcd/unary.h"
 
+#include <chrono>
+#include <utility>
+
 #include "etcd/error_table.h"
 
 namespace lattice::etcd {
+namespace {
+
+// How often a call that finds too many running looks again.
+constexpr Duration look_interval = std::chrono::milliseconds(2);
+
+}  // namespace
+
+UnaryCall::~UnaryCall() {
+  if (visit_ != nullptr) {
+    leave_line();
+    if (visit_->inside) tenant().gate.leave();
+  }
+  --services().running_calls;
+}
 
 void UnaryCall::on_message(Bytes message) {
   if (started_ || ended()) return;  // a unary method has one request; more are nobody's
@@ -12,17 +29,60 @@ void UnaryCall::on_message(Bytes message) {
 
 void UnaryCall::begin(const Status& status, Bytes message) {
   if (!status.ok()) return reject(status);
-  if (admitted()) return handle(tenant(), message.view());
-  when_loaded(
-      [this, message = std::move(message)]() mutable { begin(find_tenant(), std::move(message)); });
+  if (!admitted()) {
+    return when_loaded([this, message = std::move(message)]() mutable {
+      begin(find_tenant(), std::move(message));
+    });
+  }
+  if (tenant().gate.guarded()) return ask_to_enter(std::move(message));
+  handle(tenant(), message.view());
 }
+
+void UnaryCall::ask_to_enter(Bytes message) {
+  Gate& gate = tenant().gate;
+  const Instant now = services().environment.now();
+  const Gate::Verdict verdict = gate.admit(message.size(), now);
+  if (!verdict.admitted) return finish(gate.refusal(verdict.wait, now));
+  visit_ = std::make_unique<Visit>(Visit{std::move(message), now + gate.limits().grace, nullptr});
+  if (verdict.wait > Duration{}) return wait(verdict.wait);
+  enter();
+}
+
+void UnaryCall::wait(Duration delay) {
+  if (visit_->timer == nullptr) {
+    Gate& gate = tenant().gate;
+    const size_t bytes = visit_->message.size();
+    if (!gate.line_up(bytes)) return finish(gate.reject(services().environment.now()));
+    visit_->waiting_bytes = bytes;
+  }
+  visit_->timer = services().environment.after(delay, [this] { enter(); });
+}
+
+void UnaryCall::enter() {
+  if (ended()) return;
+  Gate& gate = tenant().gate;
+  // What waits for others to end would keep its place for hours.
+  visit_->inside = ends_by_itself() && gate.enter();
+  if (ends_by_itself() && !visit_->inside) {
+    const Instant now = services().environment.now();
+    if (now >= visit_->give_up) return finish(gate.reject(now));
+    return wait(look_interval);
+  }
+  leave_line();
+  const Bytes message = std::move(visit_->message);
+  handle(tenant(), message.view());
+}
+
+void UnaryCall::leave_line() { tenant().gate.leave_line(std::exchange(visit_->waiting_bytes, 0)); }
 
 void UnaryCall::on_half_close() {
   if (!started_) reject({Error::internal, "no request message"});
 }
 
 void UnaryCall::reply(ByteChain message) {
-  if (mark_ended()) stream().reply(std::move(message));
+  if (!mark_ended()) return;
+  if (visit_ != nullptr) tenant().gate.charge(message.size(), services().environment.now());
+  stream().reply(std::move(message));
 }
 
 void UnaryCall::reject(const Status& status) { finish(to_grpc(status)); }

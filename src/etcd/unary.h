@@ -11,7 +11,7 @@ class UnaryCall : public ServiceCall {
   UnaryCall(Services& services, proxy::ServerStream& stream) : ServiceCall(services, stream) {
     ++services.running_calls;
   }
-  ~UnaryCall() override { --services().running_calls; }
+  ~UnaryCall() override;
 
   void on_message(Bytes message) final;
   void on_half_close() final;
@@ -37,8 +37,21 @@ class UnaryCall : public ServiceCall {
 
  private:
   void begin(const Status& status, Bytes message);
+  // At the tenant's door: what a call needs while it waits there and to leave.
+  struct Visit {
+    Bytes message;
+    Instant give_up;
+    std::unique_ptr<replica::Timer> timer;
+    size_t waiting_bytes = 0;  // that the door counts
+    bool inside = false;
+  };
+  void ask_to_enter(Bytes message);
+  void leave_line();
+  void enter();
+  void wait(Duration delay);
 
   bool started_ = false;
+  std::unique_ptr<Visit> visit_;  // null where nobody guards the door
 };
 
 }  // namespace lattice::etcd

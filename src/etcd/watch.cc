@@ -5,7 +5,9 @@
 // is given back as the transport reports bytes gone.
 #include <algorithm>
 #include <deque>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "etcd/error_table.h"
 #include "etcd/methods.h"
 #include "etcd/stream_call.h"
@@ -17,6 +19,8 @@ namespace {
 
 // etcd fragments from its request limit plus the gRPC overhead allowance on.
 constexpr size_t grpc_overhead_bytes = 512 << 10;
+
+constexpr std::string_view no_place = "lattice: the tenant's limit of watches is reached";
 
 std::string_view refusal_text(replica::WatchRefusal refusal) {
   switch (refusal) {
@@ -46,9 +50,6 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   WatchCall(Services& services, proxy::ServerStream& stream, WatchEncoder& encoder)
       : StreamCall(services, stream), encoder_(encoder) {}
 
-  // The client will send no more requests; its watches live on (etcd-v3.md 4.2).
-  void on_half_close() override {}
-
   void on_sent(size_t bytes) override {
     sent_ += bytes;
     size_t credit = 0;
@@ -58,15 +59,20 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
       unsent_.pop_front();
     }
     if (unsent_.empty()) sent_ = 0;
-    if (credit > 0 && watches_ != nullptr) watches_->consumed(credit);
+    if (credit > 0) give_back(credit);
   }
 
   // ---- WatchSink ----
   void on_created(WatchId id, Revision header, replica::WatchRefusal refusal) override {
     WatchMessage message{.revision = header, .id = id, .created = true};
+    const bool placed = asked_.front();
+    asked_.pop_front();
     if (refusal != replica::WatchRefusal::none) {
       message.canceled = true;
-      message.cancel_reason = refusal_text(refusal);
+      message.cancel_reason = placed ? refusal_text(refusal) : no_place;
+      if (placed) tenant().gate.close_watches(1);
+    } else {
+      ++places_;
     }
     emit(message);
   }
@@ -79,12 +85,16 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   }
   void on_progress(WatchId id, Revision header) override { emit({.revision = header, .id = id}); }
   void on_compacted(WatchId id, Revision compact_revision) override {
+    // It is over, but known until the client cancels it.
+    compacted_.insert(id);
+    give_up_place();
     emit({.revision = Revision(0),
           .id = id,
           .canceled = true,
           .compact_revision = compact_revision});
   }
   void on_canceled(WatchId id, Revision header) override {
+    if (compacted_.erase(id) == 0) give_up_place();
     emit({.revision = header, .id = id, .canceled = true});
   }
   void on_closed(Status status) override {
@@ -126,10 +136,17 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
       if (filter == etcdserverpb::WatchCreateRequest::NODELETE) create.no_delete = true;
     }
     create.caller = caller();
+    // The replica refuses it then, so that the answers keep the order of the requests.
+    asked_.push_back(tenant().gate.open_watch());
+    if (!asked_.back()) create.start_revision = Revision(-1);
     watches_->create(std::move(create));
   }
 
-  void on_close() override { watches_.reset(); }
+  void on_close() override {
+    watches_.reset();
+    credit_timer_.reset();
+    if (admitted()) tenant().gate.close_watches(places_ + std::ranges::count(asked_, true));
+  }
 
   void emit(const WatchMessage& message) { queue(encode(tenant().header(), message), 0); }
 
@@ -137,6 +154,22 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     if (ended()) return;
     unsent_.push_back({message.size(), credit});
     send(std::move(message));
+  }
+  // A tenant that owes bytes gets its next events when it has earned them.
+  void give_back(size_t credit) {
+    credit_ += credit;
+    if (watches_ == nullptr || credit_timer_ != nullptr) return;
+    const Gate& gate = tenant().gate;
+    const Duration debt = gate.guarded() ? gate.debt(services().environment.now()) : Duration{};
+    if (debt == Duration{}) return watches_->consumed(std::exchange(credit_, 0));
+    credit_timer_ = services().environment.after(debt, [this] {
+      credit_timer_.reset();
+      give_back(0);
+    });
+  }
+  void give_up_place() {
+    --places_;
+    tenant().gate.close_watches(1);
   }
   bool nothing_pending() { return stream().pending_bytes() == 0; }
 
@@ -147,7 +180,13 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   WatchEncoder& encoder_;
   std::unique_ptr<replica::WatchStream> watches_;
   std::deque<Unsent> unsent_;
-  size_t sent_ = 0;  // of the messages in unsent_
+  size_t sent_ = 0;    // of the messages in unsent_
+  size_t credit_ = 0;  // to be given back to the replica
+  std::unique_ptr<replica::Timer> credit_timer_;
+  // Creations that are not answered yet, and whether the tenant has a place for each.
+  std::deque<bool> asked_;
+  int64_t places_ = 0;  // of watches that are there
+  absl::flat_hash_set<WatchId> compacted_;
 };
 
 }  // namespace

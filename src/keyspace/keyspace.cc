@@ -107,6 +107,17 @@ OperationCounts Keyspace::take_operation_counts() { return std::exchange(impl_->
 
 size_t Keyspace::key_count() const { return static_cast<size_t>(impl_->state.live_visible); }
 
+int64_t Keyspace::staged_key_count() const {
+  return impl_->state.live_visible + impl_->state.live_staged;
+}
+
+size_t Keyspace::stored_bytes() const { return impl_->state.stored_bytes; }
+
+bool Keyspace::holds(std::string_view key) const {
+  const KeyHistory* history = impl_->state.index.find(key);
+  return history != nullptr && history->live();
+}
+
 size_t Keyspace::memory_bytes() const {
   const State& state = impl_->state;
   return state.version_bytes + state.index.memory_bytes() + state.history.memory_bytes() +

@@ -125,11 +125,18 @@ class Keyspace {
   // for a creation, when the key was not there, or when that revision is compacted away.
   KvRef previous(const KvRecord& record) const;
 
+  // Whether the key is alive, staged changes included.
+  bool holds(std::string_view key) const;
+
   // ---- Accounting ----
   // What was counted since the last call. Requests that are evaluated twice are counted twice.
   OperationCounts take_operation_counts();
-  size_t key_count() const;     // keys alive at the visible revision
-  size_t memory_bytes() const;  // all versions and their index, approximately
+  size_t key_count() const;          // keys alive at the visible revision
+  int64_t staged_key_count() const;  // staged changes included
+  size_t memory_bytes() const;       // all versions and their index, approximately
+  // All versions as records of the log, staged ones included: the same at every replica that has
+  // compacted as far.
+  size_t stored_bytes() const;
 
  private:
   struct Impl;

@@ -17,6 +17,7 @@ void State::push(KeyHistory* of_key, KvRef version) {
   const KvRecord& added = *version;
   LeaseId from;
   version_bytes += added.footprint();
+  stored_bytes += stored_size(added);
   if (of_key == nullptr) {
     index.insert(std::move(version));
   } else {
@@ -32,6 +33,7 @@ void State::pop_newest(const KvRecord& version) {
   const KvRef alive = KvRef::share(&version);
   index.pop_newest(version.key());
   version_bytes -= version.footprint();
+  stored_bytes -= stored_size(version);
   LeaseId to;
   if (const KeyHistory* of_key = index.find(version.key()); of_key != nullptr) {
     to = of_key->newest()->lease();
@@ -41,8 +43,9 @@ void State::pop_newest(const KvRecord& version) {
 }
 
 void State::pop_oldest(const KvRecord& version) {
-  index.pop_oldest(version.key());
   version_bytes -= version.footprint();
+  stored_bytes -= stored_size(version);
+  index.pop_oldest(version.key());
 }
 
 }  // namespace lattice::keyspace

@@ -26,6 +26,7 @@ struct State {
   int64_t live_visible = 0;  // keys alive at `visible`
   int64_t live_staged = 0;   // what committing the staged versions adds to that
   size_t version_bytes = 0;
+  size_t stored_bytes = 0;         // of the same versions, as records of the log
   mutable OperationCounts counts;  // reads are counted, too
 
   // The version that a read of `key` at `revision` finds; null if the key is not alive there.
@@ -56,6 +57,12 @@ class CountedTxn {
   OperationCounts& counts_;
   const uint64_t before_;
 };
+
+// What a version's record takes in the log, by its canonical bytes (docs/log-format.md).
+inline size_t stored_size(const KvRecord& version) {
+  constexpr size_t record_overhead_bytes = 53;
+  return record_overhead_bytes + version.key().size() + version.value().size();
+}
 
 // Whether a version changes how many keys are alive: +1 for a creation, -1 for a tombstone.
 inline int live_delta(const KvRecord& version) {

@@ -267,6 +267,10 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
       call.revision = Revision(from->witness().revision());
       return PeerCall(call);
     }
+    case v1::Call::kAlarm:
+      return PeerCall(
+          replica::AlarmCall{{from->alarm().raise(),
+                              {from->alarm().alarm().member_id(), from->alarm().alarm().type()}}});
     case v1::Call::kAuthChange:
       return PeerCall(read(from->mutable_auth_change()));
     case v1::Call::KIND_NOT_SET:
@@ -310,6 +314,12 @@ void write_request(replica::PeerRequest request, v1::Call* to) {
           [&](replica::WitnessCall& call) {
             write_position(call.position, to->mutable_witness()->mutable_position());
             to->mutable_witness()->set_revision(call.revision.value);
+          },
+          [&](replica::AlarmCall& call) {
+            v1::AlarmChange* change = to->mutable_alarm();
+            change->set_raise(call.change.raise);
+            change->mutable_alarm()->set_member_id(call.change.alarm.member_id);
+            change->mutable_alarm()->set_type(call.change.alarm.type);
           },
           [&](auth::Change& call) { write(std::move(call), to->mutable_auth_change()); },
       },

@@ -166,6 +166,22 @@ replica::LeaseLeasesResult read(const v1::LeaseLeasesResult& from) {
   return to;
 }
 
+void write(const replica::AlarmResult& from, v1::AlarmResult* to) {
+  to->set_header_revision(from.header_revision.value);
+  for (const replica::Alarm& alarm : from.alarms) {
+    v1::Alarm* added = to->add_alarms();
+    added->set_member_id(alarm.member_id);
+    added->set_type(alarm.type);
+  }
+}
+
+replica::AlarmResult read(const v1::AlarmResult& from) {
+  replica::AlarmResult to{lattice::Revision(from.header_revision()), {}};
+  for (const v1::Alarm& alarm : from.alarms())
+    to.alarms.push_back({alarm.member_id(), alarm.type()});
+  return to;
+}
+
 void write_answer(const PeerAnswer& answer, v1::Answer* to) {
   std::visit(Overloaded{
                  [&](std::monostate) { to->mutable_nothing(); },
@@ -197,6 +213,7 @@ void write_answer(const PeerAnswer& answer, v1::Answer* to) {
                    for (const lease::LeaseInfo& info : result.leases)
                      write(info, leases->add_leases());
                  },
+                 [&](const replica::AlarmResult& result) { write(result, to->mutable_alarm()); },
              },
              answer);
 }
@@ -232,6 +249,8 @@ Result<PeerAnswer> read_answer(const v1::Answer& from) {
       return PeerAnswer(read(from.lease_time_to_live()));
     case v1::Answer::kLeaseLeases:
       return PeerAnswer(read(from.lease_leases()));
+    case v1::Answer::kAlarm:
+      return PeerAnswer(read(from.alarm()));
     case v1::Answer::KIND_NOT_SET:
       break;
   }

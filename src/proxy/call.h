@@ -43,14 +43,16 @@ enum class GrpcCode : uint8_t {
   unauthenticated = 16,
 };
 
-struct GrpcStatus {
-  GrpcCode code = GrpcCode::ok;
-  std::string message;
-};
-
 // Request metadata: lower-case names, binary values ("-bin") already decoded. Pseudo-headers and
 // the headers that the transport consumes itself are not among them.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+struct GrpcStatus {
+  GrpcCode code = GrpcCode::ok;
+  std::string message;
+  // Sent behind the two, by names as in Metadata; binary values are encoded by the transport.
+  Metadata trailers = {};
+};
 
 // What a client's certificate says of it. The certificate was verified: by an authority that the
 // listener trusts, and it is in force.

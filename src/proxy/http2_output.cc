@@ -47,6 +47,21 @@ nghttp2_nv status_field(GrpcCode code) {
   return constant("grpc-status", code_digits[static_cast<size_t>(code)]);
 }
 
+// As they go onto the wire.
+Metadata encoded(const Metadata& trailers) {
+  Metadata out = trailers;
+  for (auto& [name, value] : out) {
+    if (name.ends_with("-bin")) value = encode_base64(value);
+  }
+  return out;
+}
+
+void add_fields(const Metadata& from, std::vector<nghttp2_nv>* fields) {
+  for (const auto& [name, value] : from) {
+    fields->push_back(variable(name, value, NGHTTP2_NV_FLAG_NO_INDEX));
+  }
+}
+
 }  // namespace
 
 void Http2Session::queue_message(Http2Stream& stream, const ByteChain& message, bool compressed) {
@@ -83,11 +98,13 @@ void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
   stream.local_ended = true;
   const std::string http = std::to_string(http_status);
   const std::string message = percent_encode(status.message);
-  const std::array<nghttp2_nv, 4> fields = {
+  std::vector<nghttp2_nv> fields = {
       variable(":status", http), constant("content-type", "application/grpc"),
       status_field(status.code), variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
-  nghttp2_submit_response(session_.get(), stream.id, fields.data(), status.message.empty() ? 3 : 4,
-                          nullptr);
+  if (status.message.empty()) fields.pop_back();
+  const Metadata extra = encoded(status.trailers);
+  add_fields(extra, &fields);
+  nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(), nullptr);
   host_.request_flush();
 }
 
@@ -100,8 +117,10 @@ void Http2Session::submit_trailers(Http2Stream& stream) {
     return;
   }
   const std::string message = percent_encode(status.message);
-  const std::array<nghttp2_nv, 2> fields = {
-      status_field(status.code), variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
+  std::vector<nghttp2_nv> fields = {status_field(status.code),
+                                    variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
+  const Metadata extra = encoded(status.trailers);
+  add_fields(extra, &fields);
   nghttp2_submit_trailer(session_.get(), stream.id, fields.data(), fields.size());
 }
 

@@ -44,9 +44,21 @@ struct LeaseLeasesResult {
   Revision header_revision;
   std::vector<lease::LeaseInfo> leases;
 };
+// etcd's AlarmType; clients may set others, which mean nothing.
+inline constexpr int32_t alarm_no_space = 1;
+inline constexpr int32_t alarm_corrupt = 2;
 struct Alarm {
   uint64_t member_id = 0;
-  int32_t type = 0;  // etcd's AlarmType
+  int32_t type = 0;
+  bool operator==(const Alarm&) const = default;
+};
+struct AlarmChange {
+  bool raise = false;  // else: clear
+  Alarm alarm;
+};
+struct AlarmResult {
+  Revision header_revision;
+  std::vector<Alarm> alarms;  // that were set or cleared; one that was set before is among them
 };
 struct Member {
   NodeInfo node;
@@ -105,6 +117,9 @@ class Api {
                            auth::CallerRef caller = {}) = 0;
   virtual void auth_query(auth::Query query, Callback<auth::Answer> done,
                           auth::CallerRef caller = {}) = 0;
+
+  virtual void alarm(AlarmChange change, Callback<AlarmResult> done,
+                     auth::CallerRef caller = {}) = 0;
 
   // From here on nobody is judged: services ask auth_query() for what only root may do.
   virtual void status(Callback<StatusResult> done) = 0;

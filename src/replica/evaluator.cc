@@ -1,5 +1,6 @@
 #include "replica/evaluator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/planted.h"
@@ -10,9 +11,21 @@ namespace lattice::replica {
 using keyspace::Record;
 using keyspace::RecordKind;
 
+namespace {
+
+// The TTL that the tenant's bounds leave of what a client asks for.
+int64_t within_bounds(const TenantLimits& limits, int64_t ttl_seconds) {
+  if (ttl_seconds == 0) ttl_seconds = limits.lease_ttl_seconds_default;
+  const int64_t max = limits.lease_ttl_seconds_max;
+  return max == 0 ? ttl_seconds : std::min(ttl_seconds, max);
+}
+
+}  // namespace
+
 void Evaluator::begin(Seq seq) {
   seq_ = seq;
   records_.clear();
+  capacity_.begin();
   bytes_ = 0;
   only_keys_ = true;
   compact_staged_ = Revision(-1);
@@ -60,6 +73,7 @@ Status Evaluator::admit(const Proposal& proposal) const {
       return gate.leased(revoke.request.id, auth::Tables::Access::write);
     }
     Status operator()(const CompactOperation&) const { return gate.root(); }
+    Status operator()(const AlarmOperation&) const { return gate.root(); }
     Status operator()(const AuthOperation&) const { return gate.root(); }
     // The leader's own, whoever asks.
     Status operator()(const CheckpointOperation&) const { return Error::permission_denied; }
@@ -76,18 +90,22 @@ Record Evaluator::minor_record(RecordKind kind) const {
 }
 
 Result<keyspace::PutResult> Evaluator::run(const keyspace::PutRequest& request) {
+  if (Status status = capacity_.admit(request); !status.ok()) return status;
   return state_.keyspace.stage_put(request, {seq_, &records_, lease_exists_});
 }
 
 Result<keyspace::DeleteRangeResult> Evaluator::run(const keyspace::DeleteRangeRequest& request) {
+  if (Status status = capacity_.admit_change(); !status.ok()) return status;
   return state_.keyspace.stage_delete_range(request, {seq_, &records_, lease_exists_});
 }
 
 Result<keyspace::TxnResult> Evaluator::run(const keyspace::TxnRequest& request) {
+  if (Status status = capacity_.admit(request); !status.ok()) return status;
   return state_.keyspace.stage_txn(request, {seq_, &records_, lease_exists_});
 }
 
 Result<Revision> Evaluator::run(const CompactRequest& request) {
+  if (Status status = capacity_.admit_change(); !status.ok()) return status;
   if (request.revision <= compact_staged_) return Error::compacted;
   if (Status status = state_.keyspace.check_compact(request.revision); !status.ok()) {
     return status;
@@ -100,17 +118,21 @@ Result<Revision> Evaluator::run(const CompactRequest& request) {
 }
 
 Result<LeaseGrantResult> Evaluator::run(const GrantRequest& request) {
+  if (Status status = capacity_.admit_grant(); !status.ok()) return status;
+  const Result<int64_t> ttl =
+      lease::LeaseTable::effective_ttl(within_bounds(*state_.limits, request.ttl_seconds));
+  if (!ttl.ok()) return ttl.status();
   LeaseId id = request.id;
   while (id == LeaseId(0) || (request.id == LeaseId(0) && state_.leases.exists(id))) {
     id = LeaseId(static_cast<int64_t>(state_.random.next() >> 1));
   }
-  const Status status = state_.leases.stage_grant(id, request.ttl_seconds);
+  const Status status = state_.leases.stage_grant(id, *ttl);
   if (!status.ok()) return status;
   Record record = minor_record(RecordKind::lease_grant);
   record.lease = id;
-  record.number = request.ttl_seconds;
+  record.number = *ttl;
   records_.push_back(std::move(record));
-  return LeaseGrantResult{state_.keyspace.staged_revision(), id, request.ttl_seconds};
+  return LeaseGrantResult{state_.keyspace.staged_revision(), id, *ttl};
 }
 
 Result<Revision> Evaluator::run(const RevokeRequest& request) {
@@ -118,6 +140,7 @@ Result<Revision> Evaluator::run(const RevokeRequest& request) {
       !state_.leases.is_expired(request.id, state_.environment.now())) {
     return Error::lease_not_found;
   }
+  if (Status status = capacity_.admit_change(); !status.ok()) return status;
   if (Status status = state_.leases.stage_revoke(request.id); !status.ok()) return status;
   state_.keyspace.stage_delete_leased(request.id, {seq_, &records_, lease_exists_});
   Record record = minor_record(RecordKind::lease_revoke);
@@ -135,6 +158,10 @@ Result<Revision> Evaluator::run(const CheckpointRequest& request) {
     records_.push_back(std::move(record));
   }
   return state_.keyspace.staged_revision();
+}
+
+Result<AlarmResult> Evaluator::run(const AlarmChange& request) {
+  return AlarmResult{state_.keyspace.staged_revision(), capacity_.change(request)};
 }
 
 Result<Revision> Evaluator::run(const CompactDoneRequest& request) {

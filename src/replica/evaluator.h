@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "keyspace/record.h"
+#include "replica/capacity.h"
 #include "replica/proposal.h"
 #include "replica/state.h"
 
@@ -40,6 +41,7 @@ class Evaluator {
   Result<Revision> run(const RevokeRequest& request);
   Result<Revision> run(const CheckpointRequest& request);
   Result<Revision> run(const CompactDoneRequest& request);
+  Result<AlarmResult> run(const AlarmChange& request);
   Result<Revision> run(const auth::Change& change);
 
   // Whether the caller may do this, as users and roles stand here.
@@ -56,6 +58,7 @@ class Evaluator {
   Seq seq_;
   Revision compact_staged_{-1};  // by an earlier proposal of this batch
   std::vector<keyspace::Record> records_;
+  Capacity capacity_{state_, records_};
   // For prefetch(), kept for their capacity.
   std::vector<std::string_view> keys_;
   std::vector<const keyspace::KeyHistory*> places_;

@@ -64,6 +64,9 @@ class Observer {
   // A branch that is seldom taken was taken; the simulator checks that each one is, some time.
   virtual void on_rare(std::string_view /*branch*/) {}
 
+  // A record of an alarm was applied, also while the log is read; `type` is etcd's AlarmType.
+  virtual void on_alarm(bool /*raised*/, uint64_t /*member_id*/, int32_t /*type*/) {}
+
   // ---- Leases, watches, compaction ----
   virtual void on_leases(size_t /*active*/, size_t /*granted*/, size_t /*revoked*/,
                          size_t /*expired*/) {}

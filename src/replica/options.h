@@ -15,7 +15,8 @@ namespace lattice::replica {
 enum class AutoCompaction : uint8_t { off, periodic, revision };
 
 struct Options {
-  NodeInfo node;  // what others learn of this process
+  NodeInfo node;           // what others learn of this process
+  uint64_t member_id = 0;  // under which clients see it; alarms carry it
 
   // ---- Requests (etcd-v3.md 4.7) ----
   int txn_ops_max = 128;

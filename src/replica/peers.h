@@ -44,6 +44,9 @@ struct LeaseTimeToLiveCall {
   bool keys = false;
 };
 struct LeaseLeasesCall {};
+struct AlarmCall {
+  AlarmChange change;
+};
 // From a leader that has stepped down behind this position: take over, now (MoveLeader).
 struct TakeOverCall {
   Position tip;
@@ -58,12 +61,13 @@ struct WitnessCall {
 using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::DeleteRangeRequest,
                               keyspace::TxnRequest, CompactCall, LeaseGrantCall, LeaseRevokeCall,
                               LeaseKeepAliveCall, LeaseTimeToLiveCall, LeaseLeasesCall,
-                              TakeOverCall, WitnessCall, auth::Change>;
+                              TakeOverCall, WitnessCall, AlarmCall, auth::Change>;
 
 // The answer to the call of the same index: nothing for those that have no result here.
-using PeerAnswer = std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
-                                keyspace::TxnResult, Revision, LeaseGrantResult,
-                                LeaseKeepAliveResult, LeaseTimeToLiveResult, LeaseLeasesResult>;
+using PeerAnswer =
+    std::variant<std::monostate, keyspace::PutResult, keyspace::DeleteRangeResult,
+                 keyspace::TxnResult, Revision, LeaseGrantResult, LeaseKeepAliveResult,
+                 LeaseTimeToLiveResult, LeaseLeasesResult, AlarmResult>;
 
 // Takes the answer to any call, and hands on the one that is an Answer.
 template <class Answer>

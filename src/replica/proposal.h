@@ -52,6 +52,7 @@ using GrantOperation = Operation<GrantRequest, LeaseGrantResult>;
 using RevokeOperation = Operation<RevokeRequest, Revision>;
 using CheckpointOperation = Operation<CheckpointRequest, Revision>;
 using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
+using AlarmOperation = Operation<AlarmChange, AlarmResult>;
 using AuthOperation = Operation<auth::Change, Revision>;
 
 // Who proposed it, which decides where it goes when this replica leads no longer.
@@ -74,7 +75,8 @@ struct Proposal {
   Origin origin = Origin::client;
   auth::CallerRef caller;
   std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
-               RevokeOperation, CheckpointOperation, CompactDoneOperation, AuthOperation>
+               RevokeOperation, CheckpointOperation, CompactDoneOperation, AlarmOperation,
+               AuthOperation>
       operation;
 
   // Tells the caller what evaluation answered. At most one of answer() and refuse() has an effect.

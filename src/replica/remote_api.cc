@@ -134,6 +134,11 @@ void RemoteApi::status(Callback<StatusResult> done) {
   });
 }
 
+void RemoteApi::alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), change, home = Homing(mailbox_, std::move(done))](
+          Api& owner) mutable { owner.alarm(change, std::move(home), std::move(caller)); });
+}
+
 void RemoteApi::members(Callback<std::vector<Member>> done) {
   ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
     owner.members(std::move(home));

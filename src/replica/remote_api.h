@@ -63,6 +63,7 @@ class RemoteApi final : public Api {
   void auth_query(auth::Query query, Callback<auth::Answer> done,
                   auth::CallerRef caller = {}) override;
   void status(Callback<StatusResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller = {}) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;

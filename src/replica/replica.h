@@ -85,6 +85,10 @@ class Replica final : public Api,
   bool failed() const { return failed_; }
   // Who leads, as far as this replica knows; empty: nobody.
   NodeInfo leader_node() const { return leadership_.leader_node(); }
+  // Take effect with the next batch. Requires: not null.
+  void set_limits(SharedLimits limits) { state_.limits = std::move(limits); }
+  // Of the tenant's quota, as Capacity counts it.
+  int64_t quota_bytes_used() const { return replica::quota_bytes_used(state_); }
   // Tells the observer what was evaluated since the last batch: reads.
   void report_operations() { state_.report_operations(); }
   // For other loops (RemoteApi). Valid for as long as it is held.
@@ -117,6 +121,7 @@ class Replica final : public Api,
   void auth_query(auth::Query query, Callback<auth::Answer> done,
                   auth::CallerRef caller = {}) override;
   void status(Callback<StatusResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller = {}) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;
@@ -163,6 +168,7 @@ class Replica final : public Api,
   // Where calls that need the leader go; null where they are this replica's.
   Forwarder* away() const { return leads() ? nullptr : forwarder_.get(); }
   // Answers a call that needs the leader, at the leader.
+  struct PeerRun;
   void run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done);
   // A call without effect is sent after a leadership that has moved on.
   template <class Answer>

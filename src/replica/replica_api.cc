@@ -182,6 +182,13 @@ void Replica::status(Callback<StatusResult> done) {
   }));
 }
 
+void Replica::alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller) {
+  if (Forwarder* leader = away()) {
+    return leader->add(AlarmCall{change}, std::move(done), std::move(caller));
+  }
+  writes_.add(AlarmOperation{change, std::move(done), {}}, {Origin::client, std::move(caller)});
+}
+
 void Replica::members(Callback<std::vector<Member>> done) {
   std::vector<Member> alone{{options_.node, leads(), true}};
   if (links_.sessions == nullptr) return done(std::move(alone));

@@ -23,78 +23,83 @@ PeerCall to_call(GrantOperation& op) {
   return LeaseGrantCall{op.request.id, op.request.ttl_seconds};
 }
 PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
+PeerCall to_call(AlarmOperation& op) { return AlarmCall{op.request}; }
 PeerCall to_call(AuthOperation& op) { return std::move(op.request); }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done) {
-  struct Run {
-    Replica& replica;
-    Sender sender;
-    Callback<PeerAnswer> done;
+// Runs each kind of call that a follower has sent.
+struct Replica::PeerRun {
+  Replica& replica;
+  Sender sender;
+  Callback<PeerAnswer> done;
 
-    void operator()(const PositionCall&) {
-      replica.reads_.run(ReadQueue::Needs::leading,
-                         [done = std::move(done)](const Status& status) mutable {
-                           if (!status.ok()) return done(status);
-                           done(PeerAnswer());
-                         });
+  void operator()(const PositionCall&) {
+    replica.reads_.run(ReadQueue::Needs::leading,
+                       [done = std::move(done)](const Status& status) mutable {
+                         if (!status.ok()) return done(status);
+                         done(PeerAnswer());
+                       });
+  }
+  void operator()(keyspace::PutRequest& request) {
+    if (Status status = validate(request); !status.ok()) return done(status);
+    replica.writes_.add(
+        PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(keyspace::DeleteRangeRequest& request) {
+    if (Status status = validate(request); !status.ok()) return done(status);
+    replica.writes_.add(
+        DeleteOperation{std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(keyspace::TxnRequest& request) {
+    if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
+      return done(status);
     }
-    void operator()(keyspace::PutRequest& request) {
-      if (Status status = validate(request); !status.ok()) return done(status);
-      replica.writes_.add(
-          PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}},
-          std::move(sender));
-    }
-    void operator()(keyspace::DeleteRangeRequest& request) {
-      if (Status status = validate(request); !status.ok()) return done(status);
-      replica.writes_.add(
-          DeleteOperation{
-              std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
-          std::move(sender));
-    }
-    void operator()(keyspace::TxnRequest& request) {
-      if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
-        return done(status);
-      }
-      replica.writes_.add(
-          TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}},
-          std::move(sender));
-    }
-    void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, std::move(sender),
-                                 into<Revision>(std::move(done)));
-    }
-    void operator()(const LeaseGrantCall& asked) {
-      replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, std::move(sender),
-                                  into<LeaseGrantResult>(std::move(done)));
-    }
-    void operator()(const LeaseRevokeCall& asked) {
-      replica.lease_keeper_.revoke(asked.id, std::move(sender), into<Revision>(std::move(done)));
-    }
-    void operator()(const LeaseKeepAliveCall& asked) {
-      replica.lease_keeper_.keep_alive(asked.id, std::move(sender.caller),
-                                       into<LeaseKeepAliveResult>(std::move(done)));
-    }
-    void operator()(const LeaseTimeToLiveCall& asked) {
-      replica.lease_keeper_.time_to_live(asked.id, asked.keys, std::move(sender.caller),
-                                         into<LeaseTimeToLiveResult>(std::move(done)));
-    }
-    void operator()(const LeaseLeasesCall&) {
-      replica.lease_keeper_.leases(std::move(sender.caller),
-                                   into<LeaseLeasesResult>(std::move(done)));
-    }
-    void operator()(auth::Change& change) {
-      replica.writes_.add(AuthOperation{std::move(change), into<Revision>(std::move(done)), {}},
-                          std::move(sender));
-    }
-    void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
-    void operator()(const WitnessCall& witness) {
-      replica.leadership_.on_witness(witness);
-      done(PeerAnswer());
-    }
-  };
-  std::visit(Run{*this, std::move(sender), std::move(done)}, call);
+    replica.writes_.add(
+        TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(const CompactCall& asked) {
+    replica.compactor_.compact(asked.revision, std::move(sender), into<Revision>(std::move(done)));
+  }
+  void operator()(const LeaseGrantCall& asked) {
+    replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, std::move(sender),
+                                into<LeaseGrantResult>(std::move(done)));
+  }
+  void operator()(const LeaseRevokeCall& asked) {
+    replica.lease_keeper_.revoke(asked.id, std::move(sender), into<Revision>(std::move(done)));
+  }
+  void operator()(const LeaseKeepAliveCall& asked) {
+    replica.lease_keeper_.keep_alive(asked.id, std::move(sender.caller),
+                                     into<LeaseKeepAliveResult>(std::move(done)));
+  }
+  void operator()(const LeaseTimeToLiveCall& asked) {
+    replica.lease_keeper_.time_to_live(asked.id, asked.keys, std::move(sender.caller),
+                                       into<LeaseTimeToLiveResult>(std::move(done)));
+  }
+  void operator()(const LeaseLeasesCall&) {
+    replica.lease_keeper_.leases(std::move(sender.caller),
+                                 into<LeaseLeasesResult>(std::move(done)));
+  }
+  void operator()(auth::Change& change) {
+    replica.writes_.add(AuthOperation{std::move(change), into<Revision>(std::move(done)), {}},
+                        std::move(sender));
+  }
+  void operator()(const AlarmCall& asked) {
+    replica.writes_.add(AlarmOperation{asked.change, into<AlarmResult>(std::move(done)), {}},
+                        std::move(sender));
+  }
+  void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
+  void operator()(const WitnessCall& witness) {
+    replica.leadership_.on_witness(witness);
+    done(PeerAnswer());
+  }
+};
+
+void Replica::run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done) {
+  std::visit(PeerRun{*this, std::move(sender), std::move(done)}, call);
 }
 
 void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) {

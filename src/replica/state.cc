@@ -44,6 +44,7 @@ void State::note(RecordId id, const Record& record) {
         return known.member_id == alarm.member_id && known.type == alarm.type;
       });
       if (record.kind == RecordKind::alarm_on) alarms.push_back(alarm);
+      observer.on_alarm(record.kind == RecordKind::alarm_on, alarm.member_id, alarm.type);
       break;
     }
     default:

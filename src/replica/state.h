@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "auth/store.h"
+#include "base/tenant_limits.h"
 #include "keyspace/keyspace.h"
 #include "lease/lease_table.h"
 #include "replica/api.h"
@@ -56,6 +57,7 @@ struct State {
   Observer& observer;
   Random random;
 
+  SharedLimits limits = std::make_shared<TenantLimits>();  // those in force; never null
   keyspace::Keyspace keyspace;
   lease::LeaseTable leases;
   auth::Store auth;

@@ -1,5 +1,7 @@
 #include "server/replica_observer.h"
 
+#include "replica/api.h"
+
 namespace lattice::server {
 
 ReplicaObserver::ReplicaObserver(std::string tenant, bool is_default, SharedTelemetry& shared)
@@ -42,6 +44,21 @@ void ReplicaObserver::on_append_unknown(const Status& status) {
   metrics_.appends_unknown.add();
   log_.warn("append with unknown outcome, submitting it again",
             {{"cause", status}, {"tenant", tenant_}});
+}
+
+void ReplicaObserver::on_alarm(bool raised, uint64_t member_id, int32_t type) {
+  if (!loaded_) return;  // old news
+  const auto name = type == replica::alarm_no_space  ? "NOSPACE"
+                    : type == replica::alarm_corrupt ? "CORRUPT"
+                                                     : "unknown";
+  if (!raised) {
+    return log_.info("alarm cleared",
+                     {{"alarm", name}, {"member", member_id}, {"tenant", tenant_}});
+  }
+  log_.error(type == replica::alarm_no_space
+                 ? "alarm raised: the storage quota is used up; compact, then clear the alarm"
+                 : "alarm raised",
+             {{"alarm", name}, {"member", member_id}, {"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_pending(size_t waiting) {
@@ -131,6 +148,14 @@ void ReplicaObserver::on_watches(const Watches& watches) {
 }
 
 void ReplicaObserver::on_watch_events(size_t events) { metrics_.watch_events.add(events); }
+
+void ReplicaObserver::on_quota(int64_t bytes, int64_t used) {
+  if (series_.quota_bytes != nullptr) {
+    series_.quota_bytes->set(static_cast<double>(bytes));
+    series_.quota_bytes_used->set(static_cast<double>(used));
+  }
+  if (is_default_) metrics_.quota_bytes.set(static_cast<double>(bytes));
+}
 
 void ReplicaObserver::on_compacted(Revision revision) {
   if (is_default_) metrics_.compact_revision.set(static_cast<double>(revision.value));

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "absl/functional/any_invocable.h"
+#include "etcd/gate.h"
 #include "replica/observer.h"
 #include "server/shared_telemetry.h"
 
@@ -33,6 +34,7 @@ class ReplicaObserver final : public replica::Observer {
   void on_operations(const keyspace::OperationCounts& counts) override;
   void on_leader_change(bool this_replica_leads, bool somebody_leads) override;
   void on_session_trouble(const Status& status) override;
+  void on_alarm(bool raised, uint64_t member_id, int32_t type) override;
   void on_failed(const Status& status) override;
   void on_history_lost(Revision acknowledged, Revision base) override;
   void on_leases(size_t active, size_t granted, size_t revoked, size_t expired) override;
@@ -40,9 +42,14 @@ class ReplicaObserver final : public replica::Observer {
   void on_watch_events(size_t events) override;
   void on_compacted(Revision revision) override;
 
+  void on_quota(int64_t bytes, int64_t used);
+
   // Of the tenant, as far as is known here.
   size_t leases() const { return leases_; }
   telemetry::Counter* requests() const { return series_.requests; }
+  etcd::GateMetrics gate_metrics() const {
+    return {series_.allowed, series_.delayed, series_.rejected};
+  }
 
  private:
   const std::string tenant_;

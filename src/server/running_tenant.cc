@@ -3,6 +3,14 @@
 #include <utility>
 
 namespace lattice::server {
+namespace {
+
+replica::Options options_of(replica::Options options, const etcd::Identity& identity) {
+  options.member_id = identity.member_id();
+  return options;
+}
+
+}  // namespace
 
 RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links,
                              Workers& workers)
@@ -15,16 +23,35 @@ RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks&
       identity_({.cluster_id = parts.opened.cluster_id,
                  .name = parts.options.node.name,
                  .client_urls = parts.options.node.client_urls}),
+      limits_(std::move(parts.limits)),
+      usage_(std::make_shared<etcd::TenantUsage>(observer_.gate_metrics())),
       tenant_links_(links.join(&parts.opened)),
       replica_(std::make_unique<replica::Replica>(
-          std::move(parts.options), workers.front()->environment(), std::move(parts.opened.log),
-          tenant_links_.get(), &observer_)) {
+          options_of(std::move(parts.options), identity_), workers.front()->environment(),
+          std::move(parts.opened.log), tenant_links_.get(), &observer_)) {
+  replica_->set_limits(limits_);
   links_.attach(log_id_, *this);
 }
 
 RunningTenant::~RunningTenant() { links_.detach(log_id_); }
 
 void RunningTenant::start() { replica_->start(); }
+
+void RunningTenant::set_limits(SharedLimits limits) {
+  limits_ = std::move(limits);
+  replica_->set_limits(limits_);
+  if (!published_) return;
+  for (auto& each : workers_) {
+    Worker& worker = *each;
+    worker.loop().post(
+        [&worker, name = name_, limits = limits_] { worker.tenants().set_limits(name, limits); });
+  }
+}
+
+void RunningTenant::report() {
+  replica_->report_operations();
+  observer_.on_quota(limits_->quota_bytes, replica_->quota_bytes_used());
+}
 
 void RunningTenant::serve(replica::PeerRequest request,
                           absl::AnyInvocable<void(replica::PeerReply)> done) {
@@ -35,7 +62,7 @@ void RunningTenant::serve(replica::PeerRequest request,
 void RunningTenant::publish() {
   published_ = true;
   const auto handle = [this](replica::Api& api) {
-    auto tenant = std::make_unique<etcd::Tenant>(api, identity_);
+    auto tenant = std::make_unique<etcd::Tenant>(api, identity_, etcd::Gate(limits_, usage_));
     tenant->requests = observer_.requests();
     tenant->is_default = is_default_;
     return tenant;

@@ -25,6 +25,7 @@ class RunningTenant final : private replica::PeerService {
     std::string name;
     bool is_default = false;
     replica::Options options;
+    SharedLimits limits;  // not null
     OpenedLog opened;
   };
   RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links, Workers& workers);
@@ -35,6 +36,10 @@ class RunningTenant final : private replica::PeerService {
   const std::string& name() const { return name_; }
 
   void start();
+  // In force here and, a moment later, on every loop. Requires: not null.
+  void set_limits(SharedLimits limits);
+  // What no event reports.
+  void report();
   // Gives every loop its handle: the replica itself where it lives, messages to it elsewhere.
   void publish();
   bool published() const { return published_; }
@@ -60,6 +65,8 @@ class RunningTenant final : private replica::PeerService {
   ReplicaObserver observer_;
   const replica::LogId log_id_;
   const etcd::Identity identity_;
+  SharedLimits limits_;
+  const std::shared_ptr<etcd::TenantUsage> usage_;  // of all handles
   TenantLinks tenant_links_;
   std::unique_ptr<replica::Replica> replica_;
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first

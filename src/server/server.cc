@@ -37,9 +37,10 @@ std::string one_line(std::string text) {
 // the caller's thread; the tenants' replicas live there, too.
 class Server {
  public:
-  Server(const config::Config& config, telemetry::Logger& log, std::function<void()> reload)
+  Server(const config::Config& config, telemetry::Logger& log, config::Reload reload)
       : config_(config),
         reload_(std::move(reload)),
+        limits_(config.tenants.limits),
         telemetry_(log),
         log_(log),
         tls_files_(log, telemetry_.registry) {}
@@ -65,13 +66,15 @@ class Server {
   void stop_loops(int exit_status);
   void fail(std::string_view what, const Status& status, int exit_status);
 
+  void reload();
   void upkeep();
   Worker& owner() { return *workers_.front(); }
   replica::Replica& replica() { return tenants_->default_tenant().replica(); }
 
   const config::Config& config_;
-  const std::function<void()> reload_;
-  Signals signals_;  // before any thread
+  const config::Reload reload_;
+  TenantLimits limits_;  // of [tenants], those in force
+  Signals signals_;      // before any thread
   SharedTelemetry telemetry_;
   telemetry::Logger& log_;
   TlsFiles tls_files_;
@@ -234,9 +237,10 @@ void Server::start_tenants(OpenedLog opened) {
   publish_tokens(opened.cluster_secret);
   replica::Options options = replica_options(config_);
   options.node = links_->info(owner().address());
-  tenants_ = std::make_unique<TenantManager>(
-      TenantManager::Parts{config_, telemetry_, *store_, *links_, workers_, std::move(options)},
-      std::move(opened));
+  tenants_ =
+      std::make_unique<TenantManager>(TenantManager::Parts{config_, telemetry_, *store_, *links_,
+                                                           workers_, std::move(options), limits_},
+                                      std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   ReplicaObserver& observer = tenants_->default_tenant().observer();
   observer.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
@@ -305,13 +309,21 @@ void Server::upkeep() {
 
 void Server::on_signal(int number) {
   if (number == SIGHUP) {
-    if (reload_) reload_();
+    if (reload_) reload();
     tls_files_.check_now();
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once
   log_.info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
   drain();
+}
+
+// Applies what a running server can change; the logger has its part already.
+void Server::reload() {
+  const std::optional<config::Config> fresh = reload_();
+  if (!fresh) return;
+  limits_ = fresh->tenants.limits;
+  if (tenants_ != nullptr) tenants_->set_limits(limits_);
 }
 
 void Server::drain() {
@@ -356,7 +368,7 @@ void Server::fail(std::string_view what, const Status& status, int exit_status) 
 
 }  // namespace
 
-int run(const config::Config& config, telemetry::Logger& log, std::function<void()> reload) {
+int run(const config::Config& config, telemetry::Logger& log, config::Reload reload) {
   return Server(config, log, std::move(reload)).run();
 }
 

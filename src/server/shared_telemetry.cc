@@ -9,8 +9,6 @@ SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
     : log(logger), calls(registry), server(registry), tenants(registry) {
   telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
   telemetry::add_process_metrics(registry);
-  registry.gauge("etcd_server_quota_backend_bytes", "The storage quota that Status reports.")
-      .set(static_cast<double>(etcd::ServiceLimits().quota_bytes));
 }
 
 }  // namespace lattice::server

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "server/own_limits.h"
+
 namespace lattice::server {
 namespace {
 
@@ -20,11 +22,14 @@ bool is_exclusive(const OpenedLog& log) { return log.sessions == nullptr; }
 }  // namespace
 
 TenantManager::TenantManager(Parts parts, OpenedLog default_log)
-    : parts_(std::move(parts)), default_name_(parts_.config.tenants.default_tenant) {
+    : parts_(std::move(parts)),
+      default_name_(parts_.config.tenants.default_tenant),
+      limits_(parts_.limits) {
   shared_ = !is_exclusive(default_log);
-  default_ = std::make_unique<RunningTenant>(
-      RunningTenant::Parts{default_name_, true, parts_.options, std::move(default_log)},
-      parts_.telemetry, parts_.links, parts_.workers);
+  default_ =
+      std::make_unique<RunningTenant>(RunningTenant::Parts{default_name_, true, parts_.options,
+                                                           limits_for({}), std::move(default_log)},
+                                      parts_.telemetry, parts_.links, parts_.workers);
   for (auto& each : parts_.workers) {
     Worker& worker = *each;
     worker.loop().post([this, &worker] {
@@ -43,10 +48,27 @@ void TenantManager::start() {
 }
 
 void TenantManager::upkeep() {
-  default_->replica().report_operations();
+  default_->report();
   for (auto& [name, entry] : entries_) {
-    if (entry.running != nullptr) entry.running->replica().report_operations();
+    if (entry.running != nullptr) entry.running->report();
   }
+}
+
+void TenantManager::set_limits(const TenantLimits& limits) {
+  if (limits == limits_) return;
+  limits_ = limits;
+  default_->set_limits(limits_for(default_own_limits_));
+  for (auto& [name, entry] : entries_) apply_limits(entry);
+}
+
+SharedLimits TenantManager::limits_for(const backends::TenantLimitValues& own) const {
+  return std::make_shared<TenantLimits>(with_own_limits(limits_, own));
+}
+
+void TenantManager::apply_limits(Entry& entry) {
+  if (entry.running == nullptr || entry.closing) return;
+  log().debug("the tenant has other limits", {{"tenant", entry.row.name}});
+  entry.running->set_limits(limits_for(entry.row.limits));
 }
 
 // ---- The list ----
@@ -99,6 +121,10 @@ void TenantManager::take(const backends::TenantList& list) {
       doomed_.try_emplace(row.log_no, Doomed{now()});
     } else if (row.name == default_name_) {
       default_listed_ = true;
+      if (row.limits == default_own_limits_) continue;
+      default_own_limits_ = row.limits;
+      log().info("the tenant has other limits", {{"tenant", row.name}});
+      default_->set_limits(limits_for(default_own_limits_));
     } else {
       Entry& entry = entries_[row.name];
       // Removed and created again: what is loaded is the old one.
@@ -106,8 +132,10 @@ void TenantManager::take(const backends::TenantList& list) {
         entry.row = row;
         close(entry, /*now=*/true);
       }
+      const bool limits_changed = entry.row.limits != row.limits;
       entry.row = row;
       entry.listed = true;
+      if (limits_changed) apply_limits(entry);
     }
   }
   std::erase_if(doomed_, [&](const auto& each) { return !doomed.contains(each.first); });
@@ -169,7 +197,8 @@ void TenantManager::load(Entry& entry) {
   const std::string name = entry.row.name;
   log().debug("loading a tenant", {{"tenant", name}});
   entry.running = std::make_unique<RunningTenant>(
-      RunningTenant::Parts{name, false, parts_.options, parts_.store.open_listed(entry.row)},
+      RunningTenant::Parts{name, false, parts_.options, limits_for(entry.row.limits),
+                           parts_.store.open_listed(entry.row)},
       parts_.telemetry, parts_.links, parts_.workers);
   RunningTenant* const running = entry.running.get();
   // Those that come before somebody leads wait for it here.

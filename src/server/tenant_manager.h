@@ -25,6 +25,7 @@ class TenantManager {
     NodeLinks& links;
     Workers& workers;
     replica::Options options;
+    TenantLimits limits;  // of tenants that have none of their own
   };
   // `default_log`: of [tenants] default_tenant, which the store has just opened.
   TenantManager(Parts parts, OpenedLog default_log);
@@ -32,6 +33,8 @@ class TenantManager {
   // Loads the default tenant, makes those of [tenants] create, then follows the list.
   void start();
   RunningTenant& default_tenant() { return *default_; }
+  // Of tenants that have none of their own, from now on.
+  void set_limits(const TenantLimits& limits);
   // What no event announces; every few seconds.
   void upkeep();
   // Stops every replica; nothing is loaded any more.
@@ -57,6 +60,8 @@ class TenantManager {
   void look_later();
   void take(const backends::TenantList& list);
   void publish_names();
+  SharedLimits limits_for(const backends::TenantLimitValues& own) const;
+  void apply_limits(Entry& entry);
   // ---- Loading ----
   void want(const std::string& name);
   void load(Entry& entry);
@@ -75,12 +80,14 @@ class TenantManager {
 
   const Parts parts_;
   const std::string default_name_;
+  TenantLimits limits_;
   std::unique_ptr<RunningTenant> default_;
   std::map<std::string, Entry> entries_;  // all others
   std::map<int64_t, Doomed> doomed_;      // logs whose rows are to be deleted, by number
   int64_t version_ = -1;                  // of the list that was read last
   bool shared_ = false;                   // other processes may serve the same tenants
   bool default_listed_ = true;
+  backends::TenantLimitValues default_own_limits_;  // known from the first look at the list on
   bool sweeping_ = false;
   bool stopping_ = false;
   Instant unloaded_at_;  // when idle ones were last looked for

@@ -31,6 +31,11 @@ void TenantTable::look_again(const std::string& name, Status failure) {
   if (failed) wanted_.erase(name);
 }
 
+void TenantTable::set_limits(const std::string& name, const SharedLimits& limits) {
+  const auto found = loaded_.find(name);
+  if (found != loaded_.end()) found->second.tenant->gate.set_limits(limits);
+}
+
 bool TenantTable::idle_since(const std::string& name, Instant moment) const {
   const auto found = loaded_.find(name);
   return found == loaded_.end() ||

@@ -37,6 +37,8 @@ class TenantTable final : public etcd::Tenants {
 
   // Requires: not in the table.
   void add(const std::string& name, std::unique_ptr<etcd::Tenant> tenant);
+  // Nothing if it is not in the table; what was taken out of it ends with the limits that it had.
+  void set_limits(const std::string& name, const SharedLimits& limits);
   // The tenant cannot be loaded now; those that wait for it are answered by what find() says then.
   void fail(const std::string& name, Status why);
   // Not used since `moment`, nor in use.

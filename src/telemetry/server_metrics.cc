@@ -51,6 +51,8 @@ ServerMetrics::ServerMetrics(Registry& r)
       db_size_bytes(r.gauge("etcd_mvcc_db_total_size_in_bytes", "Size of the stored log.")),
       db_size_in_use_bytes(r.gauge("etcd_mvcc_db_total_size_in_use_in_bytes",
                                    "Part of the stored log's size that is in use.")),
+      quota_bytes(r.gauge("etcd_server_quota_backend_bytes",
+                          "The default tenant's storage quota; negative: there is none.")),
       watch_streams(r.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams.")),
       watch_active_streams(r.gauge("lattice_watch_active_streams", "Watch streams.")),
       watchers(r.gauge("etcd_debugging_mvcc_watcher_total", "Watchers.")),

@@ -42,6 +42,7 @@ struct ServerMetrics {
   Gauge& compact_revision;
   Gauge& db_size_bytes;
   Gauge& db_size_in_use_bytes;
+  Gauge& quota_bytes;
 
   // Watches and leases.
   Gauge& watch_streams;

@@ -15,12 +15,18 @@ namespace lattice::telemetry {
 
 struct TenantSeries {
   Counter* requests;
+  // What its limits did to requests: nothing, made them wait, refused them.
+  Counter* allowed;
+  Counter* delayed;
+  Counter* rejected;
   // Null beyond tenants_max: a sum over tenants would say nothing.
-  Gauge* loaded;
-  Gauge* revision;
-  Gauge* keys;
-  Gauge* watchers;
-  Gauge* leases;
+  Gauge* loaded = nullptr;
+  Gauge* revision = nullptr;
+  Gauge* keys = nullptr;
+  Gauge* watchers = nullptr;
+  Gauge* leases = nullptr;
+  Gauge* quota_bytes = nullptr;
+  Gauge* quota_bytes_used = nullptr;
 };
 
 class TenantMetrics {
@@ -35,11 +41,16 @@ class TenantMetrics {
 
  private:
   Family<Counter>& requests_;
+  Family<Counter>& allowed_;
+  Family<Counter>& delayed_;
+  Family<Counter>& rejected_;
   Family<Gauge>& loaded_;
   Family<Gauge>& revision_;
   Family<Gauge>& keys_;
   Family<Gauge>& watchers_;
   Family<Gauge>& leases_;
+  Family<Gauge>& quota_bytes_;
+  Family<Gauge>& quota_bytes_used_;
   std::mutex mutex_;
   std::set<std::string> named_;  // under mutex_
 };

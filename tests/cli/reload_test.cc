@@ -25,7 +25,7 @@ class World {
   ~World() { unlink(path_); }
 
   void write(const std::string& toml) { std::ofstream(path_) << toml; }
-  void reload() { reload_->run(); }
+  std::optional<config::Config> reload() { return reload_->run(); }
   bool enabled(telemetry::Level level) const { return log_->enabled(level); }
   // Ends the logging.
   std::vector<std::string> lines() {
@@ -74,6 +74,16 @@ TEST_CASE("a configuration with mistakes changes nothing") {
   const auto lines = world.lines();
   CHECK(count(lines, "telemetry.colour: unknown key") == 1);
   CHECK(count(lines, "was not reloaded") == 1);
+}
+
+TEST_CASE("a reload answers what is to be applied, and nothing if there are mistakes") {
+  World world("");
+  world.write("[tenants]\ndefault_qps_limit = 7\n");
+  const auto config = world.reload();
+  REQUIRE(config);
+  CHECK(config->tenants.limits.requests_per_second == 7);
+  world.write("[tenants]\ndefault_qps_limit = -7\n");
+  CHECK_FALSE(world.reload());
 }
 
 TEST_CASE("a reload without changes says so") {

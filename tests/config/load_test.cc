@@ -314,11 +314,11 @@ TEST_CASE("what this build lacks is refused by name, its default is accepted") {
   const std::string text =
       all_problems(load_text("[control_plane]\nmode = \"clustor\"\n"
                              "endpoints = [\"https://cp1:2379\"]\n"
-                             "[tenants]\ndefault_qps_limit = 1000\n"
+                             "[tenants]\nwatch_idle_timeout_ms = 1000\n"
                              "[backend]\ndirect_url = \"postgresql://u:hunter2@h/d\"\n"));
   CHECK(contains(text, "control_plane.mode: \"clustor\" asks for the clustor control plane"));
   CHECK(contains(text, "control_plane.endpoints"));
-  CHECK(contains(text, "tenants.default_qps_limit: 1000 asks for per-tenant limits"));
+  CHECK(contains(text, "tenants.watch_idle_timeout_ms: 1000 asks for an end of idle"));
   CHECK(contains(text, "backend.direct_url"));
   CHECK_FALSE(contains(text, "hunter2"));
   CHECK(

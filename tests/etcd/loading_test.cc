@@ -94,6 +94,34 @@ TEST_CASE("a stream keeps only so many requests while it waits") {
   CHECK(call->seen().status->message == "etcdserver: too many requests");
 }
 
+TEST_CASE("what has waited for its tenant then waits at its door") {
+  ServiceWorld world;
+  TenantLimits limits;
+  limits.requests_per_second = 1;
+  limits.requests_burst = 1;
+  limits.grace = std::chrono::milliseconds(100);
+  world.tenant().gate.set_limits(std::make_shared<TenantLimits>(limits));
+  world.loading = true;
+  auto stream = world.open(keep_alive_path);
+  for (const int64_t lease : {1, 2, 3}) stream->send(keep_alive(lease));
+  stream->half_close();
+  auto call = world.open(put_path);
+  call->send(put("k"));
+  world.loading = false;
+  world.look_again();
+  world.run(std::chrono::milliseconds(500));
+  CHECK(stream->seen().messages.size() == 1);  // the next has to wait for its second
+  REQUIRE(call->seen().over());                // and who may be refused is
+  CHECK(call->seen().status->code == proxy::GrpcCode::resource_exhausted);
+  world.run(std::chrono::seconds(1));
+  CHECK(stream->seen().messages.size() == 2);
+  CHECK_FALSE(stream->seen().over());
+  world.run(std::chrono::seconds(1));
+  CHECK(stream->seen().messages.size() == 3);
+  REQUIRE(stream->seen().over());
+  CHECK(stream->seen().status->code == proxy::GrpcCode::ok);
+}
+
 TEST_CASE("a call holds its tenant to its end") {
   ServiceWorld world;
   auto call = world.open(keep_alive_path);

@@ -58,15 +58,32 @@ TEST_CASE("leases are listed as they come and go") {
   CHECK(list().leases().empty());
 }
 
-TEST_CASE("alarms are listed, setting one is refused, and Defragment answers") {
+TEST_CASE("alarms are set, listed and cleared, and Defragment answers") {
   ServiceWorld world;
-  AlarmRequest alarm;
-  auto seen = world.call("/etcdserverpb.Maintenance/Alarm", alarm.SerializeAsString());
-  CHECK(seen.status->code == GrpcCode::ok);
-  alarm.set_action(AlarmRequest::ACTIVATE);
-  alarm.set_alarm(NOSPACE);
-  seen = world.call("/etcdserverpb.Maintenance/Alarm", alarm.SerializeAsString());
-  CHECK(seen.status->code == GrpcCode::unimplemented);
+  const auto ask = [&](auto action, uint64_t member, AlarmType type) {
+    AlarmRequest request;
+    request.set_action(action);
+    request.set_memberid(member);
+    request.set_alarm(type);
+    return world.ask<AlarmResponse>("/etcdserverpb.Maintenance/Alarm", request);
+  };
+  CHECK(ask(AlarmRequest::GET, 0, NONE).alarms().empty());
+  CHECK(ask(AlarmRequest::ACTIVATE, 9, NONE).alarms().empty());
+  REQUIRE(ask(AlarmRequest::ACTIVATE, 9, CORRUPT).alarms().size() == 1);
+  CHECK(ask(AlarmRequest::GET, 0, NONE).alarms(0).memberid() == 9);
+  CHECK(ask(AlarmRequest::GET, 0, NOSPACE).alarms().empty());
+  const auto status =
+      world.ask<StatusResponse>("/etcdserverpb.Maintenance/Status", StatusRequest());
+  REQUIRE(status.errors().size() == 1);
+  CHECK(status.errors(0) == "memberID:9 alarm:CORRUPT");
+  CHECK(status.dbsizequota() == int64_t{2} << 30);
+  CHECK(ask(AlarmRequest::DEACTIVATE, 8, CORRUPT).alarms().empty());
+  CHECK(ask(AlarmRequest::DEACTIVATE, 9, CORRUPT).alarms().size() == 1);
+  CHECK(ask(AlarmRequest::GET, 0, NONE).alarms().empty());
+  AlarmRequest unknown;
+  unknown.set_action(static_cast<AlarmRequest::AlarmAction>(9));
+  auto seen = world.call("/etcdserverpb.Maintenance/Alarm", unknown.SerializeAsString());
+  CHECK(seen.status->code == GrpcCode::invalid_argument);
   seen = world.call("/etcdserverpb.Maintenance/Defragment", "");
   CHECK(seen.status->code == GrpcCode::ok);
   CHECK(seen.messages.size() == 1);

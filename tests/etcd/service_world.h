@@ -135,6 +135,7 @@ class ServiceWorld final : public Tenants {
 
   void run(Duration time) { environment_.run(time); }
   Services& services() { return services_; }
+  Tenant& tenant() { return tenant_; }
 
   Status absence;        // what find() answers instead of the tenant
   bool loading = false;  // find() answers that the tenant is being loaded

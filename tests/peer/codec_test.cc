@@ -207,6 +207,8 @@ TEST_CASE("each call knows the kind of its answer") {
         replica::PeerAnswer(replica::LeaseLeasesResult()).index());
   CHECK(answer_index(replica::PeerCall(replica::TakeOverCall()).index()) == 0);
   CHECK(answer_index(replica::PeerCall(replica::WitnessCall()).index()) == 0);
+  CHECK(answer_index(replica::PeerCall(replica::AlarmCall()).index()) ==
+        replica::PeerAnswer(replica::AlarmResult()).index());
 }
 
 }  // namespace

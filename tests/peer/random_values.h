@@ -132,6 +132,8 @@ class RandomValues {
         return replica::TakeOverCall{position()};
       case 11:
         return replica::WitnessCall{position(), Revision(number())};
+      case 12:
+        return replica::AlarmCall{{flag(), {number(), static_cast<int32_t>(below(5))}}};
       default:
         return auth_change();
     }
@@ -213,8 +215,10 @@ class RandomValues {
       case 7:
         return replica::LeaseTimeToLiveResult{
             Revision(integer()), flag(), lease(), {text(), text()}};
-      default:
+      case 8:
         return replica::LeaseLeasesResult{Revision(integer()), {lease(), lease()}};
+      default:
+        return replica::AlarmResult{Revision(integer()), {{number(), 1}, {number(), 2}}};
     }
   }
   replica::PeerReply reply(size_t kind) {

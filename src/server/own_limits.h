@@ -1,0 +1,16 @@
+// The limits of one tenant: what the configuration says for all, and what the list of tenants holds
+// for this one instead.
+// Thread: pure.
+#pragma once
+
+#include "backends/common/tenants.h"
+#include "base/tenant_limits.h"
+
+namespace lattice::server {
+
+// Names that this version does not know are left out. Values are those of the configuration: 0 for
+// none (of the quota: etcd's default), -1 for no quota, and what is beyond its ranges counts as
+// their ends.
+TenantLimits with_own_limits(TenantLimits limits, const backends::TenantLimitValues& own);
+
+}  // namespace lattice::server
