@@ -218,6 +218,8 @@ def harmless_calls():
     yield "Cluster.MemberList", rpc.MemberListRequest(linearizable=True)
     yield "Maintenance.Status", rpc.StatusRequest()
     yield "Maintenance.Alarm", rpc.AlarmRequest()
+    yield "Maintenance.Alarm", rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, memberID=1, alarm=rpc.NOSPACE)
+    yield "Maintenance.Alarm", rpc.AlarmRequest(action=rpc.AlarmRequest.ACTIVATE, memberID=1)
     yield "Maintenance.Defragment", rpc.DefragmentRequest()
     yield "Maintenance.Hash", rpc.HashRequest()
     yield "Maintenance.HashKV", rpc.HashKVRequest()
