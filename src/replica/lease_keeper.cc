@@ -52,12 +52,13 @@ void LeaseKeeper::renew(LeaseId id, Instant since, Callback<LeaseKeepAliveResult
   const LeaseKeepAliveResult result{header, renewal->ttl_seconds};
   if (!renewal->needs_checkpoint_reset) return done(result);
   // A later leader would start from the shorter checkpoint, so the reset is durable before the
-  // client relies on it.
+  // client relies on it. The caller may renew, as was found; the reset is the leader's own.
   auto logged = [result, done = std::move(done)](const Result<Revision>& appended) mutable {
     if (!appended.ok()) return done(appended.status());
     done(result);
   };
-  writes_.add(CheckpointOperation{{{{id, renewal->ttl_seconds}}}, std::move(logged), {}});
+  writes_.add(CheckpointOperation{{{{id, renewal->ttl_seconds}}}, std::move(logged), {}},
+              Origin::internal);
 }
 
 void LeaseKeeper::time_to_live(LeaseId id, bool keys, auth::CallerRef caller,

@@ -61,7 +61,7 @@ class WriteQueue {
       : state_(state), resolver_(resolver), host_(host), evaluator_(state) {}
 
   template <class Operation>
-  void add(Operation operation, Sender sender = Origin::client) {
+  void add(Operation operation, Sender sender) {
     if (waiting() >= state_.options.proposals_max) {
       operation.done(Status(Error::too_many_requests));
       return;

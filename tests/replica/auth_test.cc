@@ -147,6 +147,35 @@ TEST_CASE("auth: leases expire, whoever granted them") {
   CHECK(f.wait(answer)->count == 0);
 }
 
+TEST_CASE("auth: a long lease is renewed by its user behind a checkpoint, too") {
+  Guarded f;
+  CHECK(f.grant_lease(1, f.alice, 1000) == Error::ok);
+  CHECK(f.put("a", f.alice, 1) == Error::ok);
+  f.run_for(std::chrono::seconds(700));  // a checkpoint is in the log by now
+  Answer<LeaseKeepAliveResult> answer;
+  f.replica->lease_keep_alive(LeaseId(1), answer.callback(), f.alice);
+  const auto renewed = f.wait(answer);
+  REQUIRE(renewed.ok());
+  CHECK(renewed->ttl_seconds == 1000);
+}
+
+TEST_CASE("auth: only root sets and clears alarms") {
+  Guarded f;
+  const auto change = [&](bool raise, auth::CallerRef caller) {
+    Answer<AlarmResult> answer;
+    f.replica->alarm({raise, {7, alarm_no_space}}, answer.callback(), std::move(caller));
+    return f.wait(answer).error();
+  };
+  CHECK(change(true, nullptr) == Error::user_empty);
+  CHECK(change(true, f.alice) == Error::permission_denied);
+  CHECK(f.put("a", f.alice) == Error::ok);
+  CHECK(change(true, f.root) == Error::ok);
+  CHECK(f.put("a", f.alice) == Error::no_space);
+  CHECK(change(false, f.alice) == Error::permission_denied);
+  CHECK(change(false, f.root) == Error::ok);
+  CHECK(f.put("a", f.alice) == Error::ok);
+}
+
 TEST_CASE("auth: a write is judged by the changes before it in its own batch") {
   Guarded f;
   Answer<Revision> revoked;
