@@ -24,6 +24,7 @@ _UNLIKE_FIELDS = ("cluster_id", "member_id", "raft_term")
 _CODE_ONLY = {"Maintenance.Status", "Maintenance.Hash", "Maintenance.HashKV", "Cluster.MemberList",
               "Maintenance.Defragment", "Maintenance.MoveLeader"}
 _QUIET_S = 3
+_NOT_LEADER = "etcdserver: not leader"
 
 
 class System:
@@ -45,6 +46,14 @@ class System:
         return [("token", self.tokens.get(who, who))]
 
     def call(self, name, request, who):
+        """Of replicas, only the one that leads answers MoveLeader as a single server does."""
+        for _ in self._clients:
+            answer = self._call(name, request, who)
+            if answer[1] != _NOT_LEADER:
+                break
+        return answer
+
+    def _call(self, name, request, who):
         try:
             response = self._next().call(name, request, metadata=self.metadata(who))
         except grpc.RpcError as error:
