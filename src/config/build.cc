@@ -284,6 +284,8 @@ class Builder {
       problem("cluster.previous_secret", "needs cluster.secret, which replaces it");
     }
     config_.fanout.url = settings_.text("fanout.url");
+    config_.auth = {settings_.text("auth.token"), settings_.integer("auth.token_ttl_seconds"),
+                    static_cast<int>(settings_.integer("auth.bcrypt_cost"))};
     config_.fanout.tls = tls_files("fanout.cert_path", "fanout.key_path", "fanout.ca_path");
     config_.cluster.advertise_client_urls = settings_.texts("cluster.advertise_client_urls");
     for (const std::string& url : config_.cluster.advertise_client_urls) {

@@ -118,6 +118,13 @@ struct Fanout {
   TlsFiles tls;     // for rediss://; each may be empty
 };
 
+// [auth]: as etcd's --auth-token, --auth-token-ttl and --bcrypt-cost.
+struct Auth {
+  std::string token;
+  int64_t token_ttl_seconds = 0;
+  int bcrypt_cost = 0;
+};
+
 struct Config {
   Environment environment = Environment::development;
   GrpcListener grpc;
@@ -130,6 +137,7 @@ struct Config {
   Server server;
   Cluster cluster;
   Fanout fanout;
+  Auth auth;
 };
 
 }  // namespace lattice::config

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "config/auth_options.h"
 #include "config/last_options.h"
 #include "config/link_options.h"
 #include "config/option.h"
@@ -255,7 +256,7 @@ constexpr auto joined(const Option (&... parts)[Sizes]) {
 }
 
 constexpr auto table =
-    joined(early_options, tenant_options, later_options, link_options, last_options);
+    joined(early_options, tenant_options, later_options, link_options, auth_options, last_options);
 
 }  // namespace
 

@@ -17,14 +17,15 @@ class MemberListCall final : public UnaryCall {
   void handle(Tenant& tenant, std::string_view message) override {
     etcdserverpb::MemberListRequest request;
     if (!decode_into(message, &request)) return;
-    if (!request.linearizable()) return ask_members();
     // A linearizable list must not come from a process that has lost its place: any linearizable
     // read proves that it has not.
-    keyspace::RangeRequest probe;
-    probe.range.key.assign(1, '\0');
-    probe.keys_only = true;
-    tenant.api.range(std::move(probe), answer<MemberListCall, keyspace::RangeResult>(
-                                           [](auto& call, auto&) { call.ask_members(); }));
+    auth::Query query;
+    query.kind = auth::Query::Kind::caller;
+    query.serializable = !request.linearizable();
+    tenant.api.auth_query(std::move(query),
+                          answer<MemberListCall, auth::Answer>(
+                              [](auto& call, const auth::Answer&) { call.ask_members(); }),
+                          caller());
   }
 
   void ask_members() {

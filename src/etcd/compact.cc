@@ -17,7 +17,8 @@ class CompactCall final : public UnaryCall {
     tenant.api.compact(Revision(request.revision()), request.physical(),
                        answer<CompactCall, Revision>([](auto& call, Revision revision) {
                          call.reply(encode_header_only(call.tenant().header(), revision));
-                       }));
+                       }),
+                       caller());
   }
 };
 

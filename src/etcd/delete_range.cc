@@ -21,7 +21,8 @@ class DeleteRangeCall final : public UnaryCall {
     tenant.api.delete_range(
         std::move(*request),
         answer<DeleteRangeCall, keyspace::DeleteRangeResult>(
-            [](auto& call, auto& result) { call.reply(encode(call.tenant().header(), result)); }));
+            [](auto& call, auto& result) { call.reply(encode(call.tenant().header(), result)); }),
+        caller());
   }
 };
 

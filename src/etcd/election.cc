@@ -54,10 +54,11 @@ class CampaignCall final : public SessionCall {
     txn.compares.push_back(created_at(key_, Revision(0)));
     txn.success.push_back(put_of(key_, request_.value(), lease()));
     txn.failure.emplace_back(std::move(own));
-    tenant().api.txn(std::move(txn), answer<CampaignCall, keyspace::TxnResult>(
-                                         [](CampaignCall& call, keyspace::TxnResult& result) {
-                                           call.enqueued(result);
-                                         }));
+    tenant().api.txn(
+        std::move(txn),
+        answer<CampaignCall, keyspace::TxnResult>(
+            [](CampaignCall& call, keyspace::TxnResult& result) { call.enqueued(result); }),
+        caller());
   }
 
   void enqueued(const keyspace::TxnResult& result) {
@@ -73,7 +74,7 @@ class CampaignCall final : public SessionCall {
       call.wait_for_turn(call.prefix_, call.rev_ - 1);
     };
     tenant().api.txn(proclaim_txn(key_, rev_, request_.value(), lease()),
-                     answer<CampaignCall, keyspace::TxnResult>(proclaimed));
+                     answer<CampaignCall, keyspace::TxnResult>(proclaimed), caller());
   }
 
   void on_turn() override {
@@ -90,7 +91,8 @@ class CampaignCall final : public SessionCall {
   void abandon() override {
     if (!waiting_) return;
     waiting_ = false;
-    tenant().api.txn(resign_txn(key_, rev_), [](Result<keyspace::TxnResult>) {});
+    tenant().api.txn(
+        resign_txn(key_, rev_), [](Result<keyspace::TxnResult>) {}, caller());
   }
 
   v3electionpb::CampaignRequest request_;
@@ -119,7 +121,7 @@ class ProclaimCall final : public SessionCall {
     };
     tenant().api.txn(proclaim_txn(request_.leader().key(), Revision(request_.leader().rev()),
                                   request_.value(), lease()),
-                     answer<ProclaimCall, keyspace::TxnResult>(proclaimed));
+                     answer<ProclaimCall, keyspace::TxnResult>(proclaimed), caller());
   }
 
   v3electionpb::ProclaimRequest request_;
@@ -138,7 +140,8 @@ class ResignCall final : public SessionCall {
     tenant.api.txn(resign_txn(request.leader().key(), Revision(request.leader().rev())),
                    answer<ResignCall, keyspace::TxnResult>([](auto& call, auto& result) {
                      call.reply(encode_header_only(call.tenant().header(), result.header_revision));
-                   }));
+                   }),
+                   caller());
   }
 };
 
@@ -153,7 +156,8 @@ class LeaderCall final : public SessionCall {
     tenant.api.range(
         first_created(queue_prefix(request.name())),
         answer<LeaderCall, keyspace::RangeResult>(
-            [](LeaderCall& call, keyspace::RangeResult& result) { call.respond(result); }));
+            [](LeaderCall& call, keyspace::RangeResult& result) { call.respond(result); }),
+        caller());
   }
 
   void respond(const keyspace::RangeResult& result) {

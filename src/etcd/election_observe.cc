@@ -32,7 +32,8 @@ class ObserveCall final : public StreamCall {
                                return call.await_leader(found.header_revision + 1);
                              }
                              call.follow(found.header_revision, found.kvs.front());
-                           }));
+                           }),
+                       caller());
   }
 
   // Nobody leads: the first key that appears is the next leader.
@@ -68,6 +69,7 @@ class ObserveCall final : public StreamCall {
     replica::WatchCreate create;
     create.range = std::move(range);
     create.start_revision = from;
+    create.caller = caller();
     watch_ = std::make_unique<KeyWatch>(std::move(on_events),
                                         [this](Status status) { lost(std::move(status)); });
     watch_->start(tenant().api, std::move(create));

@@ -66,6 +66,33 @@ constexpr auto table = std::to_array<Entry>({
     {Error::backend_foreign_data, GrpcCode::data_loss, "etcdserver: corrupt cluster"},
 });
 
+constexpr auto auth_table = std::to_array<Entry>({
+    {Error::root_user_not_exist, GrpcCode::failed_precondition,
+     "etcdserver: root user does not exist"},
+    {Error::root_role_not_exist, GrpcCode::failed_precondition,
+     "etcdserver: root user does not have root role"},
+    {Error::user_already_exist, GrpcCode::failed_precondition,
+     "etcdserver: user name already exists"},
+    {Error::user_empty, GrpcCode::invalid_argument, "etcdserver: user name is empty"},
+    {Error::user_not_found, GrpcCode::failed_precondition, "etcdserver: user name not found"},
+    {Error::role_already_exist, GrpcCode::failed_precondition,
+     "etcdserver: role name already exists"},
+    {Error::role_not_found, GrpcCode::failed_precondition, "etcdserver: role name not found"},
+    {Error::role_empty, GrpcCode::invalid_argument, "etcdserver: role name is empty"},
+    {Error::auth_failed, GrpcCode::invalid_argument,
+     "etcdserver: authentication failed, invalid user ID or password"},
+    {Error::permission_not_given, GrpcCode::invalid_argument, "etcdserver: permission not given"},
+    {Error::permission_denied, GrpcCode::permission_denied, "etcdserver: permission denied"},
+    {Error::role_not_granted, GrpcCode::failed_precondition,
+     "etcdserver: role is not granted to the user"},
+    {Error::permission_not_granted, GrpcCode::failed_precondition,
+     "etcdserver: permission is not granted to the role"},
+    {Error::invalid_auth_token, GrpcCode::unauthenticated, "etcdserver: invalid auth token"},
+    {Error::invalid_auth_mgmt, GrpcCode::invalid_argument, "etcdserver: invalid auth management"},
+    {Error::auth_old_revision, GrpcCode::invalid_argument,
+     "etcdserver: revision of auth store is old"},
+});
+
 // Errors that etcd does not know: our text, and the detail where there is one.
 constexpr auto own = std::to_array<Entry>({
     {Error::linearizability_unavailable, GrpcCode::unavailable, "linearizability unavailable"},
@@ -94,6 +121,9 @@ std::string with_detail(std::string_view text, const std::string& detail) {
 proxy::GrpcStatus to_grpc(const Status& status) {
   auto matches = [&](const Entry& entry) { return entry.error == status.error(); };
   if (auto found = std::ranges::find_if(table, matches); found != table.end()) {
+    return {found->code, std::string(found->text)};
+  }
+  if (auto found = std::ranges::find_if(auth_table, matches); found != auth_table.end()) {
     return {found->code, std::string(found->text)};
   }
   if (auto found = std::ranges::find_if(own, matches); found != own.end()) {

@@ -12,12 +12,15 @@ class HashKvCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::HashKVRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.hash_kv(Revision(request.revision()),
-                       answer<HashKvCall, keyspace::HashResult>(
-                           [](auto& call, auto& result) { call.respond(result); }));
+    revision_ = Revision(request.revision());
+    require<HashKvCall>(auth::Query::Kind::root, [](HashKvCall& call) { call.ask(); });
+  }
+  void ask() {
+    tenant().api.hash_kv(revision_, answer<HashKvCall, keyspace::HashResult>(
+                                        [](auto& call, auto& result) { call.respond(result); }));
   }
   void respond(const keyspace::HashResult& result) {
     etcdserverpb::HashKVResponse response;
@@ -27,6 +30,7 @@ class HashKvCall final : public UnaryCall {
     response.set_hash_revision(result.hash_revision.value);
     reply_message(response);
   }
+  Revision revision_;
 };
 
 class HashCall final : public UnaryCall {
@@ -34,11 +38,14 @@ class HashCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::HashRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.hash_kv(Revision(0), answer<HashCall, keyspace::HashResult>(
-                                        [](auto& call, auto& result) { call.respond(result); }));
+    require<HashCall>(auth::Query::Kind::root, [](HashCall& call) { call.ask(); });
+  }
+  void ask() {
+    tenant().api.hash_kv(Revision(0), answer<HashCall, keyspace::HashResult>(
+                                          [](auto& call, auto& result) { call.respond(result); }));
   }
   void respond(const keyspace::HashResult& result) {
     etcdserverpb::HashResponse response;

@@ -14,7 +14,22 @@ void KeyWatch::retire(replica::Environment& environment, std::unique_ptr<KeyWatc
 }
 
 void KeyWatch::on_created(WatchId, Revision, replica::WatchRefusal refusal) {
-  if (refusal != replica::WatchRefusal::none) lose(Error::compacted);
+  switch (refusal) {
+    case replica::WatchRefusal::none:
+      return;
+    case replica::WatchRefusal::permission_denied:
+      return lose(Error::permission_denied);
+    case replica::WatchRefusal::user_empty:
+      return lose(Error::user_empty);
+    case replica::WatchRefusal::invalid_auth_token:
+      return lose(Error::invalid_auth_token);
+    case replica::WatchRefusal::auth_old_revision:
+      return lose(Error::auth_old_revision);
+    case replica::WatchRefusal::compacted:
+    case replica::WatchRefusal::empty_range:
+    case replica::WatchRefusal::duplicate_id:
+      return lose(Error::compacted);
+  }
 }
 
 void KeyWatch::on_events(WatchId, Revision header, bool, replica::WatchEvents events) {

@@ -16,7 +16,8 @@ class GrantCall final : public UnaryCall {
     if (!decode_into(message, &request)) return;
     tenant.api.lease_grant(LeaseId(request.id()), request.ttl(),
                            answer<GrantCall, replica::LeaseGrantResult>(
-                               [](auto& call, auto& result) { call.granted(result); }));
+                               [](auto& call, auto& result) { call.granted(result); }),
+                           caller());
   }
   void granted(const replica::LeaseGrantResult& result) {
     etcdserverpb::LeaseGrantResponse response;
@@ -38,7 +39,8 @@ class RevokeCall final : public UnaryCall {
     tenant.api.lease_revoke(LeaseId(request.id()),
                             answer<RevokeCall, Revision>([](auto& call, Revision revision) {
                               call.reply(encode_header_only(call.tenant().header(), revision));
-                            }));
+                            }),
+                            caller());
   }
 };
 
@@ -53,7 +55,8 @@ class TimeToLiveCall final : public UnaryCall {
     id_ = request.id();
     tenant.api.lease_time_to_live(LeaseId(request.id()), request.keys(),
                                   answer<TimeToLiveCall, replica::LeaseTimeToLiveResult>(
-                                      [](auto& call, auto& result) { call.found(result); }));
+                                      [](auto& call, auto& result) { call.found(result); }),
+                                  caller());
   }
   void found(const replica::LeaseTimeToLiveResult& result) {
     etcdserverpb::LeaseTimeToLiveResponse response;
@@ -79,7 +82,8 @@ class LeasesCall final : public UnaryCall {
     etcdserverpb::LeaseLeasesRequest request;
     if (!decode_into(message, &request)) return;
     tenant.api.lease_leases(answer<LeasesCall, replica::LeaseLeasesResult>(
-        [](auto& call, auto& result) { call.listed(result); }));
+                                [](auto& call, auto& result) { call.listed(result); }),
+                            caller());
   }
   void listed(const replica::LeaseLeasesResult& result) {
     etcdserverpb::LeaseLeasesResponse response;

@@ -30,7 +30,7 @@ class KeepAliveCall final : public StreamCall {
     LeaseId id(request.id());
     auto done = answer<KeepAliveCall, replica::LeaseKeepAliveResult>(
         [id](KeepAliveCall& call, auto& result) { call.renewed(id, result); });
-    tenant().api.lease_keep_alive(id, std::move(done));
+    tenant().api.lease_keep_alive(id, std::move(done), caller());
   }
 
   void renewed(LeaseId id, const replica::LeaseKeepAliveResult& result) {

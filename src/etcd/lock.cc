@@ -31,10 +31,11 @@ class LockCall final : public SessionCall {
     txn.success.emplace_back(first_created(prefix_));
     txn.failure.emplace_back(std::move(own));
     txn.failure.emplace_back(first_created(prefix_));
-    tenant().api.txn(std::move(txn), answer<LockCall, keyspace::TxnResult>(
-                                         [](LockCall& call, keyspace::TxnResult& result) {
-                                           call.enqueued(result);
-                                         }));
+    tenant().api.txn(
+        std::move(txn),
+        answer<LockCall, keyspace::TxnResult>(
+            [](LockCall& call, keyspace::TxnResult& result) { call.enqueued(result); }),
+        caller());
   }
 
   // The key is in the queue, by this call or by an earlier one with the same lease.
@@ -60,7 +61,8 @@ class LockCall final : public SessionCall {
         answer<LockCall, keyspace::RangeResult>([](LockCall& call, keyspace::RangeResult& found) {
           if (!found.kvs.empty()) return call.acquired(found.header_revision);
           call.fail({Error::unknown, "mutex: session is expired"});
-        }));
+        }),
+        caller());
   }
 
   void acquired(Revision header) {
@@ -75,7 +77,8 @@ class LockCall final : public SessionCall {
     waiting_ = false;
     keyspace::DeleteRangeRequest erase;
     erase.range.key = key_;
-    tenant().api.delete_range(std::move(erase), [](Result<keyspace::DeleteRangeResult>) {});
+    tenant().api.delete_range(
+        std::move(erase), [](Result<keyspace::DeleteRangeResult>) {}, caller());
   }
 
   std::string prefix_;
@@ -97,7 +100,8 @@ class UnlockCall final : public UnaryCall {
         std::move(erase),
         answer<UnlockCall, keyspace::DeleteRangeResult>([](auto& call, auto& result) {
           call.reply(encode_header_only(call.tenant().header(), result.header_revision));
-        }));
+        }),
+        caller());
   }
   void fail(const Status& status) override { finish(to_grpc_unmapped(status)); }
 };

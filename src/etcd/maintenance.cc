@@ -19,10 +19,14 @@ class StatusCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::StatusRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.status(answer<StatusCall, replica::StatusResult>(
+    require<StatusCall>(auth::Query::Kind::caller, [](StatusCall& call) { call.ask(); });
+  }
+
+  void ask() {
+    tenant().api.status(answer<StatusCall, replica::StatusResult>(
         [](auto& call, auto& result) { call.respond(result); }));
   }
 
@@ -55,32 +59,38 @@ class AlarmCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::AlarmRequest request;
     if (!decode_into(message, &request)) return;
     switch (request.action()) {
       case etcdserverpb::AlarmRequest::GET:
         wanted_ = request.alarm();
-        return tenant.api.status(answer<AlarmCall, replica::StatusResult>(
-            [](auto& call, auto& result) { call.list(result); }));
+        return require<AlarmCall>(auth::Query::Kind::caller, [](AlarmCall& call) { call.ask(); });
       case etcdserverpb::AlarmRequest::ACTIVATE:
       case etcdserverpb::AlarmRequest::DEACTIVATE:
-        return change(tenant, request);
+        change_ = {request.action() == etcdserverpb::AlarmRequest::ACTIVATE,
+                   {request.memberid(), request.alarm()}};
+        return require<AlarmCall>(auth::Query::Kind::root, [](AlarmCall& call) { call.change(); });
       default:  // it ends a real etcd
         return reject({Error::invalid_argument, "unknown action of an alarm request"});
     }
   }
 
-  void change(Tenant& tenant, const etcdserverpb::AlarmRequest& request) {
+  void ask() {
+    tenant().api.status(answer<AlarmCall, replica::StatusResult>(
+        [](auto& call, auto& result) { call.list(result); }));
+  }
+
+  void change() {
     // An alarm of no type would alarm of nothing.
-    if (request.alarm() == etcdserverpb::NONE) {
-      return respond(tenant.api.applied_revision(), {});
+    if (change_.alarm.type == etcdserverpb::NONE) {
+      return respond(tenant().api.applied_revision(), {});
     }
-    tenant.api.alarm({request.action() == etcdserverpb::AlarmRequest::ACTIVATE,
-                      {request.memberid(), request.alarm()}},
-                     answer<AlarmCall, replica::AlarmResult>([](auto& call, auto& result) {
-                       call.respond(result.header_revision, result.alarms);
-                     }));
+    tenant().api.alarm(change_,
+                       answer<AlarmCall, replica::AlarmResult>([](auto& call, auto& result) {
+                         call.respond(result.header_revision, result.alarms);
+                       }),
+                       caller());
   }
 
   void list(replica::StatusResult& result) {
@@ -102,6 +112,7 @@ class AlarmCall final : public UnaryCall {
   }
 
   int wanted_ = etcdserverpb::NONE;
+  replica::AlarmChange change_;
 };
 
 class DefragmentCall final : public UnaryCall {
@@ -109,12 +120,16 @@ class DefragmentCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::DefragmentRequest request;
     if (!decode_into(message, &request)) return;
+    require<DefragmentCall>(auth::Query::Kind::root, [](DefragmentCall& call) { call.run(); });
+  }
+
+  void run() {
     // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
     auto done = answer<DefragmentCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
-    tenant.api.defragment([done = std::move(done)](Status status) mutable {
+    tenant().api.defragment([done = std::move(done)](Status status) mutable {
       status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
     });
   }
@@ -125,11 +140,15 @@ class MoveLeaderCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::MoveLeaderRequest request;
     if (!decode_into(message, &request)) return;
     target_ = request.targetid();
-    tenant.api.members(answer<MoveLeaderCall, std::vector<replica::Member>>(
+    require<MoveLeaderCall>(auth::Query::Kind::root, [](MoveLeaderCall& call) { call.ask(); });
+  }
+
+  void ask() {
+    tenant().api.members(answer<MoveLeaderCall, std::vector<replica::Member>>(
         [](auto& call, auto& members) { call.move(members); }));
   }
 

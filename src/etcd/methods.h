@@ -2,9 +2,15 @@
 // them together. Thread: start-up, on the loop's thread or before it runs.
 #pragma once
 
+#include <string_view>
+
 #include "etcd/services.h"
 
 namespace lattice::etcd {
+
+// An error of etcd's auth store that its table of statuses lacks: it leaves as Unknown.
+inline constexpr std::string_view no_password_text =
+    "auth: authentication failed, password was given for no password user";
 
 void register_range(Services& services, proxy::Router& router);
 void register_range_stream(Services& services, proxy::Router& router);
@@ -19,6 +25,8 @@ void register_maintenance(Services& services, proxy::Router& router);
 void register_hash(Services& services, proxy::Router& router);
 void register_cluster(Services& services, proxy::Router& router);
 void register_auth(Services& services, proxy::Router& router);
+void register_auth_queries(Services& services, proxy::Router& router);
+void register_authenticate(Services& services, proxy::Router& router);
 void register_lock(Services& services, proxy::Router& router);
 void register_election(Services& services, proxy::Router& router);
 void register_election_observe(Services& services, proxy::Router& router);

@@ -21,7 +21,8 @@ class PutCall final : public UnaryCall {
     tenant.api.put(std::move(*request),
                    answer<PutCall, keyspace::PutResult>([](auto& call, auto& result) {
                      call.reply(encode(call.tenant().header(), result));
-                   }));
+                   }),
+                   caller());
   }
 };
 

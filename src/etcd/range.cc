@@ -16,7 +16,8 @@ class RangeCall final : public UnaryCall {
     tenant.api.range(std::move(*request),
                      answer<RangeCall, keyspace::RangeResult>([](auto& call, auto& result) {
                        call.reply(encode(call.tenant().header(), result));
-                     }));
+                     }),
+                     caller());
   }
 };
 

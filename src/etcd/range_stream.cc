@@ -37,7 +37,8 @@ class RangeStreamCall final : public StreamCall {
                              call.result_ = std::move(result);
                              call.ready_ = true;
                              call.feed();
-                           }));
+                           }),
+                       caller());
   }
 
   // Clients fall back to Range on Unimplemented (etcd-v3.md 1.3).

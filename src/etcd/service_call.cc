@@ -1,5 +1,6 @@
 #include "etcd/service_call.h"
 
+#include "etcd/caller.h"
 #include "etcd/utf8.h"
 
 namespace lattice::etcd {
@@ -26,8 +27,11 @@ Status ServiceCall::find_tenant() {
   if (tenant.requests != nullptr) tenant.requests->add();
   if (has_leader_wanted_ && !tenant.api.has_leader()) return Error::no_leader;
   tenant_.hold(tenant);
+  identify();
   return {};
 }
+
+void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }
 
 void ServiceCall::when_loaded(absl::AnyInvocable<void()> again) {
   services_.tenants.wait(stream_,

@@ -45,6 +45,21 @@ class ServiceCall : public proxy::Call {
   bool admitted() const { return tenant_.get() != nullptr; }
   // Requires: admitted().
   Tenant& tenant() { return *tenant_.get(); }
+  // Whom the call's credentials name; null: it has none. Requires: admitted().
+  const auth::CallerRef& caller() const { return caller_; }
+  // Of a call that lasts: its token may have ended meanwhile.
+  void identify();
+  // Calls `then(call)` if the caller may have what only a user, or only root may have.
+  template <class CallType, class Then>
+  void require(auth::Query::Kind need, Then then) {
+    auth::Query query;
+    query.kind = need;
+    query.serializable = true;
+    tenant().api.auth_query(
+        std::move(query),
+        answer<CallType, auth::Answer>([then](CallType& call, const auth::Answer&) { then(call); }),
+        caller());
+  }
 
   // A callback for the Api: fails the call with an error or hands the value to `then(call, value)`.
   template <class CallType, class Value, class Then>
@@ -69,6 +84,7 @@ class ServiceCall : public proxy::Call {
   Services& services_;
   proxy::ServerStream& stream_;
   TenantUse tenant_;
+  auth::CallerRef caller_;
   bool has_leader_wanted_ = false;
   bool ended_ = false;
   CallAnchor anchor_;

@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/status.h"
+#include "credentials/authority.h"
 #include "etcd/client_requests.h"
 #include "etcd/encode.h"
 #include "etcd/gate.h"
@@ -44,6 +45,7 @@ struct Tenant {
   size_t users = 0;
   std::function<void()> on_unused = {};
   telemetry::Counter* requests = nullptr;  // null: nobody counts
+  bool is_default = false;                 // tokens that name no tenant count here
 
   Header header() const { return {identity, raft_term()}; }
   // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.
@@ -96,6 +98,8 @@ struct Services {
   ServiceLimits limits;
   // Null: nobody counts.
   ClientRequests* client_requests = nullptr;
+  // Null: no token is valid, and nobody can log in.
+  credentials::Authority* authority = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
   // Calls that do not end by themselves; a shutdown ends them.

@@ -71,7 +71,8 @@ void SessionCall::open_session(LeaseId lease) {
                                [](SessionCall& call, replica::LeaseGrantResult& granted) {
                                  call.lease_ = granted.id;
                                  call.on_session();
-                               }));
+                               }),
+                           caller());
 }
 
 void SessionCall::wait_for_turn(std::string prefix, Revision newest) {
@@ -87,13 +88,14 @@ void SessionCall::look_for_older() {
   request.sort_target = keyspace::SortTarget::create;
   request.max_create_revision = newest_;
   request.limit = 1;
-  tenant().api.range(std::move(request), answer<SessionCall, keyspace::RangeResult>(
-                                             [](SessionCall& call, keyspace::RangeResult& found) {
-                                               if (found.kvs.empty()) return call.on_turn();
-                                               call.watch_deletion(
-                                                   std::string(found.kvs.front()->key()),
-                                                   found.header_revision + 1);
-                                             }));
+  tenant().api.range(std::move(request),
+                     answer<SessionCall, keyspace::RangeResult>(
+                         [](SessionCall& call, keyspace::RangeResult& found) {
+                           if (found.kvs.empty()) return call.on_turn();
+                           call.watch_deletion(std::string(found.kvs.front()->key()),
+                                               found.header_revision + 1);
+                         }),
+                     caller());
 }
 
 void SessionCall::watch_deletion(std::string key, Revision from) {
@@ -101,6 +103,7 @@ void SessionCall::watch_deletion(std::string key, Revision from) {
   create.range.key = std::move(key);
   create.start_revision = from;
   create.no_put = true;
+  create.caller = caller();
   auto again = [this] {
     KeyWatch::retire(services().environment, std::move(watch_));
     look_for_older();

@@ -13,7 +13,10 @@ constexpr size_t line_bytes_max = 1 << 20;
 
 void StreamCall::on_message(Bytes message) {
   if (ended()) return;
-  if (admitted() && !tenant().gate.guarded() && line_.empty()) return on_request(message.view());
+  if (admitted() && !tenant().gate.guarded() && line_.empty()) {
+    identify();
+    return on_request(message.view());
+  }
   if (line_.size() >= line_max || line_bytes_ >= line_bytes_max) {
     if (!admitted()) return finish(Error::too_many_requests);
     return refuse(tenant().gate.reject(services().environment.now()));
@@ -64,6 +67,7 @@ void StreamCall::serve_first() {
   const Bytes message = std::move(line_.front());
   line_.pop_front();
   line_bytes_ -= message.size();
+  identify();
   on_request(message.view());
   if (line_.empty() && requests_ended_ && !ended()) on_requests_end();
 }

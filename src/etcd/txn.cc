@@ -23,7 +23,8 @@ class TxnCall final : public UnaryCall {
     tenant.api.txn(std::move(*request),
                    answer<TxnCall, keyspace::TxnResult>([](auto& call, auto& result) {
                      call.reply(encode(call.tenant().header(), result));
-                   }));
+                   }),
+                   caller());
   }
 };
 

@@ -32,6 +32,15 @@ std::string_view refusal_text(replica::WatchRefusal refusal) {
       return "mvcc: watcher range is empty";
     case replica::WatchRefusal::duplicate_id:
       return "mvcc: duplicate watch ID provided on the WatchStream";
+    // The printed status of gRPC for Go, as etcd's server puts it here.
+    case replica::WatchRefusal::permission_denied:
+      return "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+    case replica::WatchRefusal::user_empty:
+      return "rpc error: code = InvalidArgument desc = etcdserver: user name is empty";
+    case replica::WatchRefusal::invalid_auth_token:
+      return "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
+    case replica::WatchRefusal::auth_old_revision:
+      return "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old";
   }
   return {};
 }
@@ -126,6 +135,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
       if (filter == etcdserverpb::WatchCreateRequest::NOPUT) create.no_put = true;
       if (filter == etcdserverpb::WatchCreateRequest::NODELETE) create.no_delete = true;
     }
+    create.caller = caller();
     // The replica refuses it then, so that the answers keep the order of the requests.
     asked_.push_back(tenant().gate.open_watch());
     if (!asked_.back()) create.start_revision = Revision(-1);

@@ -25,6 +25,14 @@ enum class RecordKind : uint8_t {
   alarm_off = 10,        // number = alarm type, lease = member id
   history_lost = 11,     // what was acknowledged up to revision `number` may be gone; value = the
                          // position that is no longer in the chain (seq, digest), or empty
+  // Users and roles (src/auth/store.h): key = name, number = auth revision after the change.
+  auth_user = 20,  // value = the password's hash and the roles, version = 1: no password,
+                   // create_revision = auth revision since which the password holds
+  auth_user_deleted = 21,
+  auth_role = 22,  // value = the permissions
+  auth_role_deleted = 23,
+  auth_state = 24,  // version = 1: enabled, create_revision = the oldest auth revision whose
+                    // simple tokens count
 };
 
 constexpr bool changes_key(RecordKind kind) {

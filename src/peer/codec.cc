@@ -62,9 +62,9 @@ std::optional<DecodedFrame> decode_frame(std::string_view bytes) {
 
 size_t answer_index(size_t call) {
   // In the order of PeerCall: position, put, delete range, txn, compact, grant, revoke, keep alive,
-  // time to live, leases, take over, witness, alarm.
-  constexpr std::array<size_t, std::variant_size_v<replica::PeerCall>> table = {0, 1, 2, 3, 4, 5, 4,
-                                                                                6, 7, 8, 0, 0, 9};
+  // time to live, leases, take over, witness, alarm, change of users.
+  constexpr std::array<size_t, std::variant_size_v<replica::PeerCall>> table = {
+      0, 1, 2, 3, 4, 5, 4, 6, 7, 8, 0, 0, 9, 4};
   return table[call];
 }
 

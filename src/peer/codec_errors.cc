@@ -54,6 +54,22 @@ constexpr auto table = std::to_array<std::pair<Error, v1::Code>>({
     {Error::io, v1::IO},
     {Error::timeout_leader_transfer, v1::TIMEOUT_LEADER_TRANSFER},
     {Error::bad_leader_transferee, v1::BAD_LEADER_TRANSFEREE},
+    {Error::root_user_not_exist, v1::ROOT_USER_NOT_EXIST},
+    {Error::root_role_not_exist, v1::ROOT_ROLE_NOT_EXIST},
+    {Error::user_already_exist, v1::USER_ALREADY_EXIST},
+    {Error::user_empty, v1::USER_EMPTY},
+    {Error::user_not_found, v1::USER_NOT_FOUND},
+    {Error::role_already_exist, v1::ROLE_ALREADY_EXIST},
+    {Error::role_not_found, v1::ROLE_NOT_FOUND},
+    {Error::role_empty, v1::ROLE_EMPTY},
+    {Error::auth_failed, v1::AUTH_FAILED},
+    {Error::permission_not_given, v1::PERMISSION_NOT_GIVEN},
+    {Error::permission_denied, v1::PERMISSION_DENIED},
+    {Error::role_not_granted, v1::ROLE_NOT_GRANTED},
+    {Error::permission_not_granted, v1::PERMISSION_NOT_GRANTED},
+    {Error::invalid_auth_token, v1::INVALID_AUTH_TOKEN},
+    {Error::invalid_auth_mgmt, v1::INVALID_AUTH_MGMT},
+    {Error::auth_old_revision, v1::AUTH_OLD_REVISION},
 });
 
 }  // namespace

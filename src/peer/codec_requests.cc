@@ -183,6 +183,52 @@ keyspace::TxnRequest read(pb::TxnRequest* from) {
   return to;
 }
 
+void write(auth::Change from, v1::AuthChange* to) {
+  to->set_kind(static_cast<uint32_t>(from.kind));
+  to->set_user(std::move(from.user));
+  to->set_role(std::move(from.role));
+  to->set_password_hash(std::move(from.password_hash));
+  to->set_no_password(from.no_password);
+  to->set_has_permission(from.has_permission);
+  to->set_permission_type(static_cast<int32_t>(from.permission.type));
+  to->set_key(std::move(from.permission.key));
+  to->set_range_end(std::move(from.permission.end));
+}
+
+auth::Change read(v1::AuthChange* from) {
+  auth::Change to;
+  // A kind that this version does not know is none.
+  if (from->kind() <= static_cast<uint32_t>(auth::Change::Kind::role_revoke)) {
+    to.kind = static_cast<auth::Change::Kind>(from->kind());
+  }
+  to.user = std::move(*from->mutable_user());
+  to.role = std::move(*from->mutable_role());
+  to.password_hash = std::move(*from->mutable_password_hash());
+  to.no_password = from->no_password();
+  to.has_permission = from->has_permission();
+  to.permission = {static_cast<auth::PermissionType>(from->permission_type()),
+                   std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
+  return to;
+}
+
+void write(const auth::Caller& from, v1::Caller* to) {
+  to->set_kind(static_cast<uint32_t>(from.kind));
+  to->set_user(from.user);
+  to->set_revision(from.revision);
+  to->set_realm(from.realm);
+}
+
+auth::CallerRef read(v1::Caller* from) {
+  auth::Caller to;
+  if (from->kind() <= static_cast<uint32_t>(auth::Caller::Kind::certificate)) {
+    to.kind = static_cast<auth::Caller::Kind>(from->kind());
+  }
+  to.user = std::move(*from->mutable_user());
+  to.revision = from->revision();
+  to.realm = std::move(*from->mutable_realm());
+  return std::make_shared<const auth::Caller>(std::move(to));
+}
+
 Result<replica::PeerCall> read_kind(v1::Call* from) {
   using replica::PeerCall;
   switch (from->kind_case()) {
@@ -225,6 +271,8 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
       return PeerCall(
           replica::AlarmCall{{from->alarm().raise(),
                               {from->alarm().alarm().member_id(), from->alarm().alarm().type()}}});
+    case v1::Call::kAuthChange:
+      return PeerCall(read(from->mutable_auth_change()));
     case v1::Call::KIND_NOT_SET:
       break;
   }
@@ -235,6 +283,7 @@ Result<replica::PeerCall> read_kind(v1::Call* from) {
 
 void write_request(replica::PeerRequest request, v1::Call* to) {
   to->set_patience_ns(static_cast<uint64_t>(std::max<int64_t>(request.patience.count(), 0)));
+  if (request.caller != nullptr) write(*request.caller, to->mutable_caller());
   std::visit(
       Overloaded{
           [&](replica::PositionCall&) { to->mutable_position(); },
@@ -272,6 +321,7 @@ void write_request(replica::PeerRequest request, v1::Call* to) {
             change->mutable_alarm()->set_member_id(call.change.alarm.member_id);
             change->mutable_alarm()->set_type(call.change.alarm.type);
           },
+          [&](auth::Change& call) { write(std::move(call), to->mutable_auth_change()); },
       },
       request.call);
 }
@@ -280,7 +330,9 @@ Result<replica::PeerRequest> read_request(v1::Call* from) {
   Result<replica::PeerCall> call = read_kind(from);
   if (!call.ok()) return call.status();
   const uint64_t patience = std::min<uint64_t>(from->patience_ns(), INT64_MAX / 2);
-  return replica::PeerRequest{std::move(*call), Duration(static_cast<int64_t>(patience))};
+  auth::CallerRef caller = from->has_caller() ? read(from->mutable_caller()) : nullptr;
+  return replica::PeerRequest{std::move(*call), Duration(static_cast<int64_t>(patience)),
+                              std::move(caller)};
 }
 
 }  // namespace lattice::peer

@@ -4,6 +4,7 @@
 // Thread: one loop; callbacks on that same loop, possibly inside the call (a read that can be
 //   answered from memory is).
 // Ownership: requests are moved in; results are values that stay valid.
+// Callers: whom the call's credentials name. Without any it is refused once authentication is on.
 // Errors: Status values from base/status.h; a write that may have landed is only ever answered with
 //   one of the Unavailable family (timeout, stopped, ...).
 #pragma once
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/types.h"
 #include "base/callback.h"
 #include "base/ids.h"
 #include "base/time.h"
@@ -86,24 +88,41 @@ class Api {
   // `hasleader` metadata are checked against before they start.
   virtual bool has_leader() const = 0;
 
-  virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) = 0;
-  virtual void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) = 0;
+  virtual void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+                     auth::CallerRef caller = {}) = 0;
+  virtual void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
+                   auth::CallerRef caller = {}) = 0;
   virtual void delete_range(keyspace::DeleteRangeRequest request,
-                            Callback<keyspace::DeleteRangeResult> done) = 0;
-  virtual void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) = 0;
+                            Callback<keyspace::DeleteRangeResult> done,
+                            auth::CallerRef caller = {}) = 0;
+  virtual void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
+                   auth::CallerRef caller = {}) = 0;
   // Answers the current revision; physical waits until the superseded records are deleted, and only
   // the caller limits for how long.
-  virtual void compact(Revision revision, bool physical, Callback<Revision> done) = 0;
+  virtual void compact(Revision revision, bool physical, Callback<Revision> done,
+                       auth::CallerRef caller = {}) = 0;
 
   // id 0: the server picks one.
-  virtual void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) = 0;
-  virtual void lease_revoke(LeaseId id, Callback<Revision> done) = 0;
-  virtual void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) = 0;
-  virtual void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) = 0;
-  virtual void lease_leases(Callback<LeaseLeasesResult> done) = 0;
+  virtual void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
+                           auth::CallerRef caller = {}) = 0;
+  virtual void lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller = {}) = 0;
+  virtual void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
+                                auth::CallerRef caller = {}) = 0;
+  virtual void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
+                                  auth::CallerRef caller = {}) = 0;
+  virtual void lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller = {}) = 0;
 
+  // Users and roles, as etcd's Auth service changes and shows them. A change answers the revision.
+  virtual void auth_change(auth::Change change, Callback<Revision> done,
+                           auth::CallerRef caller = {}) = 0;
+  virtual void auth_query(auth::Query query, Callback<auth::Answer> done,
+                          auth::CallerRef caller = {}) = 0;
+
+  virtual void alarm(AlarmChange change, Callback<AlarmResult> done,
+                     auth::CallerRef caller = {}) = 0;
+
+  // From here on nobody is judged: services ask auth_query() for what only root may do.
   virtual void status(Callback<StatusResult> done) = 0;
-  virtual void alarm(AlarmChange change, Callback<AlarmResult> done) = 0;
   // The processes that serve this tenant now, this one first.
   virtual void members(Callback<std::vector<Member>> done) = 0;
   // Hands the leadership to the member with this address; answered when it has it. Errors:

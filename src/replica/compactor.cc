@@ -14,8 +14,8 @@ constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Duration step_interval = std::chrono::milliseconds(1);
 }  // namespace
 
-void Compactor::compact(Revision revision, Origin origin, Callback<Revision> done) {
-  writes_.add(CompactOperation{{revision}, std::move(done), {}}, origin);
+void Compactor::compact(Revision revision, Sender sender, Callback<Revision> done) {
+  writes_.add(CompactOperation{{revision}, std::move(done), {}}, std::move(sender));
 }
 
 Callback<Revision> Compactor::when_finished(Revision revision, Callback<Revision> done) {

@@ -24,7 +24,7 @@ class Compactor {
   Compactor(State& state, WriteQueue& writes, StatusCallback on_failed)
       : state_(state), writes_(writes), on_failed_(std::move(on_failed)) {}
 
-  void compact(Revision revision, Origin origin, Callback<Revision> done);
+  void compact(Revision revision, Sender sender, Callback<Revision> done);
   // For whoever asked for a physical compaction, of this replica or of its leader: passes a failure
   // on at once, and a success when what the compaction supersedes is gone here and in the log,
   // however long that takes and whoever leads meanwhile.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "replica/gate.h"
 
 namespace lattice::replica {
 
@@ -46,12 +47,39 @@ void Evaluator::prefetch(std::span<const Proposal> proposals) {
 
 void Evaluator::evaluate(Proposal& proposal) {
   const size_t before = records_.size();
-  std::visit([this](auto& operation) { operation.answer.emplace(run(operation.request)); },
-             proposal.operation);
+  const Status admitted = admit(proposal);
+  std::visit(
+      [&](auto& operation) {
+        admitted.ok() ? operation.answer.emplace(run(operation.request))
+                      : operation.answer.emplace(admitted);
+      },
+      proposal.operation);
   for (size_t i = before; i < records_.size(); ++i) {
     bytes_ += records_[i].key.size() + records_[i].value.size();
     only_keys_ = only_keys_ && keyspace::changes_key(records_[i].kind);
   }
+}
+
+Status Evaluator::admit(const Proposal& proposal) const {
+  const auth::Tables& tables = state_.auth.staged();
+  if (!tables.enabled || proposal.origin == Origin::internal) return {};
+  struct Judge {
+    const Gate gate;
+    Status operator()(const PutOperation& put) const { return gate.check(put.request); }
+    Status operator()(const DeleteOperation& remove) const { return gate.check(remove.request); }
+    Status operator()(const TxnOperation& txn) const { return gate.check(txn.request); }
+    Status operator()(const GrantOperation&) const { return gate.user(); }
+    Status operator()(const RevokeOperation& revoke) const {
+      return gate.leased(revoke.request.id, auth::Tables::Access::write);
+    }
+    Status operator()(const CompactOperation&) const { return gate.root(); }
+    Status operator()(const AlarmOperation&) const { return gate.root(); }
+    Status operator()(const AuthOperation&) const { return gate.root(); }
+    // The leader's own, whoever asks.
+    Status operator()(const CheckpointOperation&) const { return Error::permission_denied; }
+    Status operator()(const CompactDoneOperation&) const { return Error::permission_denied; }
+  };
+  return std::visit(Judge{{state_, tables, proposal.caller}}, proposal.operation);
 }
 
 Record Evaluator::minor_record(RecordKind kind) const {
@@ -142,6 +170,15 @@ Result<Revision> Evaluator::run(const CompactDoneRequest& request) {
     record.number = request.revision.value;
     record.version = request.hash;
     records_.push_back(std::move(record));
+  }
+  return state_.keyspace.staged_revision();
+}
+
+Result<Revision> Evaluator::run(const auth::Change& change) {
+  const size_t before = records_.size();
+  if (Status status = state_.auth.stage(change, &records_); !status.ok()) return status;
+  for (size_t i = before; i < records_.size(); ++i) {
+    records_[i].revision = state_.keyspace.staged_revision();
   }
   return state_.keyspace.staged_revision();
 }

@@ -1,5 +1,5 @@
 // Turns proposals into the records of a batch, by staging them on the keyspace and the lease table.
-// Thread: the replica's loop. Changes: State's keyspace and leases, staged only.
+// Thread: the replica's loop. Changes: State's keyspace, leases and users, staged only.
 #pragma once
 
 #include <cstddef>
@@ -42,6 +42,10 @@ class Evaluator {
   Result<Revision> run(const CheckpointRequest& request);
   Result<Revision> run(const CompactDoneRequest& request);
   Result<AlarmResult> run(const AlarmChange& request);
+  Result<Revision> run(const auth::Change& change);
+
+  // Whether the caller may do this, as users and roles stand here.
+  Status admit(const Proposal& proposal) const;
 
   // The keyspace keeps a reference to it while it stages.
   struct LeaseExists {

@@ -77,7 +77,7 @@ void Forwarder::send_waiting() {
 void Forwarder::send(ForwardedCall call, const std::string& address) {
   const Duration passed = state_.environment.now() - call.since;
   const Duration patience = std::max(Duration{}, state_.options.request_timeout - passed);
-  PeerRequest request{copy_call(call.call), patience};
+  PeerRequest request{copy_call(call.call), patience, call.caller};
   ++sent_;
   peers_.call(address, std::move(request),
               lifetime_.guard([this, call = std::move(call)](Result<PeerReply> reply) mutable {

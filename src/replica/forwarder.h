@@ -27,6 +27,7 @@ struct ForwardedCall {
   Instant since;
   PeerCall call;
   Callback<PeerAnswer> done;
+  auth::CallerRef caller = {};
 };
 
 class Forwarder {
@@ -36,8 +37,8 @@ class Forwarder {
       : state_(state), peers_(peers), host_(host) {}
 
   template <class Answer>
-  void add(PeerCall call, Callback<Answer> done) {
-    add({state_.environment.now(), std::move(call), out_of(std::move(done))});
+  void add(PeerCall call, Callback<Answer> done, auth::CallerRef caller) {
+    add({state_.environment.now(), std::move(call), out_of(std::move(done)), std::move(caller)});
   }
   void add(ForwardedCall call);
   // Another leader, or an address for it.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/planted.h"
+#include "replica/gate.h"
 
 namespace lattice::replica {
 namespace {
@@ -15,6 +16,19 @@ constexpr WatchId no_watch(-1);
 bool is_empty(const keyspace::KeyRange& range) {
   if (range.end.empty() || range.end == std::string_view("\0", 1)) return false;
   return range.key >= range.end;
+}
+
+WatchRefusal refusal_of(const Status& status) {
+  switch (status.error()) {
+    case Error::user_empty:
+      return WatchRefusal::user_empty;
+    case Error::invalid_auth_token:
+      return WatchRefusal::invalid_auth_token;
+    case Error::auth_old_revision:
+      return WatchRefusal::auth_old_revision;
+    default:
+      return WatchRefusal::permission_denied;
+  }
 }
 
 }  // namespace
@@ -90,6 +104,9 @@ void HubStream::run(WatchCreate create) {
   if (create.start_revision < Revision(0)) {
     return sink_.on_created(no_watch, header, WatchRefusal::compacted);
   }
+  const State& state = hub_->state_;
+  const Status permitted = Gate(state, state.auth.visible(), create.caller).read(create.range);
+  if (!permitted.ok()) return sink_.on_created(no_watch, header, refusal_of(permitted));
   if (is_empty(create.range)) {
     return sink_.on_created(no_watch, header, WatchRefusal::empty_range);
   }

@@ -3,36 +3,41 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "replica/gate.h"
 
 namespace lattice::replica {
 namespace {
 constexpr size_t checkpoints_per_batch = 1000;
 }  // namespace
 
-void LeaseKeeper::grant(LeaseId id, int64_t ttl_seconds, Origin origin,
+void LeaseKeeper::grant(LeaseId id, int64_t ttl_seconds, Sender sender,
                         Callback<LeaseGrantResult> done) {
   auto counted = [this, done = std::move(done)](Result<LeaseGrantResult> result) mutable {
     if (result.ok()) count(1, 0, 0);
     done(std::move(result));
   };
-  writes_.add(GrantOperation{{id, ttl_seconds}, std::move(counted), {}}, origin);
+  writes_.add(GrantOperation{{id, ttl_seconds}, std::move(counted), {}}, std::move(sender));
 }
 
-void LeaseKeeper::revoke(LeaseId id, Origin origin, Callback<Revision> done) {
+void LeaseKeeper::revoke(LeaseId id, Sender sender, Callback<Revision> done) {
   auto counted = [this, done = std::move(done)](Result<Revision> result) mutable {
     if (result.ok()) count(0, 1, 0);
     done(std::move(result));
   };
-  writes_.add(RevokeOperation{{id, false}, std::move(counted), {}}, origin);
+  writes_.add(RevokeOperation{{id, false}, std::move(counted), {}}, std::move(sender));
 }
 
-void LeaseKeeper::keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
+void LeaseKeeper::keep_alive(LeaseId id, auth::CallerRef caller,
+                             Callback<LeaseKeepAliveResult> done) {
   const Instant since = state_.environment.now();
-  reads_.run(ReadQueue::Needs::leading,
-             [this, id, since, done = std::move(done)](const Status& status) mutable {
-               if (!status.ok()) return done(status);
-               renew(id, since, std::move(done));
-             });
+  reads_.run(ReadQueue::Needs::leading, [this, id, since, caller = std::move(caller),
+                                         done = std::move(done)](const Status& status) mutable {
+    if (!status.ok()) return done(status);
+    const Status permitted =
+        Gate(state_, state_.auth.visible(), caller).leased(id, auth::Tables::Access::write);
+    if (!permitted.ok()) return done(permitted);
+    renew(id, since, std::move(done));
+  });
 }
 
 void LeaseKeeper::renew(LeaseId id, Instant since, Callback<LeaseKeepAliveResult> done) {
@@ -47,36 +52,50 @@ void LeaseKeeper::renew(LeaseId id, Instant since, Callback<LeaseKeepAliveResult
   const LeaseKeepAliveResult result{header, renewal->ttl_seconds};
   if (!renewal->needs_checkpoint_reset) return done(result);
   // A later leader would start from the shorter checkpoint, so the reset is durable before the
-  // client relies on it.
+  // client relies on it. The caller may renew, as was found; the reset is the leader's own.
   auto logged = [result, done = std::move(done)](const Result<Revision>& appended) mutable {
     if (!appended.ok()) return done(appended.status());
     done(result);
   };
-  writes_.add(CheckpointOperation{{{{id, renewal->ttl_seconds}}}, std::move(logged), {}});
+  writes_.add(CheckpointOperation{{{{id, renewal->ttl_seconds}}}, std::move(logged), {}},
+              Origin::internal);
 }
 
-void LeaseKeeper::time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) {
-  reads_.run(ReadQueue::Needs::settled,
-             [this, id, keys, done = std::move(done)](const Status& status) mutable {
-               if (!status.ok()) return done(status);
-               LeaseTimeToLiveResult result;
-               result.header_revision = state_.keyspace.visible_revision();
-               if (const auto info = state_.leases.info(id, state_.environment.now())) {
-                 result.found = true;
-                 result.info = *info;
-                 if (keys) result.keys = state_.keyspace.leased_keys(id);
-               }
-               done(std::move(result));
-             });
+void LeaseKeeper::time_to_live(LeaseId id, bool keys, auth::CallerRef caller,
+                               Callback<LeaseTimeToLiveResult> done) {
+  reads_.run(ReadQueue::Needs::settled, [this, id, keys, caller = std::move(caller),
+                                         done = std::move(done)](const Status& status) mutable {
+    if (!status.ok()) return done(status);
+    const Gate gate(state_, state_.auth.visible(), caller);
+    const Status permitted = keys ? gate.leased(id, auth::Tables::Access::read) : gate.user();
+    if (!permitted.ok()) return done(permitted);
+    LeaseTimeToLiveResult result;
+    result.header_revision = state_.keyspace.visible_revision();
+    if (const auto info = state_.leases.info(id, state_.environment.now())) {
+      result.found = true;
+      result.info = *info;
+      if (keys) result.keys = state_.keyspace.leased_keys(id);
+    }
+    done(std::move(result));
+  });
 }
 
-void LeaseKeeper::leases(Callback<LeaseLeasesResult> done) {
-  reads_.run(ReadQueue::Needs::settled,
-             [this, done = std::move(done)](const Status& status) mutable {
-               if (!status.ok()) return done(status);
-               done(LeaseLeasesResult{state_.keyspace.visible_revision(),
-                                      state_.leases.list(state_.environment.now())});
-             });
+void LeaseKeeper::leases(auth::CallerRef caller, Callback<LeaseLeasesResult> done) {
+  reads_.run(ReadQueue::Needs::settled, [this, caller = std::move(caller),
+                                         done = std::move(done)](const Status& status) mutable {
+    if (!status.ok()) return done(status);
+    const Gate gate(state_, state_.auth.visible(), caller);
+    if (Status permitted = gate.user(); !permitted.ok()) return done(permitted);
+    LeaseLeasesResult result{state_.keyspace.visible_revision(),
+                             state_.leases.list(state_.environment.now())};
+    // One lease with a key that the caller may not read hides them all, as in etcd.
+    for (const lease::LeaseInfo& info :
+         gate.open() ? std::vector<lease::LeaseInfo>() : result.leases) {
+      const Status permitted = gate.leased(info.id, auth::Tables::Access::read);
+      if (!permitted.ok()) return done(permitted);
+    }
+    done(std::move(result));
+  });
 }
 
 void LeaseKeeper::on_leading() {

@@ -24,11 +24,12 @@ class LeaseKeeper {
   LeaseKeeper(State& state, WriteQueue& writes, ReadQueue& reads)
       : state_(state), writes_(writes), reads_(reads) {}
 
-  void grant(LeaseId id, int64_t ttl_seconds, Origin origin, Callback<LeaseGrantResult> done);
-  void revoke(LeaseId id, Origin origin, Callback<Revision> done);
-  void keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done);
-  void time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done);
-  void leases(Callback<LeaseLeasesResult> done);
+  void grant(LeaseId id, int64_t ttl_seconds, Sender sender, Callback<LeaseGrantResult> done);
+  void revoke(LeaseId id, Sender sender, Callback<Revision> done);
+  void keep_alive(LeaseId id, auth::CallerRef caller, Callback<LeaseKeepAliveResult> done);
+  void time_to_live(LeaseId id, bool keys, auth::CallerRef caller,
+                    Callback<LeaseTimeToLiveResult> done);
+  void leases(auth::CallerRef caller, Callback<LeaseLeasesResult> done);
 
   void on_leading();
   void on_stepped_down(const Status& status);

@@ -3,15 +3,32 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "auth/store.h"
 
 namespace lattice::replica {
 
 using keyspace::RecordId;
 using keyspace::RecordKind;
 
+namespace {
+
+bool is_named(RecordKind kind) { return auth::is_auth(kind) && kind != RecordKind::auth_state; }
+
+bool is_deletion(RecordKind kind) {
+  return kind == RecordKind::auth_user_deleted || kind == RecordKind::auth_role_deleted;
+}
+
+}  // namespace
+
 void MinorRecords::note(RecordId id, const keyspace::Record& record) {
   if (record.kind == RecordKind::put || record.kind == RecordKind::tombstone) return;
-  notes_.push_back({id, record.kind, record.lease, record.number});
+  int64_t number = record.number;
+  if (is_named(record.kind)) {
+    const auto [at, fresh] = names_.try_emplace(std::string(record.key.view()), next_name_);
+    if (fresh) ++next_name_;
+    number = at->second;
+  }
+  notes_.push_back({id, record.kind, record.lease, number});
 }
 
 std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
@@ -21,6 +38,7 @@ std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
   absl::flat_hash_set<LeaseId> revoked;
   absl::flat_hash_set<LeaseId> checkpointed;
   absl::flat_hash_set<std::pair<int64_t, int64_t>> alarms;  // type, member
+  absl::flat_hash_set<std::pair<bool, int64_t>> named;      // is a user, name
   absl::flat_hash_set<int> single;  // kinds of which only the newest matters
   for (size_t i = notes_.size(); i-- > 0;) {
     const Note& note = notes_[i];
@@ -44,6 +62,16 @@ std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
         marks[i] = !newest || note.kind == RecordKind::alarm_off;
         break;
       }
+      case RecordKind::auth_user:
+      case RecordKind::auth_user_deleted:
+      case RecordKind::auth_role:
+      case RecordKind::auth_role_deleted: {
+        const bool is_user =
+            note.kind == RecordKind::auth_user || note.kind == RecordKind::auth_user_deleted;
+        const bool newest = named.insert({is_user, note.number}).second;
+        marks[i] = !newest || is_deletion(note.kind);
+        break;
+      }
       default:
         marks[i] = !single.insert(static_cast<int>(note.kind)).second;
         break;
@@ -59,7 +87,8 @@ std::vector<RecordId> MinorRecords::superseded(Seq below) const {
   for (size_t i = 0; i < notes_.size(); ++i) {
     if (!marks[i]) continue;
     const RecordKind kind = notes_[i].kind;
-    const bool ends = kind == RecordKind::lease_revoke || kind == RecordKind::alarm_off;
+    const bool ends =
+        kind == RecordKind::lease_revoke || kind == RecordKind::alarm_off || is_deletion(kind);
     (ends ? enders : ids).push_back(notes_[i].id);
   }
   ids.insert(ids.end(), enders.begin(), enders.end());
@@ -73,6 +102,11 @@ void MinorRecords::drop_superseded(Seq below) {
     if (!marks[i]) notes_[kept++] = notes_[i];
   }
   notes_.resize(kept);
+  absl::flat_hash_set<int64_t> used;
+  for (const Note& note : notes_) {
+    if (is_named(note.kind)) used.insert(note.number);
+  }
+  absl::erase_if(names_, [&](const auto& entry) { return !used.contains(entry.second); });
 }
 
 }  // namespace lattice::replica

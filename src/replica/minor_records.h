@@ -2,8 +2,10 @@
 // a compaction can delete those that newer ones made superfluous. Thread: one; the owner's. Pure.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "keyspace/record.h"
 
 namespace lattice::replica {
@@ -30,6 +32,9 @@ class MinorRecords {
   // For each note, whether superseded(below) reports it.
   std::vector<bool> mark_superseded(Seq below) const;
   std::vector<Note> notes_;  // in log order
+  // Names of the users and roles that notes are about: their place is Note::number.
+  absl::flat_hash_map<std::string, int64_t> names_;
+  int64_t next_name_ = 0;
 };
 
 }  // namespace lattice::replica

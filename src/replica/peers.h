@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "absl/functional/any_invocable.h"
+#include "auth/types.h"
 #include "base/callback.h"
 #include "base/ids.h"
 #include "base/time.h"
@@ -60,7 +61,7 @@ struct WitnessCall {
 using PeerCall = std::variant<PositionCall, keyspace::PutRequest, keyspace::DeleteRangeRequest,
                               keyspace::TxnRequest, CompactCall, LeaseGrantCall, LeaseRevokeCall,
                               LeaseKeepAliveCall, LeaseTimeToLiveCall, LeaseLeasesCall,
-                              TakeOverCall, WitnessCall, AlarmCall>;
+                              TakeOverCall, WitnessCall, AlarmCall, auth::Change>;
 
 // The answer to the call of the same index: nothing for those that have no result here.
 using PeerAnswer =
@@ -80,7 +81,8 @@ Callback<PeerAnswer> out_of(Callback<Answer> done) {
 
 struct PeerRequest {
   PeerCall call;
-  Duration patience{};  // what is left of the caller's; the peer gives up after it
+  Duration patience{};          // what is left of the caller's; the peer gives up after it
+  auth::CallerRef caller = {};  // whom the leader judges
 };
 
 struct PeerReply {

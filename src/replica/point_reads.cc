@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "replica/gate.h"
+
 namespace lattice::replica {
 
-void PointReads::add(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) {
-  turn_.push_back({std::move(request), std::move(done)});
+void PointReads::add(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+                     auth::CallerRef caller) {
+  turn_.push_back({std::move(request), std::move(done), std::move(caller)});
   if (turn_.size() > 1) return;
   state_.environment.defer(lifetime_.guard([this] { answer_all(); }));
 }
@@ -24,12 +27,18 @@ void PointReads::answer_all() {
 void PointReads::answer(Read read, const keyspace::KeyHistory* place) {
   const auto needs =
       read.request.serializable ? ReadQueue::Needs::loaded : ReadQueue::Needs::linearizable;
-  if (reads_.meets(needs)) return read.done(state_.keyspace.range(read.request, place));
+  if (reads_.meets(needs)) return tell(read, place);
   // It waits, and the place may be gone by then.
   reads_.run(needs, [this, read = std::move(read)](const Status& status) mutable {
     if (!status.ok()) return read.done(status);
-    read.done(state_.keyspace.range(read.request));
+    tell(read, nullptr);
   });
+}
+
+void PointReads::tell(Read& read, const keyspace::KeyHistory* place) {
+  const Status permitted = Gate(state_, state_.auth.visible(), read.caller).check(read.request);
+  if (!permitted.ok()) return read.done(permitted);
+  read.done(state_.keyspace.range(read.request, place));
 }
 
 }  // namespace lattice::replica

@@ -20,15 +20,18 @@ class PointReads {
 
   // Requires: `request` is valid and asks for one key. Answered at the end of this turn, or when
   // its need is met.
-  void add(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done);
+  void add(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+           auth::CallerRef caller);
 
  private:
   struct Read {
     keyspace::RangeRequest request;
     Callback<keyspace::RangeResult> done;
+    auth::CallerRef caller;
   };
   void answer_all();
   void answer(Read read, const keyspace::KeyHistory* place);
+  void tell(Read& read, const keyspace::KeyHistory* place);
 
   State& state_;
   ReadQueue& reads_;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "auth/types.h"
 #include "base/callback.h"
 #include "keyspace/requests.h"
 #include "replica/api.h"
@@ -52,6 +53,7 @@ using RevokeOperation = Operation<RevokeRequest, Revision>;
 using CheckpointOperation = Operation<CheckpointRequest, Revision>;
 using CompactDoneOperation = Operation<CompactDoneRequest, Revision>;
 using AlarmOperation = Operation<AlarmChange, AlarmResult>;
+using AuthOperation = Operation<auth::Change, Revision>;
 
 // Who proposed it, which decides where it goes when this replica leads no longer.
 enum class Origin : uint8_t {
@@ -60,11 +62,21 @@ enum class Origin : uint8_t {
   internal,  // the leader's own upkeep: its successor has its own
 };
 
+// Whom a proposal comes from: `caller` is judged when it is evaluated, unless it is internal.
+struct Sender {
+  Sender(Origin from, auth::CallerRef named = {})  // NOLINT: an Origin is an anonymous Sender
+      : origin(from), caller(std::move(named)) {}
+  Origin origin;
+  auth::CallerRef caller;
+};
+
 struct Proposal {
   Instant since;
   Origin origin = Origin::client;
+  auth::CallerRef caller;
   std::variant<PutOperation, DeleteOperation, TxnOperation, CompactOperation, GrantOperation,
-               RevokeOperation, CheckpointOperation, CompactDoneOperation, AlarmOperation>
+               RevokeOperation, CheckpointOperation, CompactDoneOperation, AlarmOperation,
+               AuthOperation>
       operation;
 
   // Tells the caller what evaluation answered. At most one of answer() and refuse() has an effect.

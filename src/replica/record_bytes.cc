@@ -1,5 +1,6 @@
 #include "replica/record_bytes.h"
 
+#include "auth/store.h"
 #include "base/big_endian.h"
 
 namespace lattice::replica {
@@ -90,6 +91,12 @@ Status validate_record(const Record& record) {
     case RecordKind::alarm_on:
     case RecordKind::alarm_off:
       return {};
+    case RecordKind::auth_user:
+    case RecordKind::auth_user_deleted:
+    case RecordKind::auth_role:
+    case RecordKind::auth_role_deleted:
+    case RecordKind::auth_state:
+      return auth::validate_record(record);
     case RecordKind::history_lost:
       if (record.number < 0) return corrupt("history lost below revision 0");
       return {};

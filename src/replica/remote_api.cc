@@ -41,64 +41,90 @@ void RemoteApi::ask(Call call) {
   mailbox_->post_to_owner([owner = &owner_, call = std::move(call)]() mutable { call(*owner); });
 }
 
-void RemoteApi::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) {
-  ask([request = std::move(request), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.range(std::move(request), std::move(home));
+void RemoteApi::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+                      auth::CallerRef caller) {
+  ask([caller = std::move(caller), request = std::move(request),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.range(std::move(request), std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) {
-  ask([request = std::move(request), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.put(std::move(request), std::move(home));
+void RemoteApi::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
+                    auth::CallerRef caller) {
+  ask([caller = std::move(caller), request = std::move(request),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.put(std::move(request), std::move(home), std::move(caller));
   });
 }
 
 void RemoteApi::delete_range(keyspace::DeleteRangeRequest request,
-                             Callback<keyspace::DeleteRangeResult> done) {
-  ask([request = std::move(request), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.delete_range(std::move(request), std::move(home));
+                             Callback<keyspace::DeleteRangeResult> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), request = std::move(request),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.delete_range(std::move(request), std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) {
-  ask([request = std::move(request), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.txn(std::move(request), std::move(home));
+void RemoteApi::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
+                    auth::CallerRef caller) {
+  ask([caller = std::move(caller), request = std::move(request),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.txn(std::move(request), std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::compact(Revision revision, bool physical, Callback<Revision> done) {
-  ask([revision, physical, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.compact(revision, physical, std::move(home));
+void RemoteApi::compact(Revision revision, bool physical, Callback<Revision> done,
+                        auth::CallerRef caller) {
+  ask([caller = std::move(caller), revision, physical,
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.compact(revision, physical, std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) {
-  ask([id, ttl_seconds, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_grant(id, ttl_seconds, std::move(home));
+void RemoteApi::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
+                            auth::CallerRef caller) {
+  ask([caller = std::move(caller), id, ttl_seconds,
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.lease_grant(id, ttl_seconds, std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::lease_revoke(LeaseId id, Callback<Revision> done) {
-  ask([id, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_revoke(id, std::move(home));
+void RemoteApi::lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), id, home = Homing(mailbox_, std::move(done))](
+          Api& owner) mutable { owner.lease_revoke(id, std::move(home), std::move(caller)); });
+}
+
+void RemoteApi::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
+                                 auth::CallerRef caller) {
+  ask([caller = std::move(caller), id, home = Homing(mailbox_, std::move(done))](
+          Api& owner) mutable { owner.lease_keep_alive(id, std::move(home), std::move(caller)); });
+}
+
+void RemoteApi::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
+                                   auth::CallerRef caller) {
+  ask([caller = std::move(caller), id, keys,
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.lease_time_to_live(id, keys, std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
-  ask([id, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_keep_alive(id, std::move(home));
+void RemoteApi::lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.lease_leases(std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) {
-  ask([id, keys, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_time_to_live(id, keys, std::move(home));
+void RemoteApi::auth_change(auth::Change change, Callback<Revision> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), change = std::move(change),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.auth_change(std::move(change), std::move(home), std::move(caller));
   });
 }
 
-void RemoteApi::lease_leases(Callback<LeaseLeasesResult> done) {
-  ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_leases(std::move(home));
+void RemoteApi::auth_query(auth::Query query, Callback<auth::Answer> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), query = std::move(query),
+       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
+    owner.auth_query(std::move(query), std::move(home), std::move(caller));
   });
 }
 
@@ -108,10 +134,9 @@ void RemoteApi::status(Callback<StatusResult> done) {
   });
 }
 
-void RemoteApi::alarm(AlarmChange change, Callback<AlarmResult> done) {
-  ask([change, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.alarm(change, std::move(home));
-  });
+void RemoteApi::alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller) {
+  ask([caller = std::move(caller), change, home = Homing(mailbox_, std::move(done))](
+          Api& owner) mutable { owner.alarm(change, std::move(home), std::move(caller)); });
 }
 
 void RemoteApi::members(Callback<std::vector<Member>> done) {

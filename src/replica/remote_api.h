@@ -39,19 +39,31 @@ class RemoteApi final : public Api {
   uint64_t epoch() const override { return published_->epoch.load(std::memory_order_acquire); }
   bool has_leader() const override { return published_->led_at(environment_.now()); }
 
-  void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
-  void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
+  void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+             auth::CallerRef caller = {}) override;
+  void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
+           auth::CallerRef caller = {}) override;
   void delete_range(keyspace::DeleteRangeRequest request,
-                    Callback<keyspace::DeleteRangeResult> done) override;
-  void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) override;
-  void compact(Revision revision, bool physical, Callback<Revision> done) override;
-  void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) override;
-  void lease_revoke(LeaseId id, Callback<Revision> done) override;
-  void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) override;
-  void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
-  void lease_leases(Callback<LeaseLeasesResult> done) override;
+                    Callback<keyspace::DeleteRangeResult> done,
+                    auth::CallerRef caller = {}) override;
+  void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
+           auth::CallerRef caller = {}) override;
+  void compact(Revision revision, bool physical, Callback<Revision> done,
+               auth::CallerRef caller = {}) override;
+  void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
+                   auth::CallerRef caller = {}) override;
+  void lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller = {}) override;
+  void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
+                        auth::CallerRef caller = {}) override;
+  void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
+                          auth::CallerRef caller = {}) override;
+  void lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller = {}) override;
+  void auth_change(auth::Change change, Callback<Revision> done,
+                   auth::CallerRef caller = {}) override;
+  void auth_query(auth::Query query, Callback<auth::Answer> done,
+                  auth::CallerRef caller = {}) override;
   void status(Callback<StatusResult> done) override;
-  void alarm(AlarmChange change, Callback<AlarmResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller = {}) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;

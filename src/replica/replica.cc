@@ -137,7 +137,8 @@ void Replica::on_leading() {
   reads_.wake();
   if (forwarder_ != nullptr) {
     for (ForwardedCall& call : forwarder_->take_waiting()) {
-      run_here(std::move(call.call), Origin::client, std::move(call.done));
+      run_here(std::move(call.call), {Origin::client, std::move(call.caller)},
+               std::move(call.done));
     }
   }
   writes_.schedule();

@@ -97,19 +97,31 @@ class Replica final : public Api,
   Revision applied_revision() const override { return state_.keyspace.visible_revision(); }
   uint64_t epoch() const override { return state_.epoch.value; }
   bool has_leader() const override { return state_.published->led_at(state_.environment.now()); }
-  void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) override;
-  void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) override;
+  void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+             auth::CallerRef caller = {}) override;
+  void put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
+           auth::CallerRef caller = {}) override;
   void delete_range(keyspace::DeleteRangeRequest request,
-                    Callback<keyspace::DeleteRangeResult> done) override;
-  void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) override;
-  void compact(Revision revision, bool physical, Callback<Revision> done) override;
-  void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) override;
-  void lease_revoke(LeaseId id, Callback<Revision> done) override;
-  void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) override;
-  void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) override;
-  void lease_leases(Callback<LeaseLeasesResult> done) override;
+                    Callback<keyspace::DeleteRangeResult> done,
+                    auth::CallerRef caller = {}) override;
+  void txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
+           auth::CallerRef caller = {}) override;
+  void compact(Revision revision, bool physical, Callback<Revision> done,
+               auth::CallerRef caller = {}) override;
+  void lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
+                   auth::CallerRef caller = {}) override;
+  void lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller = {}) override;
+  void lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
+                        auth::CallerRef caller = {}) override;
+  void lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
+                          auth::CallerRef caller = {}) override;
+  void lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller = {}) override;
+  void auth_change(auth::Change change, Callback<Revision> done,
+                   auth::CallerRef caller = {}) override;
+  void auth_query(auth::Query query, Callback<auth::Answer> done,
+                  auth::CallerRef caller = {}) override;
   void status(Callback<StatusResult> done) override;
-  void alarm(AlarmChange change, Callback<AlarmResult> done) override;
+  void alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller = {}) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;
@@ -156,10 +168,11 @@ class Replica final : public Api,
   // Where calls that need the leader go; null where they are this replica's.
   Forwarder* away() const { return leads() ? nullptr : forwarder_.get(); }
   // Answers a call that needs the leader, at the leader.
-  void run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done);
+  struct PeerRun;
+  void run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done);
   // A call without effect is sent after a leadership that has moved on.
   template <class Answer>
-  Callback<Answer> follow_leader(PeerCall call, Callback<Answer> done);
+  Callback<Answer> follow_leader(PeerCall call, auth::CallerRef caller, Callback<Answer> done);
   // What waited for this replica's leadership goes to the next leader.
   void reroute();
   void forward(Proposal proposal);

@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "replica/gate.h"
 #include "replica/replica.h"
 
 namespace lattice::replica {
@@ -23,94 +24,144 @@ bool is_serializable(const keyspace::TxnRequest& request) {
 }  // namespace
 
 template <class Answer>
-Callback<Answer> Replica::follow_leader(PeerCall call, Callback<Answer> done) {
+Callback<Answer> Replica::follow_leader(PeerCall call, auth::CallerRef caller,
+                                        Callback<Answer> done) {
   if (forwarder_ == nullptr) return done;
-  return lifetime_.guard(
-      [this, call = std::move(call), done = std::move(done)](Result<Answer> result) mutable {
-        // Asking twice is harmless for what this is used for.
-        const bool moved =
-            result.error() == Error::not_leader || result.error() == Error::leader_changed;
-        if (moved && away() != nullptr) return forwarder_->add(std::move(call), std::move(done));
-        done(std::move(result));
-      });
+  return lifetime_.guard([this, call = std::move(call), caller = std::move(caller),
+                          done = std::move(done)](Result<Answer> result) mutable {
+    // Asking twice is harmless for what this is used for.
+    const bool moved =
+        result.error() == Error::not_leader || result.error() == Error::leader_changed;
+    if (moved && away() != nullptr) {
+      return forwarder_->add(std::move(call), std::move(done), std::move(caller));
+    }
+    done(std::move(result));
+  });
 }
 
-void Replica::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done) {
+void Replica::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
+                    auth::CallerRef caller) {
   if (Status status = validate(request); !status.ok()) return done(status);
   if (request.range.end.empty()) {
-    return point_reads_.add(std::move(request), std::move(done));
+    return point_reads_.add(std::move(request), std::move(done), std::move(caller));
   }
   const auto needs =
       request.serializable ? ReadQueue::Needs::loaded : ReadQueue::Needs::linearizable;
-  reads_.run(needs, [this, request = std::move(request),
+  reads_.run(needs, [this, request = std::move(request), caller = std::move(caller),
                      done = std::move(done)](const Status& status) mutable {
     if (!status.ok()) return done(status);
+    const Status permitted = Gate(state_, state_.auth.visible(), caller).check(request);
+    if (!permitted.ok()) return done(permitted);
     done(state_.keyspace.range(request));
   });
 }
 
-void Replica::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done) {
+void Replica::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
+                  auth::CallerRef caller) {
   if (Status status = validate(request); !status.ok()) return done(status);
-  if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
-  writes_.add(PutOperation{std::move(request), std::move(done), {}});
+  if (Forwarder* leader = away()) {
+    return leader->add(std::move(request), std::move(done), std::move(caller));
+  }
+  writes_.add(PutOperation{std::move(request), std::move(done), {}},
+              {Origin::client, std::move(caller)});
 }
 
 void Replica::delete_range(keyspace::DeleteRangeRequest request,
-                           Callback<keyspace::DeleteRangeResult> done) {
+                           Callback<keyspace::DeleteRangeResult> done, auth::CallerRef caller) {
   if (Status status = validate(request); !status.ok()) return done(status);
-  if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
-  writes_.add(DeleteOperation{std::move(request), std::move(done), {}});
+  if (Forwarder* leader = away()) {
+    return leader->add(std::move(request), std::move(done), std::move(caller));
+  }
+  writes_.add(DeleteOperation{std::move(request), std::move(done), {}},
+              {Origin::client, std::move(caller)});
 }
 
-void Replica::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done) {
+void Replica::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
+                  auth::CallerRef caller) {
   if (Status status = validate(request, options_.txn_ops_max); !status.ok()) return done(status);
   if (!is_read_only(request)) {
-    if (Forwarder* leader = away()) return leader->add(std::move(request), std::move(done));
-    return writes_.add(TxnOperation{std::move(request), std::move(done), {}});
+    if (Forwarder* leader = away()) {
+      return leader->add(std::move(request), std::move(done), std::move(caller));
+    }
+    return writes_.add(TxnOperation{std::move(request), std::move(done), {}},
+                       {Origin::client, std::move(caller)});
   }
   const auto needs =
       is_serializable(request) ? ReadQueue::Needs::loaded : ReadQueue::Needs::linearizable;
-  reads_.run(needs, [this, request = std::move(request),
+  reads_.run(needs, [this, request = std::move(request), caller = std::move(caller),
                      done = std::move(done)](const Status& status) mutable {
     if (!status.ok()) return done(status);
+    const Status permitted = Gate(state_, state_.auth.visible(), caller).check(request);
+    if (!permitted.ok()) return done(permitted);
     done(state_.keyspace.read_txn(request));
   });
 }
 
-void Replica::compact(Revision revision, bool physical, Callback<Revision> done) {
+void Replica::compact(Revision revision, bool physical, Callback<Revision> done,
+                      auth::CallerRef caller) {
   if (physical) done = compactor_.when_finished(revision, std::move(done));
-  if (Forwarder* leader = away()) return leader->add(CompactCall{revision}, std::move(done));
-  compactor_.compact(revision, Origin::client, std::move(done));
-}
-
-void Replica::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) {
   if (Forwarder* leader = away()) {
-    return leader->add(LeaseGrantCall{id, ttl_seconds}, std::move(done));
+    return leader->add(CompactCall{revision}, std::move(done), std::move(caller));
   }
-  lease_keeper_.grant(id, ttl_seconds, Origin::client, std::move(done));
+  compactor_.compact(revision, {Origin::client, std::move(caller)}, std::move(done));
 }
 
-void Replica::lease_revoke(LeaseId id, Callback<Revision> done) {
-  if (Forwarder* leader = away()) return leader->add(LeaseRevokeCall{id}, std::move(done));
-  lease_keeper_.revoke(id, Origin::client, std::move(done));
-}
-
-void Replica::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done) {
-  if (Forwarder* leader = away()) return leader->add(LeaseKeepAliveCall{id}, std::move(done));
-  lease_keeper_.keep_alive(id, follow_leader(LeaseKeepAliveCall{id}, std::move(done)));
-}
-
-void Replica::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done) {
+void Replica::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
+                          auth::CallerRef caller) {
   if (Forwarder* leader = away()) {
-    return leader->add(LeaseTimeToLiveCall{id, keys}, std::move(done));
+    return leader->add(LeaseGrantCall{id, ttl_seconds}, std::move(done), std::move(caller));
   }
-  lease_keeper_.time_to_live(id, keys,
-                             follow_leader(LeaseTimeToLiveCall{id, keys}, std::move(done)));
+  lease_keeper_.grant(id, ttl_seconds, {Origin::client, std::move(caller)}, std::move(done));
 }
 
-void Replica::lease_leases(Callback<LeaseLeasesResult> done) {
-  if (Forwarder* leader = away()) return leader->add(LeaseLeasesCall{}, std::move(done));
-  lease_keeper_.leases(follow_leader(LeaseLeasesCall{}, std::move(done)));
+void Replica::lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller) {
+  if (Forwarder* leader = away()) {
+    return leader->add(LeaseRevokeCall{id}, std::move(done), std::move(caller));
+  }
+  lease_keeper_.revoke(id, {Origin::client, std::move(caller)}, std::move(done));
+}
+
+void Replica::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
+                               auth::CallerRef caller) {
+  const LeaseKeepAliveCall call{id};
+  if (Forwarder* leader = away()) return leader->add(call, std::move(done), std::move(caller));
+  lease_keeper_.keep_alive(id, caller, follow_leader(call, caller, std::move(done)));
+}
+
+void Replica::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
+                                 auth::CallerRef caller) {
+  const LeaseTimeToLiveCall call{id, keys};
+  if (Forwarder* leader = away()) return leader->add(call, std::move(done), std::move(caller));
+  lease_keeper_.time_to_live(id, keys, caller, follow_leader(call, caller, std::move(done)));
+}
+
+void Replica::lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller) {
+  const LeaseLeasesCall call;
+  if (Forwarder* leader = away()) return leader->add(call, std::move(done), std::move(caller));
+  lease_keeper_.leases(caller, follow_leader(call, caller, std::move(done)));
+}
+
+void Replica::auth_change(auth::Change change, Callback<Revision> done, auth::CallerRef caller) {
+  if (Forwarder* leader = away()) {
+    return leader->add(std::move(change), std::move(done), std::move(caller));
+  }
+  writes_.add(AuthOperation{std::move(change), std::move(done), {}},
+              {Origin::client, std::move(caller)});
+}
+
+void Replica::auth_query(auth::Query query, Callback<auth::Answer> done, auth::CallerRef caller) {
+  const auto needs = query.serializable ? ReadQueue::Needs::loaded : ReadQueue::Needs::linearizable;
+  reads_.run(needs, [this, query = std::move(query), caller = std::move(caller),
+                     done = std::move(done)](const Status& status) mutable {
+    if (!status.ok()) return done(status);
+    const std::string_view realm = Gate::realm_of(state_);
+    Result<auth::Answer> answer = state_.auth.visible().answer(query, caller.get(), realm);
+    if (answer.ok()) {
+      answer->header_revision = state_.keyspace.visible_revision();
+      answer->realm = realm;
+    }
+    done(std::move(answer));
+  });
 }
 
 void Replica::status(Callback<StatusResult> done) {
@@ -131,9 +182,11 @@ void Replica::status(Callback<StatusResult> done) {
   }));
 }
 
-void Replica::alarm(AlarmChange change, Callback<AlarmResult> done) {
-  if (Forwarder* leader = away()) return leader->add(AlarmCall{change}, std::move(done));
-  writes_.add(AlarmOperation{change, std::move(done), {}});
+void Replica::alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller) {
+  if (Forwarder* leader = away()) {
+    return leader->add(AlarmCall{change}, std::move(done), std::move(caller));
+  }
+  writes_.add(AlarmOperation{change, std::move(done), {}}, {Origin::client, std::move(caller)});
 }
 
 void Replica::members(Callback<std::vector<Member>> done) {

@@ -24,72 +24,82 @@ PeerCall to_call(GrantOperation& op) {
 }
 PeerCall to_call(RevokeOperation& op) { return LeaseRevokeCall{op.request.id}; }
 PeerCall to_call(AlarmOperation& op) { return AlarmCall{op.request}; }
+PeerCall to_call(AuthOperation& op) { return std::move(op.request); }
 
 }  // namespace
 
-void Replica::run_here(PeerCall call, Origin origin, Callback<PeerAnswer> done) {
-  struct Run {
-    Replica& replica;
-    Origin origin;
-    Callback<PeerAnswer> done;
+// Runs each kind of call that a follower has sent.
+struct Replica::PeerRun {
+  Replica& replica;
+  Sender sender;
+  Callback<PeerAnswer> done;
 
-    void operator()(const PositionCall&) {
-      replica.reads_.run(ReadQueue::Needs::leading,
-                         [done = std::move(done)](const Status& status) mutable {
-                           if (!status.ok()) return done(status);
-                           done(PeerAnswer());
-                         });
+  void operator()(const PositionCall&) {
+    replica.reads_.run(ReadQueue::Needs::leading,
+                       [done = std::move(done)](const Status& status) mutable {
+                         if (!status.ok()) return done(status);
+                         done(PeerAnswer());
+                       });
+  }
+  void operator()(keyspace::PutRequest& request) {
+    if (Status status = validate(request); !status.ok()) return done(status);
+    replica.writes_.add(
+        PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(keyspace::DeleteRangeRequest& request) {
+    if (Status status = validate(request); !status.ok()) return done(status);
+    replica.writes_.add(
+        DeleteOperation{std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(keyspace::TxnRequest& request) {
+    if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
+      return done(status);
     }
-    void operator()(keyspace::PutRequest& request) {
-      if (Status status = validate(request); !status.ok()) return done(status);
-      replica.writes_.add(
-          PutOperation{std::move(request), into<keyspace::PutResult>(std::move(done)), {}}, origin);
-    }
-    void operator()(keyspace::DeleteRangeRequest& request) {
-      if (Status status = validate(request); !status.ok()) return done(status);
-      replica.writes_.add(
-          DeleteOperation{
-              std::move(request), into<keyspace::DeleteRangeResult>(std::move(done)), {}},
-          origin);
-    }
-    void operator()(keyspace::TxnRequest& request) {
-      if (Status status = validate(request, replica.options_.txn_ops_max); !status.ok()) {
-        return done(status);
-      }
-      replica.writes_.add(
-          TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}}, origin);
-    }
-    void operator()(const CompactCall& asked) {
-      replica.compactor_.compact(asked.revision, origin, into<Revision>(std::move(done)));
-    }
-    void operator()(const LeaseGrantCall& asked) {
-      replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, origin,
-                                  into<LeaseGrantResult>(std::move(done)));
-    }
-    void operator()(const LeaseRevokeCall& asked) {
-      replica.lease_keeper_.revoke(asked.id, origin, into<Revision>(std::move(done)));
-    }
-    void operator()(const LeaseKeepAliveCall& asked) {
-      replica.lease_keeper_.keep_alive(asked.id, into<LeaseKeepAliveResult>(std::move(done)));
-    }
-    void operator()(const LeaseTimeToLiveCall& asked) {
-      replica.lease_keeper_.time_to_live(asked.id, asked.keys,
-                                         into<LeaseTimeToLiveResult>(std::move(done)));
-    }
-    void operator()(const LeaseLeasesCall&) {
-      replica.lease_keeper_.leases(into<LeaseLeasesResult>(std::move(done)));
-    }
-    void operator()(const AlarmCall& asked) {
-      replica.writes_.add(AlarmOperation{asked.change, into<AlarmResult>(std::move(done)), {}},
-                          origin);
-    }
-    void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
-    void operator()(const WitnessCall& witness) {
-      replica.leadership_.on_witness(witness);
-      done(PeerAnswer());
-    }
-  };
-  std::visit(Run{*this, origin, std::move(done)}, call);
+    replica.writes_.add(
+        TxnOperation{std::move(request), into<keyspace::TxnResult>(std::move(done)), {}},
+        std::move(sender));
+  }
+  void operator()(const CompactCall& asked) {
+    replica.compactor_.compact(asked.revision, std::move(sender), into<Revision>(std::move(done)));
+  }
+  void operator()(const LeaseGrantCall& asked) {
+    replica.lease_keeper_.grant(asked.id, asked.ttl_seconds, std::move(sender),
+                                into<LeaseGrantResult>(std::move(done)));
+  }
+  void operator()(const LeaseRevokeCall& asked) {
+    replica.lease_keeper_.revoke(asked.id, std::move(sender), into<Revision>(std::move(done)));
+  }
+  void operator()(const LeaseKeepAliveCall& asked) {
+    replica.lease_keeper_.keep_alive(asked.id, std::move(sender.caller),
+                                     into<LeaseKeepAliveResult>(std::move(done)));
+  }
+  void operator()(const LeaseTimeToLiveCall& asked) {
+    replica.lease_keeper_.time_to_live(asked.id, asked.keys, std::move(sender.caller),
+                                       into<LeaseTimeToLiveResult>(std::move(done)));
+  }
+  void operator()(const LeaseLeasesCall&) {
+    replica.lease_keeper_.leases(std::move(sender.caller),
+                                 into<LeaseLeasesResult>(std::move(done)));
+  }
+  void operator()(auth::Change& change) {
+    replica.writes_.add(AuthOperation{std::move(change), into<Revision>(std::move(done)), {}},
+                        std::move(sender));
+  }
+  void operator()(const AlarmCall& asked) {
+    replica.writes_.add(AlarmOperation{asked.change, into<AlarmResult>(std::move(done)), {}},
+                        std::move(sender));
+  }
+  void operator()(const TakeOverCall&) { done(Status(Error::internal)); }
+  void operator()(const WitnessCall& witness) {
+    replica.leadership_.on_witness(witness);
+    done(PeerAnswer());
+  }
+};
+
+void Replica::run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done) {
+  std::visit(PeerRun{*this, std::move(sender), std::move(done)}, call);
 }
 
 void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) {
@@ -102,7 +112,7 @@ void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> don
     return reply(PeerAnswer());
   }
   if (!leads()) return reply(Error::not_leader);
-  run_here(std::move(request.call), Origin::peer, std::move(reply));
+  run_here(std::move(request.call), {Origin::peer, std::move(request.caller)}, std::move(reply));
 }
 
 void Replica::tell_leader(const WitnessCall& witness) {
@@ -134,7 +144,8 @@ void Replica::forward(Proposal proposal) {
         if constexpr (requires { to_call(op); }) {
           if (!op.done) return;
           forwarder_->add(ForwardedCall{proposal.since, to_call(op),
-                                        out_of<typename Op::Answer>(std::move(op.done))});
+                                        out_of<typename Op::Answer>(std::move(op.done)),
+                                        std::move(proposal.caller)});
         } else {
           op.done(Status(Error::leader_changed));
         }

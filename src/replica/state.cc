@@ -63,6 +63,13 @@ Status State::replay_record(RecordId id, const Record& record) {
     case RecordKind::lease_revoke:
       leases.apply_revoke(record.lease);
       break;
+    case RecordKind::auth_user:
+    case RecordKind::auth_user_deleted:
+    case RecordKind::auth_role:
+    case RecordKind::auth_role_deleted:
+    case RecordKind::auth_state:
+      if (Status status = auth.apply(record); !status.ok()) return status;
+      break;
     default:
       break;
   }
@@ -104,7 +111,10 @@ void State::commit(const Batch& batch) {
     note({batch.header.seq, i}, record);
   }
   // What is staged there may be of a batch behind one that changes keys only.
-  if (!only_keys) leases.commit(environment.now());
+  if (!only_keys) {
+    leases.commit(environment.now());
+    auth.commit();
+  }
   applied = batch.header.position();
   publish(0, 0);
   report_operations();
@@ -113,11 +123,13 @@ void State::commit(const Batch& batch) {
 void State::rollback() {
   keyspace.rollback();
   leases.rollback();
+  auth.rollback();
 }
 
 void State::reset() {
   keyspace = keyspace::Keyspace();
   leases = lease::LeaseTable();
+  auth = auth::Store();
   applied = {};
   epoch = {};
   leader = {};

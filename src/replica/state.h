@@ -3,7 +3,8 @@
 //
 // Thread: the replica's loop.
 // Ownership: the Replica owns it; it refers to the options, environment, log and observer.
-// Invariants: keyspace, leases and everything else here are the effect of exactly the batches up to
+// Invariants: keyspace, leases, users and everything else here are the effect of exactly the
+// batches up to
 //   `applied` (plus, while an append is in flight, what is staged for it).
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "auth/store.h"
 #include "base/tenant_limits.h"
 #include "keyspace/keyspace.h"
 #include "lease/lease_table.h"
@@ -58,6 +60,7 @@ struct State {
   SharedLimits limits = std::make_shared<TenantLimits>();  // those in force; never null
   keyspace::Keyspace keyspace;
   lease::LeaseTable leases;
+  auth::Store auth;
   Position applied;
   Epoch epoch;  // of the newest takeover, and who appended it
   Incarnation leader{};

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/types.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "keyspace/kv_record.h"
@@ -34,6 +35,7 @@ struct WatchCreate {
   bool fragment = false;  // carried back to the sink with each delivery
   bool no_put = false;
   bool no_delete = false;
+  auth::CallerRef caller;  // may it read the range? Asked once, now
 };
 
 struct WatchEvent {
@@ -43,7 +45,16 @@ struct WatchEvent {
 // Shared by all watches that get the same events.
 using WatchEvents = std::shared_ptr<const std::vector<WatchEvent>>;
 
-enum class WatchRefusal : uint8_t { none, compacted, empty_range, duplicate_id };
+enum class WatchRefusal : uint8_t {
+  none,
+  compacted,
+  empty_range,
+  duplicate_id,
+  permission_denied,
+  user_empty,
+  invalid_auth_token,
+  auth_old_revision,
+};
 
 class WatchSink {
  public:

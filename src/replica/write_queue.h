@@ -61,12 +61,12 @@ class WriteQueue {
       : state_(state), resolver_(resolver), host_(host), evaluator_(state) {}
 
   template <class Operation>
-  void add(Operation operation, Origin origin = Origin::client) {
+  void add(Operation operation, Sender sender) {
     if (waiting() >= state_.options.proposals_max) {
       operation.done(Status(Error::too_many_requests));
       return;
     }
-    push(std::move(operation), origin);
+    push(std::move(operation), std::move(sender));
   }
   // Without the bound: for the replica's own proposals, which its timers bound.
   template <class Operation>
@@ -92,12 +92,13 @@ class WriteQueue {
 
  private:
   template <class Operation>
-  void push(Operation operation, Origin origin) {
+  void push(Operation operation, Sender sender) {
     if (closed_) {
       if (operation.done) operation.done(Status(Error::stopped));
       return;
     }
-    waiting_.push_back({state_.environment.now(), origin, std::move(operation)});
+    waiting_.push_back(
+        {state_.environment.now(), sender.origin, std::move(sender.caller), std::move(operation)});
     schedule();
     arm_sweep();
   }

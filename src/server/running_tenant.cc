@@ -15,6 +15,7 @@ replica::Options options_of(replica::Options options, const etcd::Identity& iden
 RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links,
                              Workers& workers)
     : name_(std::move(parts.name)),
+      is_default_(parts.is_default),
       links_(links),
       workers_(workers),
       observer_(name_, parts.is_default, telemetry),
@@ -63,6 +64,7 @@ void RunningTenant::publish() {
   const auto handle = [this](replica::Api& api) {
     auto tenant = std::make_unique<etcd::Tenant>(api, identity_, etcd::Gate(limits_, usage_));
     tenant->requests = observer_.requests();
+    tenant->is_default = is_default_;
     return tenant;
   };
   workers_.front()->tenants().add(name_, handle(*replica_));

@@ -59,6 +59,7 @@ class RunningTenant final : private replica::PeerService {
   loop::Loop& owner() { return workers_.front()->loop(); }
 
   const std::string name_;
+  const bool is_default_;
   NodeLinks& links_;
   Workers& workers_;
   ReplicaObserver observer_;

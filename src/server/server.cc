@@ -14,6 +14,7 @@
 #include "server/store.h"
 #include "server/tenant_manager.h"
 #include "server/tls_sources.h"
+#include "server/token_source.h"
 #include "telemetry/version.h"
 
 namespace lattice::server {
@@ -49,6 +50,7 @@ class Server {
  private:
   // ---- Start ----
   Status make_workers();
+  void publish_tokens(const std::string& cluster_secret);
   Status open_store();
   void open_tenant();
   void wait_for_database();
@@ -81,6 +83,7 @@ class Server {
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodeLinks> links_;
+  TokenSource tokens_;
   std::unique_ptr<TenantManager> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
@@ -97,6 +100,10 @@ int Server::run() {
   log_.info("starting", {{"version", telemetry::lattice_version()},
                          {"threads", config_.server.threads},
                          {"pid", getpid()}});
+  if (Status status = tokens_.open(config_.auth); !status.ok()) {
+    log_.error("cannot use [auth] token", {{"cause", status}});
+    return exit_configuration;
+  }
   if (Result<TlsSources> tls = open_tls(config_, tls_files_); tls.ok()) {
     tls_ = *tls;
   } else {
@@ -149,6 +156,13 @@ Status Server::make_workers() {
   });
   if (!config_.telemetry.enabled) return {};
   return owner().listen_metrics(config_.telemetry.metrics_bind);
+}
+
+void Server::publish_tokens(const std::string& cluster_secret) {
+  const auto tokens = tokens_.get(config_, cluster_secret, owner().environment());
+  for (auto& worker : workers_) {
+    worker->loop().post([&authority = worker->authority(), tokens] { authority.use(tokens); });
+  }
 }
 
 Status Server::open_store() {
@@ -220,6 +234,7 @@ void Server::start_tenants(OpenedLog opened) {
                 links.status(), address ? exit_os : exit_configuration);
   }
   links_ = std::move(*links);
+  publish_tokens(opened.cluster_secret);
   replica::Options options = replica_options(config_);
   options.node = links_->info(owner().address());
   tenants_ =

@@ -9,6 +9,8 @@ constexpr size_t grpc_overhead_bytes = 512 << 10;
 // GOAWAY to go out: who hears of it only after the end of a watch comes back on the same
 // connection.
 constexpr Duration drain_interval = std::chrono::milliseconds(10);
+// Log-ins and new passwords that wait to be hashed, some tens of milliseconds each.
+constexpr size_t passwords_waiting_max = 128;
 // For the ends of long calls to reach their clients once requests have had their time.
 constexpr Duration last_words_max = std::chrono::seconds(1);
 
@@ -39,12 +41,19 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     : config_(config),
       environment_(loop_),
       tenants_(config.tenants, loop_),
+      passwords_(loop_, "passwords", passwords_waiting_max),
+      authority_(
+          [this](loop::Task work, loop::Task done) {
+            return passwords_.run(std::move(work), std::move(done));
+          },
+          config.auth.bcrypt_cost),
       client_requests_(shared.registry),
       services_{.tenants = tenants_,
                 .environment = environment_,
                 .limits = {.request_bytes_max = config.grpc.request_bytes_max,
                            .txn_ops_max = config.server.txn_ops_max},
                 .client_requests = &client_requests_,
+                .authority = &authority_,
                 .scrape = [&shared] { return shared.registry.scrape(); },
                 .open_calls = {}},
       observer_(shared.calls, shared.server, shared.log, config.telemetry.slow_request) {

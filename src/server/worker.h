@@ -10,8 +10,10 @@
 #include <string>
 
 #include "config/config.h"
+#include "credentials/authority.h"
 #include "etcd/services.h"
 #include "loop/loop.h"
+#include "loop/side_thread.h"
 #include "proxy/listener.h"
 #include "proxy/router.h"
 #include "server/call_observer.h"
@@ -44,6 +46,7 @@ class Worker {
   loop::Loop& loop() { return loop_; }
   LoopEnvironment& environment() { return environment_; }
   TenantTable& tenants() { return tenants_; }
+  credentials::Authority& authority() { return authority_; }
   // Of the client port; any thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
@@ -56,6 +59,8 @@ class Worker {
   loop::Loop loop_;
   LoopEnvironment environment_;
   TenantTable tenants_;
+  loop::SideThread passwords_;
+  credentials::Authority authority_;
   etcd::ClientRequests client_requests_;
   etcd::Services services_;
   proxy::Router router_;

@@ -21,7 +21,7 @@ TEST_CASE("calls of every kind come out as they went in") {
     const size_t kind = static_cast<size_t>(i) % call_kinds;
     const auto log = random.array<replica::LogId>();
     const Duration patience(static_cast<int64_t>(random.below(1'000'000'000'000)));
-    const std::string bytes = encode_call(7, log, {random.call(kind), patience});
+    const std::string bytes = encode_call(7, log, {random.call(kind), patience, random.caller()});
     std::optional<DecodedFrame> frame = decode_frame(bytes);
     REQUIRE(frame);
     REQUIRE(frame->calls.size() == 1);

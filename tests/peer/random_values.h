@@ -132,9 +132,27 @@ class RandomValues {
         return replica::TakeOverCall{position()};
       case 11:
         return replica::WitnessCall{position(), Revision(number())};
-      default:
+      case 12:
         return replica::AlarmCall{{flag(), {number(), static_cast<int32_t>(below(5))}}};
+      default:
+        return auth_change();
     }
+  }
+  auth::Change auth_change() {
+    auth::Change out;
+    out.kind = static_cast<auth::Change::Kind>(below(12));
+    out.user = text();
+    out.role = text();
+    out.password_hash = text();
+    out.no_password = flag();
+    out.has_permission = flag();
+    out.permission = {static_cast<auth::PermissionType>(integer()), text(), text()};
+    return out;
+  }
+  auth::CallerRef caller() {
+    if (flag()) return nullptr;
+    return std::make_shared<const auth::Caller>(
+        auth::Caller{static_cast<auth::Caller::Kind>(below(4)), text(), number(), text()});
   }
 
   keyspace::KvRef kv() {

@@ -42,7 +42,7 @@ void write_seeds() {
   std::string calls;
   for (size_t kind = 0; kind < call_kinds; ++kind) {
     const auto log = random.array<replica::LogId>();
-    calls += encode_call(kind, log, {random.call(kind), std::chrono::seconds(7)});
+    calls += encode_call(kind, log, {random.call(kind), std::chrono::seconds(7), random.caller()});
   }
   write("calls", calls);
   std::string answers;

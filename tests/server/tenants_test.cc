@@ -15,6 +15,8 @@ class Tenant {
  public:
   Tenant(RunningServer& server, const std::string& name)
       : client_(server.address()), metadata_{{"lattice-tenant", name}} {}
+  Tenant(RunningServer& server, const std::string& name, const std::string& token)
+      : client_(server.address()), metadata_{{"lattice-tenant", name}, {"token", token}} {}
 
   int64_t put(const std::string& key, const std::string& value, int64_t lease = 0) {
     etcdserverpb::PutRequest request;
@@ -56,6 +58,7 @@ config::Config several(const std::string& threads, const std::string& idle_ms = 
                       {"tenants.create", "a,b,c"},
                       {"server.threads", threads},
                       {"tenants.idle_stop_ms", idle_ms},
+                      {"auth.bcrypt_cost", "4"},
                       {"telemetry.log_level", "debug"}});
 }
 
@@ -87,6 +90,74 @@ TEST_CASE("tenants have keys and revisions of their own, whichever loop serves t
     CHECK(main.get("k") == "none");
   }
   CHECK(server.stop() == 0);
+}
+
+// Makes root with this password, switches authentication on.
+void switch_on(Tenant& tenant, const std::string& password) {
+  etcdserverpb::AuthUserAddRequest user;
+  user.set_name("root");
+  user.set_password(password);
+  tenant.ask<etcdserverpb::AuthUserAddResponse>("/etcdserverpb.Auth/UserAdd", user);
+  etcdserverpb::AuthUserGrantRoleRequest grant;
+  grant.set_user("root");
+  grant.set_role("root");
+  tenant.ask<etcdserverpb::AuthUserGrantRoleResponse>("/etcdserverpb.Auth/UserGrantRole", grant);
+  tenant.ask<etcdserverpb::AuthEnableResponse>("/etcdserverpb.Auth/AuthEnable",
+                                               etcdserverpb::AuthEnableRequest());
+}
+
+etcdserverpb::AuthenticateRequest root_with(const std::string& password) {
+  etcdserverpb::AuthenticateRequest request;
+  request.set_name("root");
+  request.set_password(password);
+  return request;
+}
+
+TEST_CASE("users are a tenant's own, and so are their tokens") {
+  RunningServer server(several("3"));
+  await_tenants(server);
+  const std::string log_in = "/etcdserverpb.Auth/Authenticate";
+  Tenant plain_a(server, "a");
+  Tenant plain_b(server, "b");
+  switch_on(plain_a, "of a");
+  switch_on(plain_b, "of b");
+  CHECK(refusal(plain_b.client(), log_in, root_with("of a"), plain_b.metadata()) ==
+        "3 etcdserver: authentication failed, invalid user ID or password");
+  const auto token_of = [&](Tenant& tenant, const std::string& password) {
+    return tenant.ask<etcdserverpb::AuthenticateResponse>(log_in, root_with(password)).token();
+  };
+  const std::string a = token_of(plain_a, "of a");
+  const std::string b = token_of(plain_b, "of b");
+  for (int connection = 0; connection < 4; ++connection) {
+    CHECK(Tenant(server, "a", a).refused() == "0 ");
+    CHECK(Tenant(server, "b", b).refused() == "0 ");
+    CHECK(Tenant(server, "a", b).refused() == "16 etcdserver: invalid auth token");
+    CHECK(Tenant(server, "b", a).refused() == "16 etcdserver: invalid auth token");
+    CHECK(Tenant(server, "a").refused() == "3 etcdserver: user name is empty");
+    CHECK(Tenant(server, "c").refused() == "0 ");
+    CHECK(Tenant(server, "default").refused() == "0 ");
+  }
+}
+
+TEST_CASE("a stream that waits for its tenant has its caller's rights there") {
+  RunningServer server(several("2", "200"));
+  await_tenants(server);
+  Tenant plain(server, "a");
+  switch_on(plain, "pw");
+  const std::string token = plain
+                                .ask<etcdserverpb::AuthenticateResponse>(
+                                    "/etcdserverpb.Auth/Authenticate", root_with("pw"))
+                                .token();
+  REQUIRE(eventually([&] { return server.logged("unloading an idle tenant tenant=a"); }));
+  etcdserverpb::WatchRequest request;
+  request.mutable_create_request()->set_key("k");
+  for (const std::string& sent : {token, std::string("none")}) {
+    Tenant one(server, "a", sent);
+    Stream<etcdserverpb::WatchResponse> watch(one.client(), "/etcdserverpb.Watch/Watch",
+                                              one.metadata());
+    watch.send(request);
+    CHECK(watch.next().canceled() == (sent != token));
+  }
 }
 
 TEST_CASE("an unknown tenant is refused, and so is one that is not believed") {

@@ -131,7 +131,50 @@ ALTER TABLE lattice.logs
   ADD COLUMN limits text NOT NULL DEFAULT '';
 )sql";
 
-constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, tenants_sql};
+// Version 5. The value of a user's record begins with the hash of the password, which is not shown.
+constexpr const char* auth_views_sql = R"sql(
+CREATE VIEW lattice.auth AS
+SELECT tenant, enabled, auth_revision
+FROM (
+  SELECT DISTINCT ON (r.log_no) l.tenant, r.version = 1 AS enabled, r.number AS auth_revision
+  FROM lattice.record r
+  JOIN lattice.logs l ON l.log_no = r.log_no
+  WHERE r.kind = 24
+  ORDER BY r.log_no, r.seq DESC, r.idx DESC
+) newest;
+
+CREATE VIEW lattice.users AS
+SELECT tenant, encode(key, 'escape') AS name, roles, no_password, auth_revision, changed_at
+FROM (
+  SELECT DISTINCT ON (r.log_no, r.key)
+         l.tenant, r.kind, r.key, r.version = 1 AS no_password, r.number AS auth_revision,
+         (string_to_array(encode(r.value, 'escape'), E'\n'))[2:] AS roles,
+         b.committed_at AS changed_at
+  FROM lattice.record r
+  JOIN lattice.logs l ON l.log_no = r.log_no
+  JOIN lattice.batch b ON b.log_no = r.log_no AND b.seq = r.seq
+  WHERE r.kind IN (20, 21)
+  ORDER BY r.log_no, r.key, r.seq DESC, r.idx DESC
+) newest
+WHERE kind = 20;
+
+CREATE VIEW lattice.roles AS
+SELECT tenant, encode(key, 'escape') AS name, permissions, auth_revision, changed_at
+FROM (
+  SELECT DISTINCT ON (r.log_no, r.key)
+         l.tenant, r.kind, r.key, r.number AS auth_revision,
+         string_to_array(encode(r.value, 'escape'), E'\n') AS permissions,
+         b.committed_at AS changed_at
+  FROM lattice.record r
+  JOIN lattice.logs l ON l.log_no = r.log_no
+  JOIN lattice.batch b ON b.log_no = r.log_no AND b.seq = r.seq
+  WHERE r.kind IN (22, 23)
+  ORDER BY r.log_no, r.key, r.seq DESC, r.idx DESC
+) newest
+WHERE kind = 22;
+)sql";
+
+constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, tenants_sql, auth_views_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {

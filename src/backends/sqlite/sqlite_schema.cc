@@ -105,8 +105,53 @@ ALTER TABLE logs ADD COLUMN state TEXT NOT NULL DEFAULT 'active';
 ALTER TABLE logs ADD COLUMN limits TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Version 5. The value of a user's record begins with the hash of the password, which is not shown.
+// max() makes the other columns those of the newest row.
+constexpr const char* auth_views_sql = R"sql(
+CREATE VIEW auth AS
+SELECT tenant, enabled, auth_revision
+FROM (
+  SELECT l.tenant, r.version = 1 AS enabled, r.number AS auth_revision, max(r.row)
+  FROM record r
+  JOIN logs l ON l.log_no = r.log_no
+  WHERE r.kind = 24
+  GROUP BY r.log_no
+);
+
+CREATE VIEW users AS
+SELECT tenant, name, substr(value, instr(value || char(10), char(10)) + 1) AS roles, no_password,
+       auth_revision, changed_at
+FROM (
+  SELECT l.tenant, r.kind, CAST(r.key AS TEXT) AS name, CAST(r.value AS TEXT) AS value,
+         r.version = 1 AS no_password, r.number AS auth_revision,
+         strftime('%Y-%m-%dT%H:%M:%fZ', b.committed_at / 1000.0, 'unixepoch') AS changed_at,
+         max(r.row)
+  FROM record r
+  JOIN logs l ON l.log_no = r.log_no
+  JOIN batch b ON b.log_no = r.log_no AND b.seq = r.seq
+  WHERE r.kind IN (20, 21)
+  GROUP BY r.log_no, r.key
+)
+WHERE kind = 20;
+
+CREATE VIEW roles AS
+SELECT tenant, name, permissions, auth_revision, changed_at
+FROM (
+  SELECT l.tenant, r.kind, CAST(r.key AS TEXT) AS name, CAST(r.value AS TEXT) AS permissions,
+         r.number AS auth_revision,
+         strftime('%Y-%m-%dT%H:%M:%fZ', b.committed_at / 1000.0, 'unixepoch') AS changed_at,
+         max(r.row)
+  FROM record r
+  JOIN logs l ON l.log_no = r.log_no
+  JOIN batch b ON b.log_no = r.log_no AND b.seq = r.seq
+  WHERE r.kind IN (22, 23)
+  GROUP BY r.log_no, r.key
+)
+WHERE kind = 22;
+)sql";
+
 // Version 3 is PostgreSQL's alone.
-constexpr const char* steps[] = {tables_sql, views_sql, "", tenants_sql};
+constexpr const char* steps[] = {tables_sql, views_sql, "", tenants_sql, auth_views_sql};
 static_assert(std::size(steps) == schema_version);
 
 Result<std::optional<std::string>> meta_value(Database& database, std::string_view key) {

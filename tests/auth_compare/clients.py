@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+"""Users and tokens as an operator meets them: etcdctl from `auth enable` on, tokens that end, restarts, and what SQL shows.
+
+    clients.py --server sqlite|postgres --lattice PATH [--all]
+
+On PostgreSQL each step asks the other one of two replicas. With --all JWTs are signed by three methods, without it by one.
+"""
+
+import argparse
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import unittest
+
+import grpc
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from harness import client, processes, protos, servers, tools  # noqa: E402
+
+rpc = protos.rpc
+_TTL_S = 2
+_ENV = {"LATTICE_AUTH_BCRYPT_COST": "4", "LATTICE_AUTH_TOKEN_TTL_SECONDS": str(_TTL_S)}
+_arguments = None
+
+
+class World:
+    """One server, or two that take turns."""
+
+    def __init__(self):
+        self.database = None
+        if _arguments.server == "postgres":
+            self._postgres = servers.shared_postgres()
+            self.database = self._postgres.new_database()
+            url = self._postgres.url(self.database)
+            self.servers = servers.lattice_cluster(_arguments.lattice, url, size=2, env=_ENV).start().servers
+        else:
+            self.servers = [servers.make(_arguments.server, _arguments.lattice, env=_ENV).start()]
+        self._turn = 0
+
+    def target(self):
+        self._turn += 1
+        return self.servers[self._turn % len(self.servers)].target
+
+    def etcdctl(self, *arguments, user=None):
+        """What it prints; raises with its complaint."""
+        command = [tools.build_go("etcdctl"), "--endpoints", self.target()]
+        if user:
+            command += ["--user", user]
+        done = subprocess.run(command + list(arguments), capture_output=True, text=True, check=False, timeout=30)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return done.stdout
+
+    def sql(self, statement):
+        if self.database:
+            return self._postgres.query(statement.replace("FROM ", "FROM lattice."), self.database)
+        with sqlite3.connect(os.path.join(self.servers[0].folder, "data", "lattice.db")) as database:
+            return [[str(value) for value in row] for row in database.execute(statement)]
+
+    def remove(self):
+        for server in self.servers:
+            server.remove()
+
+
+class Auth(unittest.TestCase):
+    """In this order: each test finds what the one before has left."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        ctl = cls.world.etcdctl
+        ctl("user", "add", "root:rootpw")
+        ctl("user", "grant-role", "root", "root")
+        ctl("user", "add", "alice:alicepw")
+        ctl("role", "add", "app")
+        ctl("role", "grant-permission", "app", "--prefix=true", "readwrite", "/app/")
+        ctl("user", "grant-role", "alice", "app")
+        ctl("auth", "enable")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.remove()
+
+    def refused(self, text, *arguments, user=None):
+        with self.assertRaises(RuntimeError) as caught:
+            self.world.etcdctl(*arguments, user=user)
+        self.assertIn(text, str(caught.exception))
+
+    def log_in(self, name="alice", password="alicepw"):
+        one = client.Client(self.world.target())
+        try:
+            return one.call("Auth.Authenticate", rpc.AuthenticateRequest(name=name, password=password)).token
+        finally:
+            one.close()
+
+    def read(self, token, key=b"/app/1"):
+        """The code with which a read by this token ends."""
+        one = client.Client(self.world.target())
+        try:
+            one.call("KV.Range", rpc.RangeRequest(key=key), metadata=[("token", token)])
+            return "OK"
+        except grpc.RpcError as error:
+            return error.code().name
+        finally:
+            one.close()
+
+    def test_1_users_may_what_they_were_granted(self):
+        ctl = self.world.etcdctl
+        for _ in range(2):
+            ctl("put", "/app/1", "value", user="alice:alicepw")
+            self.assertIn("value", ctl("get", "/app/1", user="alice:alicepw"))
+            self.refused("permission denied", "put", "/other", "value", user="alice:alicepw")
+            self.refused("permission denied", "user", "list", user="alice:alicepw")
+            self.refused("user name is empty", "get", "/app/1")
+            self.refused("invalid user ID or password", "get", "/app/1", user="alice:wrong")
+            self.assertIn("alice", ctl("user", "list", user="root:rootpw"))
+        self.assertIn("/app/", ctl("role", "get", "app", user="alice:alicepw"))
+
+    def test_2_tokens_slide_and_end(self):
+        token = self.log_in()
+        deadline = time.monotonic() + 1.5 * _TTL_S
+        while time.monotonic() < deadline:
+            for _ in self.world.servers:
+                self.assertEqual(self.read(token), "OK")
+            time.sleep(0.2)
+        time.sleep(_TTL_S + 1)
+        self.assertEqual(self.read(token), "UNAUTHENTICATED")
+
+    def test_3_sql_shows_users_and_no_passwords(self):
+        rows = self.world.sql("SELECT name, roles FROM users ORDER BY name")
+        self.assertEqual([name for name, _roles in rows], ["alice", "root"])
+        self.assertIn("app", rows[0][1])
+        self.assertNotIn("$2a$", str(rows))
+        rows = self.world.sql("SELECT name, permissions FROM roles")
+        self.assertIn("readwrite /app/ /app0", rows[0][1])
+        self.assertEqual(len(self.world.sql("SELECT enabled, auth_revision FROM auth")), 1)
+
+    def test_4_compaction_and_restarts_keep_them(self):
+        ctl = self.world.etcdctl
+        for i in range(5):
+            ctl("role", "add", f"gone{i}", user="root:rootpw")
+            ctl("role", "delete", f"gone{i}", user="root:rootpw")
+            ctl("put", "/app/1", str(i), user="alice:alicepw")
+        ctl("compact", "6", "--physical=true", user="root:rootpw")
+        before = ctl("role", "list", user="root:rootpw")
+        for server in self.world.servers:
+            server.kill()
+        for server in self.world.servers:
+            server.start()
+        self.assertEqual(ctl("role", "list", user="root:rootpw"), before)
+        self.refused("user name is empty", "get", "/app/1")
+        self.assertIn("4", ctl("get", "/app/1", user="alice:alicepw"))
+        # No password in a log (CVE-2021-28235).
+        for server in self.world.servers:
+            with open(server.log_path, encoding="utf-8") as file:
+                log = file.read()
+            self.assertNotIn("rootpw", log)
+            self.assertNotIn("$2a$", log)
+
+    def test_5_guessing_is_slowed_down(self):
+        one = client.Client(self.world.servers[0].target)
+        took = []
+        for _ in range(8):
+            began = time.monotonic()
+            with self.assertRaises(grpc.RpcError):
+                one.call("Auth.Authenticate", rpc.AuthenticateRequest(name="alice", password="guess"))
+            took.append(time.monotonic() - began)
+        one.close()
+        self.assertGreater(took[-1], 0.3)
+
+    def test_6_off_again(self):
+        self.world.etcdctl("auth", "disable", user="root:rootpw")
+        self.assertIn("4", self.world.etcdctl("get", "/app/1"))
+
+
+class Jwt(unittest.TestCase):
+    """Tokens of a real etcd with the same keys are good here, and ours there."""
+
+    def setUp(self):
+        if _arguments.server != "sqlite":
+            self.skipTest("the store makes no difference to JWTs: tested on SQLite")
+        self.folder = processes.scratch_folder("jwt")
+        self.addCleanup(processes.remove_folder, self.folder)
+
+    def make_keys(self, *algorithm):
+        paths = [os.path.join(self.folder, name) for name in ("key.pem", "pub.pem")]
+        subprocess.run(["openssl", "genpkey", "-out", paths[0], "-algorithm", *algorithm], check=True, capture_output=True)
+        subprocess.run(["openssl", "pkey", "-in", paths[0], "-pubout", "-out", paths[1]], check=True)
+        return f"pub-key={paths[1]},priv-key={paths[0]}"
+
+    def start(self, kind, option):
+        server = servers.make(kind, _arguments.lattice, durable=False,
+                              extra=["--auth-token", option, "--bcrypt-cost", "4"] if kind == "etcd" else (),
+                              env={"LATTICE_AUTH_TOKEN": option, "LATTICE_AUTH_BCRYPT_COST": "4"}).start()
+        self.addCleanup(server.remove)
+        one = client.Client(server.target)
+        self.addCleanup(one.close)
+        one.call("Auth.UserAdd", rpc.AuthUserAddRequest(name="root", password="pw"))
+        one.call("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="root", role="root"))
+        one.call("Auth.AuthEnable", rpc.AuthEnableRequest())
+        return one
+
+    def code(self, one, token):
+        try:
+            one.call("KV.Range", rpc.RangeRequest(key=b"a"), metadata=[("token", token)])
+            return "OK"
+        except grpc.RpcError as error:
+            return error.details()
+
+    def test_tokens_are_etcds(self):
+        methods = (("ES384", ("EC", "-pkeyopt", "ec_paramgen_curve:P-384")), ("PS256", ("RSA",)), ("EdDSA", ("ED25519",)))
+        for method, algorithm in methods if _arguments.all else methods[:1]:
+            option = f"jwt,{self.make_keys(*algorithm)},sign-method={method},ttl=1m"
+            etcd, mine = self.start("etcd", option), self.start(_arguments.server, option)
+            for maker in (etcd, mine):
+                token = maker.call("Auth.Authenticate", rpc.AuthenticateRequest(name="root", password="pw")).token
+                self.assertEqual([self.code(etcd, token), self.code(mine, token)], ["OK", "OK"], method)
+                bad = token[:-8] + ("A" if token[-8] != "A" else "B") + token[-7:]
+                self.assertEqual([self.code(etcd, bad), self.code(mine, bad)], ["etcdserver: invalid auth token"] * 2)
+            for one in (etcd, mine):
+                one.call("Auth.RoleAdd", rpc.AuthRoleAddRequest(name="r"), metadata=[("token", token)])
+                self.assertEqual(self.code(one, token), "etcdserver: revision of auth store is old")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", choices=("sqlite", "postgres"), required=True)
+    parser.add_argument("--lattice", required=True)
+    parser.add_argument("--all", action="store_true")
+    _arguments, rest = parser.parse_known_args()
+    tools.skip_without_go("etcdctl")
+    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
