@@ -165,7 +165,8 @@ class Printer:
                 return "nonempty"
             for known, name in self.texts.items():
                 value = value.replace(known.decode("latin-1"), "$" + name)
-            return '"' + value.replace("\n", "\\n") + '"'
+            # Go's protobuf text has one space or two between fields, differently in each build of etcd.
+            return '"' + value.replace("\n", "\\n").replace("  ", " ") + '"'
         if field.type == Field.TYPE_BOOL:
             return "true"
         if field.type == Field.TYPE_ENUM:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ import grpc
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, processes, protos, servers, tools  # noqa: E402
+from harness import cases, client, processes, protos, servers, tools  # noqa: E402
 
 _QUOTA = 16 << 20
 _VALUE = b"x" * (1 << 20)
@@ -140,15 +139,18 @@ class Nodes(unittest.TestCase):
                 refused.append(error.details())
         self.assertEqual(refused, [_NO_SPACE] * 5)
         # Each lists what it has applied, as etcd's members do.
-        deadline = time.monotonic() + 5
-        listed = [[], []]
-        while not all(listed) and time.monotonic() < deadline:
-            listed = [list(connection.call("Maintenance.Alarm", protos.rpc.AlarmRequest()).alarms)
-                      for connection in clients]
-        self.assertEqual(len(listed[0]), 1)
-        self.assertEqual(listed[0], listed[1])
-        leader = clients[0].call("Maintenance.Status", protos.rpc.StatusRequest()).leader
-        self.assertEqual(listed[0][0].memberID, leader)
+        def alarms():
+            return [list(connection.call("Maintenance.Alarm", protos.rpc.AlarmRequest()).alarms)
+                    for connection in clients]
+
+        cases.eventually(lambda: all(alarms()), "the alarm at each node", timeout_s=5)
+        first, second = alarms()
+        self.assertEqual(len(first), 1)
+        self.assertEqual(first, second)
+        leader = first[0].memberID
+        # On a busy machine a node may for a moment not know who leads.
+        cases.eventually(lambda: clients[0].call("Maintenance.Status", protos.rpc.StatusRequest()).leader == leader,
+                         "the alarm's member leads")
         revision = clients[0].call("KV.Range", protos.rpc.RangeRequest(key=b"a")).header.revision
         clients[0].call("KV.Compact", protos.rpc.CompactionRequest(revision=revision, physical=True))
         for connection in clients:  # one of them does not lead; the second finds nothing to clear
