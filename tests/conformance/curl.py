@@ -89,7 +89,7 @@ class Curl(unittest.TestCase):
             self.skipTest("etcd has them all")
         connection = client.Client(suite.server.target)
         self.addCleanup(connection.close)
-        for name in ("Cluster.MemberAdd", "Cluster.MemberUpdate", "Maintenance.Snapshot", "Maintenance.Downgrade"):
+        for name in ("Cluster.MemberAdd", "Cluster.MemberUpdate", "Cluster.MemberRemove", "Maintenance.Downgrade"):
             with self.subTest(name), self.assertRaises(grpc.RpcError) as raised:
                 connection.call(name, protos.METHODS[name].request_type())
             self.assertEqual(raised.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
