@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "auth/text.h"
+#include "base/planted.h"
 
 namespace lattice::auth {
 namespace {
@@ -14,6 +15,10 @@ bool is_inverted(const Permission& permission) {
   return !permission.end.empty() && permission.end != std::string_view("\0", 1) &&
          permission.key >= permission.end;
 }
+
+// Of a tenant; those that are over make room for new ones.
+constexpr size_t tokens_max = 10'000;
+constexpr size_t token_comment_bytes_max = 256;
 
 // One change, on its way into a copy of the tables and into records.
 class Editor {
@@ -46,6 +51,10 @@ class Editor {
         return role_grant(change);
       case Change::Kind::role_revoke:
         return role_revoke(change);
+      case Change::Kind::token_create:
+        return token_create(change.token);
+      case Change::Kind::token_revoke:
+        return token_revoke(change.token_id);
     }
     return Error::invalid_argument;
   }
@@ -82,6 +91,8 @@ class Editor {
     if (tables_.enabled && change.user == root_name) return Error::invalid_auth_mgmt;
     if (tables_.users.erase(change.user) == 0) return Error::user_not_found;
     put_record(RecordKind::auth_user_deleted, change.user);
+    // A user of the same name, made later, is another one.
+    revoke_if([&](const ApiToken& token) { return token.user == change.user; });
     return finish();
   }
 
@@ -175,6 +186,63 @@ class Editor {
     return finish();
   }
 
+  Status token_create(ApiToken token) {
+    const int64_t now = token.created_seconds;
+    if (token.hash.size() != token_hash_bytes || token.comment.size() > token_comment_bytes_max ||
+        now < 0 || token.expires_seconds < 0) {
+      return Error::invalid_argument;
+    }
+    const User* named = tables_.user(token.user);
+    if (named == nullptr) return Error::user_not_found;
+    std::ranges::sort(token.roles);
+    token.roles.erase(std::unique(token.roles.begin(), token.roles.end()), token.roles.end());
+    for (const std::string& role : token.roles) {
+      if (!has_role(*named, role)) return Error::role_not_granted;
+    }
+    const std::string id = token_id_of(token.hash);
+    if (tables_.tokens.contains(id)) return Error::invalid_argument;
+    if (tables_.tokens.size() >= tokens_max) {
+      const auto over = [now](const ApiToken& old) {
+        return old.expires_seconds != 0 && old.expires_seconds <= now;
+      };
+      revoke_if(over);
+      if (tables_.tokens.size() >= tokens_max) {
+        return {Error::resource_exhausted, "lattice: there are too many API tokens"};
+      }
+    }
+    Record& record = put_record(RecordKind::auth_token, id);
+    record.number = static_cast<int64_t>(tables_.revision);
+    record.value = Bytes::copy(to_text(token));
+    record.version = token.read_only ? 1 : 0;
+    record.create_revision = Revision(token.created_seconds);
+    record.lease = LeaseId(token.expires_seconds);
+    tables_.forget_access();
+    tables_.tokens[id] = std::make_shared<const ApiToken>(std::move(token));
+    return {};
+  }
+
+  Status token_revoke(const std::string& id) {
+    if (!tables_.tokens.contains(id)) {
+      return {Error::invalid_argument, "lattice: there is no such API token"};
+    }
+    revoke_if([&](const ApiToken& token) { return token_id_of(token.hash) == id; });
+    return {};
+  }
+
+  template <class Condition>
+  void revoke_if(Condition condition) {
+    for (auto at = tables_.tokens.begin(); at != tables_.tokens.end();) {
+      if (!condition(*at->second)) {
+        ++at;
+        continue;
+      }
+      put_record(RecordKind::auth_token_revoked, at->first).number =
+          static_cast<int64_t>(tables_.revision);
+      at = tables_.tokens.erase(at);
+    }
+    tables_.forget_access();
+  }
+
   Record& put_record(RecordKind kind, std::string_view name) {
     Record record;
     record.kind = kind;
@@ -220,6 +288,15 @@ Result<User> read_user(const Record& record) {
   return user;
 }
 
+Result<ApiToken> read_token(const Record& record) {
+  ApiToken token;
+  if (Status status = from_text(record.value.view(), &token); !status.ok()) return status;
+  token.read_only = record.version == 1;
+  token.created_seconds = record.create_revision.value;
+  token.expires_seconds = record.lease.value;
+  return token;
+}
+
 Status corrupt(const char* what) {
   return {Error::backend_corrupt, std::string("stored record: ") + what};
 }
@@ -235,6 +312,7 @@ Status Store::stage(const Change& change, std::vector<Record>* records) {
 
 Status Store::apply(const Record& record) {
   if (Status status = validate_record(record); !status.ok()) return status;
+  ++changes_;
   Tables& tables = *visible_;
   const std::string name(record.key.view());
   switch (record.kind) {
@@ -253,6 +331,12 @@ Status Store::apply(const Record& record) {
     case RecordKind::auth_role_deleted:
       tables.roles.erase(name);
       break;
+    case RecordKind::auth_token:
+      tables.tokens[name] = std::make_shared<const ApiToken>(*read_token(record));
+      break;
+    case RecordKind::auth_token_revoked:
+      if (!planted(Planted::revoked_token_accepted)) tables.tokens.erase(name);
+      break;
     case RecordKind::auth_state:
       tables.revision = static_cast<uint64_t>(record.number);
       tables.enabled = record.version == 1;
@@ -261,7 +345,7 @@ Status Store::apply(const Record& record) {
     default:
       return {};
   }
-  tables.forget_access();
+  if (!planted(Planted::permissions_not_forgotten)) tables.forget_access();
   return {};
 }
 
@@ -272,6 +356,12 @@ Status validate_record(const Record& record) {
   if (record.version != 0 && record.version != 1) return corrupt("an auth flag that is none");
   if (is_state != record.key.empty()) return corrupt("a user or role without a name");
   if (record.kind == RecordKind::auth_user) return read_user(record).status();
+  if (record.kind == RecordKind::auth_token) {
+    const Result<ApiToken> token = read_token(record);
+    if (!token.ok()) return token.status();
+    if (record.lease.value < 0) return corrupt("a token that ends before 1970");
+    if (token_id_of(token->hash) != record.key.view()) return corrupt("a token of another name");
+  }
   Role role;
   if (record.kind == RecordKind::auth_role) return from_text(record.value.view(), &role);
   return {};

@@ -2,7 +2,18 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+#include "base/planted.h"
+
 namespace lattice::auth {
+namespace {
+
+// Credentials that name nobody, or none.
+bool is_nobody(const Caller* caller) {
+  return caller == nullptr || (caller->kind != Caller::Kind::api_token && caller->user.empty());
+}
+
+}  // namespace
 
 bool has_role(const User& user, std::string_view role) {
   return std::ranges::binary_search(user.roles, role, {},
@@ -19,10 +30,41 @@ const Role* Tables::role(std::string_view name) const {
   return at == roles.end() ? nullptr : at->second.get();
 }
 
+std::string token_id_of(std::string_view hash) { return to_hex(hash.substr(0, 8)); }
+
+const ApiToken* Tables::token(const Caller& caller) const {
+  if (caller.token_hash.size() != token_hash_bytes) return nullptr;
+  const auto at = tokens.find(token_id_of(caller.token_hash));
+  if (at == tokens.end() || at->second->hash != caller.token_hash) return nullptr;
+  return at->second.get();
+}
+
+Tables::Acting Tables::acting(const Caller& caller) const {
+  if (caller.kind != Caller::Kind::api_token) return {caller.user, user(caller.user), nullptr};
+  const ApiToken* shown = token(caller);
+  if (shown == nullptr) return {};
+  return {shown->user, user(shown->user), shown};
+}
+
+bool Tables::acts_as_root(const Acting& who) const {
+  if (who.user == nullptr || !has_role(*who.user, root_name)) return false;
+  if (who.token == nullptr) return true;
+  const std::vector<std::string>& only = who.token->roles;
+  return !who.token->read_only && (only.empty() || std::ranges::count(only, root_name) > 0);
+}
+
 Status Tables::check_token(const Caller* caller, std::string_view realm) const {
   if (!enabled || caller == nullptr) return {};
   if (caller->kind == Caller::Kind::invalid) return Error::invalid_auth_token;
-  if (!caller->realm.empty() && caller->realm != realm) return Error::invalid_auth_token;
+  const bool elsewhere = !caller->realm.empty() && caller->realm != realm;
+  if (elsewhere && !planted(Planted::realm_not_checked)) return Error::invalid_auth_token;
+  if (caller->kind == Caller::Kind::api_token) {
+    const Acting who = acting(*caller);
+    const bool ended = who.token != nullptr && who.token->expires_seconds != 0 &&
+                       caller->seen_seconds >= who.token->expires_seconds &&
+                       !planted(Planted::ended_token_accepted);
+    return who.user != nullptr && !ended ? Status() : Status(Error::invalid_auth_token);
+  }
   if (caller->kind != Caller::Kind::simple_token) return {};
   const User* named = user(caller->user);
   const bool good = named != nullptr && caller->revision >= token_revision_min &&
@@ -32,30 +74,41 @@ Status Tables::check_token(const Caller* caller, std::string_view realm) const {
 
 Status Tables::check_user(const Caller* caller, std::string_view realm) const {
   if (Status status = check_token(caller, realm); !status.ok()) return status;
-  if (enabled && (caller == nullptr || caller->user.empty())) return Error::user_empty;
-  return {};
+  return enabled && is_nobody(caller) ? Status(Error::user_empty) : Status();
 }
 
 Status Tables::check_root(const Caller* caller, std::string_view realm) const {
   if (Status status = check_user(caller, realm); !status.ok() || !enabled) return status;
-  const User* named = user(caller->user);
-  if (named == nullptr) return Error::user_not_found;
-  return has_role(*named, root_name) ? Status() : Status(Error::permission_denied);
+  const Acting who = acting(*caller);
+  if (who.user == nullptr) return Error::user_not_found;
+  return acts_as_root(who) ? Status() : Status(Error::permission_denied);
 }
 
-const Tables::Reach& Tables::reach_of(const std::string& name, const User& user) const {
-  const auto [at, fresh] = access_.try_emplace(name);
-  Reach& reach = at->second;
-  if (!fresh) return reach;
-  reach.all = has_role(user, root_name);
-  for (const std::string& held : user.roles) {
-    const Role* granted = role(held);
-    if (granted == nullptr) continue;
-    for (const Permission& one : granted->permissions) {
-      const bool both = one.type == PermissionType::readwrite;
-      if (both || one.type == PermissionType::read) reach.read.add(one.key, one.end);
-      if (both || one.type == PermissionType::write) reach.write.add(one.key, one.end);
-    }
+Status Tables::check_writer(const Caller* caller, std::string_view realm) const {
+  if (Status status = check_user(caller, realm); !status.ok() || !enabled) return status;
+  const ApiToken* shown = acting(*caller).token;
+  return shown != nullptr && shown->read_only ? Status(Error::permission_denied) : Status();
+}
+
+void Tables::add_role(std::string_view name, Reach* reach) const {
+  if (name == root_name) reach->all = true;
+  const Role* granted = role(name);
+  if (granted == nullptr) return;
+  for (const Permission& one : granted->permissions) {
+    const bool both = one.type == PermissionType::readwrite;
+    if (both || one.type == PermissionType::read) reach->read.add(one.key, one.end);
+    if (both || one.type == PermissionType::write) reach->write.add(one.key, one.end);
+  }
+}
+
+const Tables::Reach& Tables::reach_of(const Acting& who) const {
+  const bool confined = who.token != nullptr && !who.token->roles.empty();
+  auto& known = confined ? token_access_ : access_;
+  const std::string_view name = confined ? std::string_view(who.token->hash) : who.name;
+  if (const auto at = known.find(name); at != known.end()) return at->second;
+  Reach& reach = known[name];
+  for (const std::string& held : confined ? who.token->roles : who.user->roles) {
+    if (has_role(*who.user, held)) add_role(held, &reach);
   }
   reach.read.settle();
   reach.write.settle();
@@ -65,13 +118,16 @@ const Tables::Reach& Tables::reach_of(const std::string& name, const User& user)
 Status Tables::check_keys(const Caller* caller, Access access,
                           const keyspace::KeyRange& range) const {
   if (!enabled) return {};
-  if (caller == nullptr || caller->user.empty()) return Error::user_empty;
+  if (is_nobody(caller)) return Error::user_empty;
   if (caller->kind == Caller::Kind::signed_token && caller->revision < revision) {
     return Error::auth_old_revision;
   }
-  const User* named = user(caller->user);
-  if (named == nullptr) return Error::permission_denied;
-  const Reach& reach = reach_of(caller->user, *named);
+  const Acting who = acting(*caller);
+  const bool reads_only = who.token != nullptr && who.token->read_only;
+  if (who.user == nullptr || (reads_only && access == Access::write)) {
+    return Error::permission_denied;
+  }
+  const Reach& reach = reach_of(who);
   if (reach.all) return {};
   const KeyIntervals& keys = access == Access::read ? reach.read : reach.write;
   return keys.cover(range.key, range.end) ? Status() : Status(Error::permission_denied);
@@ -90,7 +146,7 @@ Status Tables::check(const Caller* caller, const keyspace::DeleteRangeRequest& r
 
 Result<Answer> Tables::answer_user(const std::string& name, const Caller* caller,
                                    const Status& root_only) const {
-  if (!root_only.ok() && (caller == nullptr || caller->user != name)) return root_only;
+  if (!root_only.ok() && (is_nobody(caller) || acting(*caller).name != name)) return root_only;
   const User* named = user(name);
   if (named == nullptr) return Error::user_not_found;
   Answer answer;
@@ -101,7 +157,7 @@ Result<Answer> Tables::answer_user(const std::string& name, const Caller* caller
 Result<Answer> Tables::answer_role(const std::string& name, const Caller* caller,
                                    const Status& root_only) const {
   if (!root_only.ok()) {
-    const User* asking = caller == nullptr ? nullptr : user(caller->user);
+    const User* asking = caller == nullptr ? nullptr : acting(*caller).user;
     if (asking == nullptr || !has_role(*asking, name)) return root_only;
   }
   const Role* named = role(name);
@@ -148,6 +204,10 @@ Result<Answer> Tables::answer(const Query& query, const Caller* caller,
     case Query::Kind::roles:
       if (!root_only.ok()) return root_only;
       for (const auto& [name, one] : roles) result->names.push_back(name);
+      break;
+    case Query::Kind::tokens:
+      if (!root_only.ok()) return root_only;
+      for (const auto& [id, one] : tokens) result->tokens.push_back(*one);
       break;
   }
   if (!result.ok()) return result;

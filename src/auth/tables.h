@@ -1,5 +1,5 @@
-// The users and roles of one tenant, and what each user may do: etcd's rules, evaluated on one
-// state (etcd-v3.md 1.9).
+// The users, roles and API tokens of one tenant, and what each user may do: etcd's rules, evaluated
+// on one state (etcd-v3.md 1.9).
 //
 // Thread: one; the owner's. Pure: no I/O, no clock, no randomness.
 // Ownership: a value; copies share the users and roles, which are immutable.
@@ -15,6 +15,7 @@
 #include "auth/key_intervals.h"
 #include "auth/types.h"
 #include "base/status.h"
+#include "base/string_hash.h"
 #include "keyspace/requests.h"
 
 namespace lattice::auth {
@@ -27,11 +28,17 @@ class Tables {
   uint64_t token_revision_min = 0;
   std::map<std::string, std::shared_ptr<const User>, std::less<>> users;
   std::map<std::string, std::shared_ptr<const Role>, std::less<>> roles;
+  std::map<std::string, std::shared_ptr<const ApiToken>, std::less<>> tokens;  // by id
 
   const User* user(std::string_view name) const;
   const Role* role(std::string_view name) const;
-  // Users or roles were changed.
-  void forget_access() { access_.clear(); }
+  // The API token that the caller showed, over or not; null: there is none.
+  const ApiToken* token(const Caller& caller) const;
+  // Users, roles or tokens were changed.
+  void forget_access() {
+    access_.clear();
+    token_access_.clear();
+  }
 
   // ---- Who calls ----
   // Errors of all checks: etcd's (4.11): invalid_auth_token, user_empty, auth_old_revision,
@@ -41,6 +48,8 @@ class Tables {
   // Good ones, and there are some.
   Status check_user(const Caller* caller, std::string_view realm) const;
   Status check_root(const Caller* caller, std::string_view realm) const;
+  // A user, who is not confined to reading.
+  Status check_writer(const Caller* caller, std::string_view realm) const;
 
   // ---- What it may do. Require: check_token() passed. ----
   enum class Access : uint8_t { read, write };
@@ -58,13 +67,24 @@ class Tables {
     KeyIntervals read;
     KeyIntervals write;
   };
-  const Reach& reach_of(const std::string& name, const User& user) const;
+  // Whom a caller is here; `user` is null for nobody. An API token is its user, with less.
+  struct Acting {
+    std::string_view name;
+    const User* user = nullptr;
+    const ApiToken* token = nullptr;
+  };
+  Acting acting(const Caller& caller) const;
+  bool acts_as_root(const Acting& who) const;
+  const Reach& reach_of(const Acting& who) const;
+  void add_role(std::string_view name, Reach* reach) const;
   Result<Answer> answer_user(const std::string& name, const Caller* caller,
                              const Status& root) const;
   Result<Answer> answer_role(const std::string& name, const Caller* caller,
                              const Status& root) const;
 
-  mutable absl::flat_hash_map<std::string, Reach> access_;
+  mutable absl::flat_hash_map<std::string, Reach, StringHash, StringEqual> access_;  // by user
+  // Of tokens with roles of their own, by hash.
+  mutable absl::flat_hash_map<std::string, Reach, StringHash, StringEqual> token_access_;
 };
 
 bool has_role(const User& user, std::string_view role);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/hex.h"
+
 namespace lattice::auth {
 namespace {
 
@@ -78,15 +80,30 @@ Status corrupt(const char* what) {
   return {Error::backend_corrupt, std::string("stored record: ") + what};
 }
 
+void append_roles(const std::vector<std::string>& roles, std::string* text) {
+  for (const std::string& role : roles) {
+    text->append(1, '\n');
+    append_escaped(role, text);
+  }
+}
+
+Status take_roles(std::string_view text, std::vector<std::string>* roles) {
+  roles->clear();
+  while (!text.empty()) {
+    auto role = unescape(take(&text, '\n'));
+    if (!role) return corrupt("a role that is no text");
+    roles->push_back(std::move(*role));
+  }
+  if (!std::ranges::is_sorted(*roles)) return corrupt("roles out of order");
+  return {};
+}
+
 }  // namespace
 
 std::string to_text(const User& user) {
   std::string text;
   append_escaped(user.password_hash, &text);
-  for (const std::string& role : user.roles) {
-    text.append(1, '\n');
-    append_escaped(role, &text);
-  }
+  append_roles(user.roles, &text);
   return text;
 }
 
@@ -103,18 +120,32 @@ std::string to_text(const Role& role) {
   return text;
 }
 
+std::string to_text(const ApiToken& token) {
+  std::string text = to_hex(token.hash);
+  text.append(1, '\n');
+  append_escaped(token.user, &text);
+  text.append(1, '\n');
+  append_escaped(token.comment, &text);
+  append_roles(token.roles, &text);
+  return text;
+}
+
+Status from_text(std::string_view text, ApiToken* token) {
+  token->hash = from_hex(take(&text, '\n'));
+  auto user = unescape(take(&text, '\n'));
+  auto comment = unescape(take(&text, '\n'));
+  if (token->hash.size() != token_hash_bytes) return corrupt("a token without a hash");
+  if (!user || user->empty() || !comment) return corrupt("a token without a user or comment");
+  token->user = std::move(*user);
+  token->comment = std::move(*comment);
+  return take_roles(text, &token->roles);
+}
+
 Status from_text(std::string_view text, User* user) {
   auto hash = unescape(take(&text, '\n'));
   if (!hash) return corrupt("a user without a password's hash");
   user->password_hash = std::move(*hash);
-  user->roles.clear();
-  while (!text.empty()) {
-    auto role = unescape(take(&text, '\n'));
-    if (!role) return corrupt("a user with a role that is no text");
-    user->roles.push_back(std::move(*role));
-  }
-  if (!std::ranges::is_sorted(user->roles)) return corrupt("a user with roles out of order");
-  return {};
+  return take_roles(text, &user->roles);
 }
 
 Status from_text(std::string_view text, Role* role) {

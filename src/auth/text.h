@@ -16,9 +16,13 @@ namespace lattice::auth {
 std::string to_text(const User& user);
 // One permission a line: what it allows, the key, and the end of the range where there is one.
 std::string to_text(const Role& role);
+// The hash in hexadecimal, the user, the comment, then one role a line.
+std::string to_text(const ApiToken& token);
 
 // Takes over the hash and the roles. Errors: backend_corrupt.
 Status from_text(std::string_view text, User* user);
 Status from_text(std::string_view text, Role* role);
+// Takes over what to_text() shows.
+Status from_text(std::string_view text, ApiToken* token);
 
 }  // namespace lattice::auth

@@ -39,6 +39,21 @@ struct Role {
   std::vector<Permission> permissions;  // sorted by key
 };
 
+// A token for a machine (docs/decisions/0014): acts for a user, with what the user may do or less.
+struct ApiToken {
+  std::string hash;  // SHA-256 of the secret that its holder sends
+  std::string user;
+  std::string comment;
+  std::vector<std::string> roles;  // sorted; only what these grant. Empty: all that the user has
+  bool read_only = false;
+  int64_t created_seconds = 0;  // since 1970, by the clock of the node that made it
+  int64_t expires_seconds = 0;  // 0: never
+};
+inline constexpr size_t token_hash_bytes = 32;
+
+// The public name of a token: the beginning of its hash, in hexadecimal.
+std::string token_id_of(std::string_view hash);
+
 // Whom a call's credentials name. They were verified where the call arrived; what the user may do,
 // and whether the credentials have been overtaken, is decided on the state that the call meets.
 struct Caller {
@@ -47,11 +62,16 @@ struct Caller {
     simple_token,  // void once the password changes or authentication is switched off
     signed_token,  // JWT: void once any user or role changes
     certificate,
+    api_token,  // for a machine: whom it names is looked up by token_hash
   };
+  static constexpr Kind last_kind = Kind::api_token;
   Kind kind = Kind::invalid;
   std::string user;
   uint64_t revision = 0;  // the auth revision when the token was made
   std::string realm;      // the log that the token is for; empty: any
+  // Of an API token: the hash of what was sent, and when, by the clock of the node that it met.
+  std::string token_hash = {};
+  int64_t seen_seconds = 0;
 };
 // Null: the call has no credentials.
 using CallerRef = std::shared_ptr<const Caller>;
@@ -73,7 +93,10 @@ struct Change {
     role_delete = 9,           // role
     role_grant = 10,           // role, permission
     role_revoke = 11,          // role, permission's key and end
+    token_create = 12,         // token
+    token_revoke = 13,         // token_id
   };
+  static constexpr Kind last_kind = Kind::token_revoke;
   Kind kind = Kind::none;
   std::string user = {};
   std::string role = {};
@@ -81,6 +104,8 @@ struct Change {
   bool no_password = false;
   bool has_permission = false;
   Permission permission = {};
+  ApiToken token = {};
+  std::string token_id = {};
 };
 
 struct Query {
@@ -95,6 +120,7 @@ struct Query {
     login,
     caller,  // nothing but whether there is a user who calls
     root,    // nothing but whether the caller may administer
+    tokens,  // for machines
   };
   Kind kind = Kind::status;
   std::string name = {};
@@ -108,6 +134,7 @@ struct Answer {
   User user;
   std::vector<std::string> names;
   std::vector<Permission> permissions;
+  std::vector<ApiToken> tokens;
   std::string realm;
 };
 

@@ -62,6 +62,16 @@
   X(unbounded_queue, "3.3", "a slow watch stream is given more and more")                        \
   X(revision_split, "D23", "a revision's events come in two responses")                          \
   X(wrong_prev_kv, "D27", "an event's prev_kv is off by a revision")                             \
+  /* ---- Users and tenants ---- */                                                              \
+  X(nested_txn_unguarded, "E54", "what a transaction holds inside another is not checked")       \
+  X(open_watch_unguarded, "E54", "a watch with an open end is checked as one of a single key")   \
+  X(permissions_not_forgotten, "E53",                                                            \
+    "a follower goes on with the permissions that it knew first")                                \
+  X(revoked_token_accepted, "E53", "a follower keeps an API token that was revoked")             \
+  X(ended_token_accepted, "E53", "an API token is good for longer than its time")                \
+  X(watch_outlives_token, "E53", "watches go on when their API token is revoked")                \
+  X(realm_not_checked, "E55", "a token of one tenant counts at every other")                     \
+  X(any_tenant_answers, "E55", "a call is served from a tenant that happens to be loaded")       \
   /* ---- Keys ---- */                                                                           \
   X(future_revision_leak, "B13", "a read at a future revision shows what is not committed")      \
   X(version_not_reset, "B10", "a key that was deleted goes on counting its versions")            \

@@ -9,6 +9,7 @@
 #include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "cli/tenant_commands.h"
+#include "cli/token_commands.h"
 #include "config/print.h"
 #include "telemetry/version.h"
 
@@ -45,6 +46,7 @@ class CommandLine {
     add_certs();
     add_version();
     tenants_.emplace(app_, around_, status_);
+    tokens_.emplace(app_, around_, status_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -189,6 +191,7 @@ class CommandLine {
   bool print_ = false;
   int status_ = 0;
   std::optional<TenantCommands> tenants_;
+  std::optional<TokenCommands> tokens_;
 };
 
 }  // namespace

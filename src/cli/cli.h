@@ -1,5 +1,6 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
-// `lattice certs init`, `lattice tenant ...`, `lattice version`, each with --help.
+// `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice version`, each with
+// --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -12,6 +13,7 @@
 
 #include "config/load.h"
 #include "server/tenant_command.h"
+#include "server/token_command.h"
 #include "telemetry/logger.h"
 
 namespace lattice::cli {
@@ -32,6 +34,9 @@ struct Surroundings {
   std::function<int(const config::Config& config, const server::TenantCommand& command,
                     std::ostream& out, std::ostream& err)>
       tenant = {};
+  // Likewise `lattice token`.
+  std::function<int(const server::TokenCommand& command, std::ostream& out, std::ostream& err)>
+      token = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

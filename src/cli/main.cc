@@ -8,9 +8,12 @@
 
 int main(int count, char** values) {
   try {
-    const lattice::cli::Surroundings surroundings{lattice::config::process_environment(), std::cout,
-                                                  std::cerr, lattice::server::run,
-                                                  lattice::server::run_tenant_command};
+    const lattice::cli::Surroundings surroundings{lattice::config::process_environment(),
+                                                  std::cout,
+                                                  std::cerr,
+                                                  lattice::server::run,
+                                                  lattice::server::run_tenant_command,
+                                                  lattice::server::run_token_command};
     return lattice::cli::run(std::vector<std::string>(values + 1, values + count), surroundings);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << "\n";

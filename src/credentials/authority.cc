@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "credentials/api_tokens.h"
+
 namespace lattice::credentials {
 namespace {
 
@@ -42,6 +44,7 @@ Authority::Known& Authority::remember(std::string_view token, Known known) {
 auth::CallerRef Authority::identify(std::string_view token, bool any_realm) {
   constexpr std::string_view bearer = "Bearer ";
   if (token.starts_with(bearer)) token.remove_prefix(bearer.size());
+  if (looks_like_api_token(token)) return identify_machine(token);
   if (tokens_ == nullptr || token.empty() || token.size() > token_bytes_max) return invalid_;
   const int64_t now = clock_();
   Known* known = find(token);
@@ -58,6 +61,16 @@ auth::CallerRef Authority::identify(std::string_view token, bool any_realm) {
   }
   auth::CallerRef caller = use_known(*known, now);
   if (caller->realm.empty() && !any_realm) return invalid_;
+  return caller;
+}
+
+// Nothing is remembered: anybody can send what looks like one, and hashing it costs less than
+// finding it in a cache that such callers may fill.
+auth::CallerRef Authority::identify_machine(std::string_view token) const {
+  auto caller = std::make_shared<auth::Caller>();
+  caller->kind = auth::Caller::Kind::api_token;
+  caller->token_hash = api_token_hash(token);
+  caller->seen_seconds = clock_();
   return caller;
 }
 

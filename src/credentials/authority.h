@@ -38,7 +38,7 @@ class Authority {
   void use(std::shared_ptr<const Tokens> tokens) { tokens_ = std::move(tokens); }
 
   // Whom a token names, a "Bearer " in front of it or not; never null. `any_realm`: a token that
-  // names no log counts here.
+  // names no log counts here. An API token names nobody by itself: the tenant's log knows it.
   auth::CallerRef identify(std::string_view token, bool any_realm);
   Result<std::string> issue(const TokenClaims& claims) const;
 
@@ -49,6 +49,7 @@ class Authority {
   void check(std::string password, std::string hash, Callback<bool> done);
 
   LoginGuard& guard() { return guard_; }
+  int64_t now_seconds() const { return clock_(); }
 
  private:
   struct Known {
@@ -59,6 +60,7 @@ class Authority {
   using Cache = absl::flat_hash_map<std::string, Known, StringHash, StringEqual>;
   static constexpr size_t tokens_max = 16'384;
 
+  auth::CallerRef identify_machine(std::string_view token) const;
   auth::CallerRef use_known(Known& known, int64_t now) const;
   Known* find(std::string_view token);
   Known& remember(std::string_view token, Known known);

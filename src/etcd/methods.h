@@ -27,6 +27,7 @@ void register_cluster(Services& services, proxy::Router& router);
 void register_auth(Services& services, proxy::Router& router);
 void register_auth_queries(Services& services, proxy::Router& router);
 void register_authenticate(Services& services, proxy::Router& router);
+void register_api_tokens(Services& services, proxy::Router& router);
 void register_lock(Services& services, proxy::Router& router);
 void register_election(Services& services, proxy::Router& router);
 void register_election_observe(Services& services, proxy::Router& router);

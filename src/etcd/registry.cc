@@ -17,6 +17,7 @@ void register_all(Services& services, proxy::Router& router) {
   register_maintenance(services, router);
   register_hash(services, router);
   register_auth(services, router);
+  register_api_tokens(services, router);
   register_lock(services, router);
   register_election(services, router);
   register_election_observe(services, router);

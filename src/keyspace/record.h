@@ -33,6 +33,10 @@ enum class RecordKind : uint8_t {
   auth_role_deleted = 23,
   auth_state = 24,  // version = 1: enabled, create_revision = the oldest auth revision whose
                     // simple tokens count
+  // API tokens (docs/decisions/0014): key = id, number = auth revision at its place.
+  auth_token = 25,  // value = hash, user, comment, roles; version = 1: read-only, create_revision =
+                    // when it was made, lease = when it ends, 0: never (both seconds since 1970)
+  auth_token_revoked = 26,
 };
 
 constexpr bool changes_key(RecordKind kind) {

@@ -183,6 +183,28 @@ keyspace::TxnRequest read(pb::TxnRequest* from) {
   return to;
 }
 
+void write(auth::ApiToken from, v1::ApiToken* to) {
+  to->set_hash(std::move(from.hash));
+  to->set_user(std::move(from.user));
+  to->set_comment(std::move(from.comment));
+  for (std::string& role : from.roles) to->add_roles(std::move(role));
+  to->set_read_only(from.read_only);
+  to->set_created_seconds(from.created_seconds);
+  to->set_expires_seconds(from.expires_seconds);
+}
+
+auth::ApiToken read(v1::ApiToken* from) {
+  auth::ApiToken to;
+  to.hash = std::move(*from->mutable_hash());
+  to.user = std::move(*from->mutable_user());
+  to.comment = std::move(*from->mutable_comment());
+  for (std::string& role : *from->mutable_roles()) to.roles.push_back(std::move(role));
+  to.read_only = from->read_only();
+  to.created_seconds = from->created_seconds();
+  to.expires_seconds = from->expires_seconds();
+  return to;
+}
+
 void write(auth::Change from, v1::AuthChange* to) {
   to->set_kind(static_cast<uint32_t>(from.kind));
   to->set_user(std::move(from.user));
@@ -193,12 +215,16 @@ void write(auth::Change from, v1::AuthChange* to) {
   to->set_permission_type(static_cast<int32_t>(from.permission.type));
   to->set_key(std::move(from.permission.key));
   to->set_range_end(std::move(from.permission.end));
+  if (from.kind == auth::Change::Kind::token_create) {
+    write(std::move(from.token), to->mutable_token());
+  }
+  to->set_token_id(std::move(from.token_id));
 }
 
 auth::Change read(v1::AuthChange* from) {
   auth::Change to;
   // A kind that this version does not know is none.
-  if (from->kind() <= static_cast<uint32_t>(auth::Change::Kind::role_revoke)) {
+  if (from->kind() <= static_cast<uint32_t>(auth::Change::last_kind)) {
     to.kind = static_cast<auth::Change::Kind>(from->kind());
   }
   to.user = std::move(*from->mutable_user());
@@ -208,6 +234,8 @@ auth::Change read(v1::AuthChange* from) {
   to.has_permission = from->has_permission();
   to.permission = {static_cast<auth::PermissionType>(from->permission_type()),
                    std::move(*from->mutable_key()), std::move(*from->mutable_range_end())};
+  to.token = read(from->mutable_token());
+  to.token_id = std::move(*from->mutable_token_id());
   return to;
 }
 
@@ -216,16 +244,20 @@ void write(const auth::Caller& from, v1::Caller* to) {
   to->set_user(from.user);
   to->set_revision(from.revision);
   to->set_realm(from.realm);
+  to->set_token_hash(from.token_hash);
+  to->set_seen_seconds(from.seen_seconds);
 }
 
 auth::CallerRef read(v1::Caller* from) {
   auth::Caller to;
-  if (from->kind() <= static_cast<uint32_t>(auth::Caller::Kind::certificate)) {
+  if (from->kind() <= static_cast<uint32_t>(auth::Caller::last_kind)) {
     to.kind = static_cast<auth::Caller::Kind>(from->kind());
   }
   to.user = std::move(*from->mutable_user());
   to.revision = from->revision();
   to.realm = std::move(*from->mutable_realm());
+  to.token_hash = std::move(*from->mutable_token_hash());
+  to.seen_seconds = from->seen_seconds();
   return std::make_shared<const auth::Caller>(std::move(to));
 }
 

@@ -39,6 +39,13 @@ const CallFactory* Router::find_grpc(std::string_view path) const {
   return found == grpc_.end() ? nullptr : &found->second;
 }
 
+std::vector<std::string> Router::grpc_paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, factory] : grpc_) paths.push_back(path);
+  std::ranges::sort(paths);
+  return paths;
+}
+
 const HttpHandler* Router::find_http(std::string_view path) const {
   if (const auto found = http_.find(path); found != http_.end()) return &found->second;
   // The longest registered "…/" above the path wins.

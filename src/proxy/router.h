@@ -53,6 +53,8 @@ class Router {
   // Null when there is none; the transport then answers UNIMPLEMENTED or 404 as etcd does.
   const CallFactory* find_grpc(std::string_view path) const;
   const HttpHandler* find_http(std::string_view path) const;
+  // All of them, in order.
+  std::vector<std::string> grpc_paths() const;
   // Whether any method of "/service/" is known: decides between etcd's two UNIMPLEMENTED texts.
   bool knows_service(std::string_view path) const;
 

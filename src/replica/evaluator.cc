@@ -68,7 +68,7 @@ Status Evaluator::admit(const Proposal& proposal) const {
     Status operator()(const PutOperation& put) const { return gate.check(put.request); }
     Status operator()(const DeleteOperation& remove) const { return gate.check(remove.request); }
     Status operator()(const TxnOperation& txn) const { return gate.check(txn.request); }
-    Status operator()(const GrantOperation&) const { return gate.user(); }
+    Status operator()(const GrantOperation&) const { return gate.writer(); }
     Status operator()(const RevokeOperation& revoke) const {
       return gate.leased(revoke.request.id, auth::Tables::Access::write);
     }

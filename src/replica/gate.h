@@ -19,7 +19,11 @@ class Gate {
   bool open() const { return !tables_.enabled; }
 
   // Errors of all: etcd's, see auth/tables.h.
+  // Whether the credentials, if there are any, are good.
+  Status token() const { return tables_.check_token(caller_, realm()); }
   Status user() const { return open() ? Status() : tables_.check_user(caller_, realm()); }
+  // A user that is not confined to reading.
+  Status writer() const { return open() ? Status() : tables_.check_writer(caller_, realm()); }
   Status root() const { return open() ? Status() : tables_.check_root(caller_, realm()); }
   Status read(const keyspace::KeyRange& range) const;
   Status check(const keyspace::RangeRequest& request) const { return read(request.range); }
@@ -37,7 +41,6 @@ class Gate {
 
  private:
   std::string_view realm() const { return realm_of(state_); }
-  Status token() const { return tables_.check_token(caller_, realm()); }
   Status keys_of(LeaseId lease, auth::Tables::Access access) const;
   Status operations(const std::vector<keyspace::RequestOp>& ops) const;
   Status granted(const keyspace::RangeRequest& request) const {

@@ -11,10 +11,14 @@ namespace lattice::replica {
 namespace {
 
 constexpr WatchId no_watch(-1);
+// A stream does not live longer.
+constexpr int64_t token_timer_seconds_max = 10LL * 365 * 86'400;
+
+bool is_open(const keyspace::KeyRange& range) { return range.end == std::string_view("\0", 1); }
 
 // Keys are compared as the client sent them; an end of "\0" is no end (etcd-v3.md 4.2).
 bool is_empty(const keyspace::KeyRange& range) {
-  if (range.end.empty() || range.end == std::string_view("\0", 1)) return false;
+  if (range.end.empty() || is_open(range)) return false;
   return range.key >= range.end;
 }
 
@@ -105,11 +109,14 @@ void HubStream::run(WatchCreate create) {
     return sink_.on_created(no_watch, header, WatchRefusal::compacted);
   }
   const State& state = hub_->state_;
-  const Status permitted = Gate(state, state.auth.visible(), create.caller).read(create.range);
+  keyspace::KeyRange asked = create.range;
+  if (planted(Planted::open_watch_unguarded) && is_open(asked)) asked.end.clear();
+  const Status permitted = Gate(state, state.auth.visible(), create.caller).read(asked);
   if (!permitted.ok()) return sink_.on_created(no_watch, header, refusal_of(permitted));
   if (is_empty(create.range)) {
     return sink_.on_created(no_watch, header, WatchRefusal::empty_range);
   }
+  keep_token(create.caller);
   const WatchId id = pick_id(create.id);
   if (id == no_watch) return sink_.on_created(no_watch, header, WatchRefusal::duplicate_id);
   const auto alive = lifetime_.watch();
@@ -192,10 +199,36 @@ void HubStream::close(const Status& status) {
   watches_.clear();
   requests_.clear();
   tick_timer_.reset();
+  token_timer_.reset();
   hub_->forget(*this);
   give_back(outstanding_);
   hub_ = nullptr;
   sink_.on_closed(status);
+}
+
+void HubStream::keep_token(const auth::CallerRef& caller) {
+  if (caller == nullptr || caller->kind != auth::Caller::Kind::api_token) return;
+  token_ = caller;
+  if (token_timer_ != nullptr) return;
+  const auth::ApiToken* shown = hub_->state_.auth.visible().token(*caller);
+  if (shown == nullptr || shown->expires_seconds == 0) return;
+  // Of the clock that saw the token only the time that was left counts here.
+  const int64_t left = std::max<int64_t>(shown->expires_seconds - caller->seen_seconds, 0);
+  const Duration delay = std::chrono::seconds(std::min(left, token_timer_seconds_max));
+  token_timer_ = hub_->state_.environment.after(delay, [this, end = shown->expires_seconds] {
+    token_timer_.reset();
+    auth::Caller over = *token_;
+    over.seen_seconds = end;
+    token_ = std::make_shared<const auth::Caller>(std::move(over));
+    check_token();
+  });
+}
+
+void HubStream::check_token() {
+  if (token_ == nullptr || hub_ == nullptr || planted(Planted::watch_outlives_token)) return;
+  const State& state = hub_->state_;
+  const Status good = Gate(state, state.auth.visible(), token_).token();
+  if (!good.ok()) close(good);
 }
 
 void HubStream::start_ticks() {

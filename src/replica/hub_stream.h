@@ -35,6 +35,8 @@ class HubStream : public WatchStream {
   // Handles requests that had to wait. The stream may be gone after.
   void run_requests();
   void close(const Status& status);
+  // Users or tokens have changed: ends the stream if its API token does not count any more.
+  void check_token();
   // The hub ends before the stream.
   void detach() { hub_ = nullptr; }
 
@@ -57,6 +59,8 @@ class HubStream : public WatchStream {
   bool within_share() const;
   void give_back(size_t bytes);
   void tick();
+  // An API token may end, or be revoked, while watches run.
+  void keep_token(const auth::CallerRef& caller);
 
   WatchHub* hub_;  // null once closed
   const uint64_t number_;
@@ -71,6 +75,8 @@ class HubStream : public WatchStream {
   bool blocked_ = false;
   bool refused_ = false;  // had no room only because all streams together had none
   std::unique_ptr<Timer> tick_timer_;
+  auth::CallerRef token_;  // null unless the watches are an API token's
+  std::unique_ptr<Timer> token_timer_;
 };
 
 }  // namespace lattice::replica

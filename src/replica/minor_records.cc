@@ -15,7 +15,22 @@ namespace {
 bool is_named(RecordKind kind) { return auth::is_auth(kind) && kind != RecordKind::auth_state; }
 
 bool is_deletion(RecordKind kind) {
-  return kind == RecordKind::auth_user_deleted || kind == RecordKind::auth_role_deleted;
+  return kind == RecordKind::auth_user_deleted || kind == RecordKind::auth_role_deleted ||
+         kind == RecordKind::auth_token_revoked;
+}
+
+// What a record makes, for one that ends it, too: names of different things may be the same.
+RecordKind thing_of(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::auth_user_deleted:
+      return RecordKind::auth_user;
+    case RecordKind::auth_role_deleted:
+      return RecordKind::auth_role;
+    case RecordKind::auth_token_revoked:
+      return RecordKind::auth_token;
+    default:
+      return kind;
+  }
 }
 
 }  // namespace
@@ -38,7 +53,7 @@ std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
   absl::flat_hash_set<LeaseId> revoked;
   absl::flat_hash_set<LeaseId> checkpointed;
   absl::flat_hash_set<std::pair<int64_t, int64_t>> alarms;  // type, member
-  absl::flat_hash_set<std::pair<bool, int64_t>> named;      // is a user, name
+  absl::flat_hash_set<std::pair<int, int64_t>> named;       // kind of thing, name
   absl::flat_hash_set<int> single;  // kinds of which only the newest matters
   for (size_t i = notes_.size(); i-- > 0;) {
     const Note& note = notes_[i];
@@ -65,10 +80,11 @@ std::vector<bool> MinorRecords::mark_superseded(Seq below) const {
       case RecordKind::auth_user:
       case RecordKind::auth_user_deleted:
       case RecordKind::auth_role:
-      case RecordKind::auth_role_deleted: {
-        const bool is_user =
-            note.kind == RecordKind::auth_user || note.kind == RecordKind::auth_user_deleted;
-        const bool newest = named.insert({is_user, note.number}).second;
+      case RecordKind::auth_role_deleted:
+      case RecordKind::auth_token:
+      case RecordKind::auth_token_revoked: {
+        const int thing = static_cast<int>(thing_of(note.kind));
+        const bool newest = named.insert({thing, note.number}).second;
         marks[i] = !newest || is_deletion(note.kind);
         break;
       }

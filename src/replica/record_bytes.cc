@@ -96,6 +96,8 @@ Status validate_record(const Record& record) {
     case RecordKind::auth_role:
     case RecordKind::auth_role_deleted:
     case RecordKind::auth_state:
+    case RecordKind::auth_token:
+    case RecordKind::auth_token_revoked:
       return auth::validate_record(record);
     case RecordKind::history_lost:
       if (record.number < 0) return corrupt("history lost below revision 0");

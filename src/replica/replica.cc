@@ -100,6 +100,10 @@ void Replica::on_committed(const Batch& batch) {
 // Batches were applied: watches and the compaction look at what is new.
 void Replica::apply_effects() {
   shown_ = std::max(shown_, state_.keyspace.visible_revision());
+  if (told_users_ != state_.auth.changes()) {
+    told_users_ = state_.auth.changes();
+    hub_.on_users_changed();
+  }
   hub_.distribute();
   if (told_base_ != state_.history_base) {
     told_base_ = state_.history_base;
@@ -177,6 +181,7 @@ bool Replica::finish_load() {
   }
   loaded_ = true;
   told_base_ = state_.history_base;
+  told_users_.reset();
   hub_.serve();
   reads_.wake();
   return true;

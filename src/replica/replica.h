@@ -23,6 +23,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/keyring.h"
 #include "replica/announcer.h"
@@ -205,9 +206,10 @@ class Replica final : public Api,
   bool loaded_ = false;
   bool failed_ = false;
   bool stopping_ = false;
-  Revision shown_;               // the newest that was readable here
-  Revision told_compacted_{-1};  // the compact revision that watches know of
-  Revision told_base_{0};        // likewise State::history_base
+  Revision shown_;                      // the newest that was readable here
+  Revision told_compacted_{-1};         // the compact revision that watches know of
+  Revision told_base_{0};               // likewise State::history_base
+  std::optional<uint64_t> told_users_;  // likewise State::auth
   std::unique_ptr<Timer> stop_timer_;
 };
 

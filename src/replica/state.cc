@@ -68,6 +68,8 @@ Status State::replay_record(RecordId id, const Record& record) {
     case RecordKind::auth_role:
     case RecordKind::auth_role_deleted:
     case RecordKind::auth_state:
+    case RecordKind::auth_token:
+    case RecordKind::auth_token_revoked:
       if (Status status = auth.apply(record); !status.ok()) return status;
       break;
     default:

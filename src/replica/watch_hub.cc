@@ -60,6 +60,15 @@ void WatchHub::close(const Status& status) {
   while (!streams_.empty()) streams_.begin()->second->close(status);
 }
 
+void WatchHub::on_users_changed() {
+  std::vector<uint64_t> numbers;
+  for (const auto& [number, stream] : streams_) numbers.push_back(number);
+  for (const uint64_t number : numbers) {
+    // Closing one may destroy others.
+    if (const auto at = streams_.find(number); at != streams_.end()) at->second->check_token();
+  }
+}
+
 // ---- For HubStream ----
 
 void WatchHub::call_later(HubStream& stream) { waiting_streams_[stream.number()] = &stream; }

@@ -62,6 +62,9 @@ class WatchHub {
   void close(const Status& status);
   // Batches were applied. Requires: called after each one, before its callers are told.
   void distribute();
+  // Users or API tokens may have changed: streams whose token does not count any more end.
+  // Requires: called before distribute(), so that nothing behind the change is shown to them.
+  void on_users_changed();
   // What watches were given may be no part of the history any more: all are told that it is
   // compacted, so that their clients list again.
   void on_history_lost();

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.h"
+
 namespace lattice::server {
 
 TenantTable::TenantTable(const config::Tenants& config, loop::Loop& loop)
@@ -66,6 +68,7 @@ Result<etcd::Tenant*> TenantTable::find(const proxy::ServerStream& stream) {
   if (!name.ok()) return name.status();
   if (const auto found = loaded_.find(*name); found != loaded_.end()) {
     found->second.used = loop_.now();
+    if (planted(Planted::any_tenant_answers)) return loaded_.begin()->second.tenant.get();
     return found->second.tenant.get();
   }
   if (names_ == nullptr) return absence_;

@@ -7,6 +7,8 @@ On PostgreSQL each step asks the other one of two replicas. With --all JWTs are 
 """
 
 import argparse
+import hashlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -45,11 +47,13 @@ class World:
         self._turn += 1
         return self.servers[self._turn % len(self.servers)].target
 
-    def etcdctl(self, *arguments, user=None):
+    def etcdctl(self, *arguments, user=None, token=None):
         """What it prints; raises with its complaint."""
         command = [tools.build_go("etcdctl"), "--endpoints", self.target()]
         if user:
             command += ["--user", user]
+        if token:
+            command += ["--auth-jwt-token", token]
         done = subprocess.run(command + list(arguments), capture_output=True, text=True, check=False, timeout=30)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
@@ -175,6 +179,166 @@ class Auth(unittest.TestCase):
     def test_6_off_again(self):
         self.world.etcdctl("auth", "disable", user="root:rootpw")
         self.assertIn("4", self.world.etcdctl("get", "/app/1"))
+
+
+class ApiTokens(unittest.TestCase):
+    """Tokens of machines, made by `lattice token`. In this order, like the tests above."""
+
+    clients = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        ctl = cls.world.etcdctl
+        ctl("user", "add", "root:rootpw")
+        ctl("user", "grant-role", "root", "root")
+        ctl("user", "add", "ci", "--no-password")
+        for role in ("build", "deploy"):
+            ctl("role", "add", role)
+            ctl("role", "grant-permission", role, "--prefix=true", "readwrite", f"/{role}/")
+            ctl("user", "grant-role", "ci", role)
+        ctl("auth", "enable")
+        cls.connect()
+
+    @classmethod
+    def connect(cls):
+        for one in cls.clients:
+            one.close()
+        cls.clients = [client.Client(server.target) for server in cls.world.servers]
+
+    @classmethod
+    def tearDownClass(cls):
+        for one in cls.clients:
+            one.close()
+        cls.world.remove()
+
+    def command(self, *arguments, user="root:rootpw", target=None):
+        """`lattice token ...`: (status, standard output, standard error)."""
+        command = [_arguments.lattice, "token", *arguments, "--endpoint", target or self.world.target()]
+        env = {**os.environ, "ETCDCTL_USER": user}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=env)
+        return done.returncode, done.stdout, done.stderr
+
+    def make(self, *arguments):
+        """(id, token)"""
+        status, output, complaint = self.command("create", "ci", "--output", "json", *arguments)
+        self.assertEqual(status, 0, complaint)
+        made = json.loads(output)
+        return made["id"], made["token"]
+
+    def listed(self):
+        status, output, complaint = self.command("list", "--output", "json")
+        self.assertEqual(status, 0, complaint)
+        return {token["id"]: token for token in json.loads(output)["tokens"]}
+
+    def ends(self, token, name="KV.Range", request=rpc.RangeRequest(key=b"/build/1"), field="token"):
+        """How a call by it ends; a list where the servers do not agree."""
+        found = []
+        for one in self.clients:
+            try:
+                one.call(name, request, metadata=[(field, token)])
+                found.append("OK")
+            except grpc.RpcError as error:
+                found.append(error.code().name)
+        return found[0] if len(set(found)) == 1 else found
+
+    def watch(self, token):
+        watch = self.clients[-1].open("Watch.Watch", metadata=[("token", token)])
+        watch.send(rpc.WatchRequest(create_request=rpc.WatchCreateRequest(key=b"/build/1")))
+        self.assertTrue(watch.receive().created)
+        return watch
+
+    def test_1_act_for_their_user_or_for_less(self):
+        _id, token = self.make("--comment", "a test")
+        self.assertTrue(token.startswith("lat_"))
+        self.assertEqual(self.ends(token), "OK")
+        self.assertEqual(self.ends("Bearer " + token, field="authorization"), "OK")
+        self.assertEqual(self.ends(token, "KV.Put", rpc.PutRequest(key=b"/build/1")), "OK")
+        self.assertEqual(self.ends(token, "KV.Put", rpc.PutRequest(key=b"/other")), "PERMISSION_DENIED")
+        self.assertEqual(self.ends(token[:-1] + ("A" if token[-1] != "A" else "B")), "UNAUTHENTICATED")
+        _id, confined = self.make("--role", "deploy")
+        self.assertEqual(self.ends(confined), "PERMISSION_DENIED")
+        self.assertEqual(self.ends(confined, "KV.Put", rpc.PutRequest(key=b"/deploy/1")), "OK")
+        _id, reader = self.make("--read-only", "--expires", "never")
+        self.assertEqual(self.ends(reader), "OK")
+        self.assertEqual(self.ends(reader, "KV.Put", rpc.PutRequest(key=b"/build/1")), "PERMISSION_DENIED")
+        self.assertEqual(self.ends(reader, "Lease.LeaseGrant", rpc.LeaseGrantRequest(TTL=10)), "PERMISSION_DENIED")
+        self.world.etcdctl("put", "/build/1", "by a real client", token=token)
+        self.assertIn("by a real client", self.world.etcdctl("get", "/build/1", token=reader))
+
+    def test_2_a_revocation_holds_at_once_everywhere(self):
+        for _ in range(5):
+            number, token = self.make()
+            self.assertEqual(self.ends(token), "OK")
+            watches = [self.watch(token) for _ in self.clients]
+            self.assertEqual(self.command("revoke", number)[:2], (0, "revoked\n"))
+            self.assertEqual(self.ends(token), "UNAUTHENTICATED")
+            for watch in watches:
+                self.assertEqual(watch.ended()[0], grpc.StatusCode.UNAUTHENTICATED)
+        self.assertEqual(self.command("revoke", number)[0], 1)
+        _id, token = self.make()
+        self.assertEqual(self.command("revoke", token)[0], 0)
+        self.assertEqual(self.ends(token), "UNAUTHENTICATED")
+
+    def test_3_they_end_in_time(self):
+        _id, token = self.make("--expires", "2s")
+        watch = self.watch(token)
+        self.assertEqual(self.ends(token), "OK")
+        time.sleep(2.5)
+        self.assertEqual(self.ends(token), "UNAUTHENTICATED")
+        self.assertEqual(watch.ended()[0], grpc.StatusCode.UNAUTHENTICATED)
+
+    def test_4_what_is_shown_of_them(self):
+        number, token = self.make("--comment", "shown", "--role", "build", "--expires", "1d")
+        shown = self.listed()[number]
+        self.assertEqual((shown["user"], shown["roles"], shown["comment"], shown["read_only"]),
+                         ("ci", ["build"], "shown", False))
+        rows = self.world.sql(f"SELECT user_name, comment, roles FROM tokens WHERE id = '{number}'")
+        self.assertEqual([rows[0][0], rows[0][1]], ["ci", "shown"])
+        self.assertIn("build", rows[0][2])
+        everything = str(self.world.sql("SELECT * FROM tokens")) + self.command("list")[1]
+        self.assertNotIn(hashlib.sha256(token.encode()).hexdigest(), everything)
+        self.assertNotIn(token, everything)
+        for server in self.world.servers:
+            with open(server.log_path, encoding="utf-8") as file:
+                self.assertNotIn("lat_", file.read())
+
+    def test_5_compaction_and_restarts_keep_them(self):
+        _id, token = self.make()
+        before = self.listed()
+        self.world.etcdctl("compact", "2", "--physical=true", user="root:rootpw")
+        for server in self.world.servers:
+            server.kill()
+        for server in self.world.servers:
+            server.start()
+        self.connect()
+        self.assertEqual(self.listed(), before)
+        self.assertEqual(self.ends(token), "OK")
+
+    def test_6_who_may_manage_them(self):
+        self.assertEqual(self.command("list", user="")[0], 1)
+        self.assertIn("invalid user ID or password", self.command("list", user="root:wrong")[2])
+        _id, token = self.make()
+        self.assertIn("permission denied", self.command("list", "--token", token, user="")[2])
+        _status, roots, _text = self.command("create", "root")
+        self.assertEqual(self.command("list", "--token", roots.strip(), user="")[0], 0)
+        self.assertIn("user name not found", self.command("create", "nobody")[2])
+        self.assertIn("role is not granted", self.command("create", "ci", "--role", "root")[2])
+        self.assertEqual(self.command("list", target="127.0.0.1:1")[0], 69)
+
+    def test_7_while_authentication_is_off(self):
+        _id, token = self.make()
+        _id, other = self.make()
+        self.world.etcdctl("auth", "disable", user="root:rootpw")
+        self.assertEqual(self.ends(token, "KV.Put", rpc.PutRequest(key=b"/other")), "OK")
+        self.assertEqual(self.command("revoke", other)[0], 0)
+        self.world.etcdctl("auth", "enable")
+        self.assertEqual(self.ends(token), "OK")
+        self.assertEqual(self.ends(other), "UNAUTHENTICATED")
+        self.world.etcdctl("user", "delete", "ci", user="root:rootpw")
+        self.assertEqual(self.ends(token), "UNAUTHENTICATED")
+        self.world.etcdctl("user", "add", "ci", "--no-password", user="root:rootpw")
+        self.assertEqual(self.ends(token), "UNAUTHENTICATED")
 
 
 class Jwt(unittest.TestCase):

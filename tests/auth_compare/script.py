@@ -48,7 +48,7 @@ def users_and_roles(play):
     play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="nobody", role="root"))
     play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="root", role="missing"))
     status(play)
-    for name in ("reader", "ranger", "union", "open", "idle", "changing", "twice"):
+    for name in ("reader", "ranger", "union", "open", "idle", "changing", "twice", "rangero", "twofold"):
         play("Auth.UserAdd", rpc.AuthUserAddRequest(name=name, password=name + "pw"))
         play("Auth.RoleAdd", rpc.AuthRoleAddRequest(name=name))
     play("Auth.UserAdd", rpc.AuthUserAddRequest(name="cert", options={"no_password": True}))
@@ -59,7 +59,8 @@ def users_and_roles(play):
     play("Auth.RoleGet", rpc.AuthRoleGetRequest(role="missing"))
     play("Auth.UserGet", rpc.AuthUserGetRequest(name="missing"))
     permissions(play)
-    for name in ("reader", "ranger", "union", "open", "changing", "twice"):
+    play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="twofold", role="ranger"))
+    for name in ("reader", "ranger", "union", "open", "changing", "twice", "rangero", "twofold"):
         play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user=name, role=name))
     play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="twice", role="reader"))
     play("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="twice", role="reader"))
@@ -107,6 +108,9 @@ def permissions(play):
         grant(play, "union", READWRITE, begin, end)
     grant(play, "open", READWRITE, b"s", _ALL)
     grant(play, "changing", READWRITE, b"c", b"d")
+    # Two that are there for API tokens: with more than one of them may, and what one that only reads may.
+    grant(play, "rangero", READ, b"/r/", b"/r0")
+    grant(play, "twofold", READWRITE, b"t", b"u")
     status(play)
 
 
@@ -124,7 +128,7 @@ def switch_on(play):
     play("Auth.AuthEnable", rpc.AuthEnableRequest())
     play("Auth.AuthEnable", rpc.AuthEnableRequest())
     status(play)
-    for user in ("root", "reader", "ranger", "union", "open", "idle", "changing", "empty"):
+    for user in ("root", "reader", "ranger", "union", "open", "idle", "changing", "empty", "rangero"):
         play.log_in(user, user, user + "pw")
     play.log_in("empty", "empty", "")
     play.log_in("bad", "reader", "wrong")
@@ -245,6 +249,14 @@ def harmless_calls():
     yield "Auth.RoleDelete", rpc.AuthRoleDeleteRequest(role="missing")
     yield "Auth.RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name="reader")
     yield "Auth.RoleRevokePermission", rpc.AuthRoleRevokePermissionRequest(role="reader", key=b"nothing")
+    # With a lease that is not there, so that nobody gets what they ask for.
+    yield "Lock.Lock", protos.lock.LockRequest(name=b"z", lease=999)
+    yield "Lock.Unlock", protos.lock.UnlockRequest(key=b"z/none")
+    yield "Election.Campaign", protos.election.CampaignRequest(name=b"z", lease=999, value=b"v")
+    leader = protos.election.LeaderKey(name=b"z", key=b"z/none", rev=1, lease=999)
+    yield "Election.Proclaim", protos.election.ProclaimRequest(leader=leader, value=b"v")
+    yield "Election.Resign", protos.election.ResignRequest(leader=leader)
+    yield "Election.Leader", protos.election.LeaderRequest(name=b"z/nobody")
 
 
 def streams():
@@ -255,26 +267,38 @@ def streams():
     yield "Watch.Watch", watch(b"/r/", b"/r0", start_revision=-1)
     yield "Lease.LeaseKeepAlive", rpc.LeaseKeepAliveRequest(ID=_LEASE)
     yield "Lease.LeaseKeepAlive", rpc.LeaseKeepAliveRequest(ID=999)
+    yield "KV.RangeStream", rpc.RangeRequest(key=b"/r/1", range_end=b"/r/2")
+    yield "KV.RangeStream", rpc.RangeRequest(key=b"z")
+    yield "KV.RangeStream", rpc.RangeRequest(key=b"/r/", range_end=_ALL)
+    yield "Election.Observe", protos.election.LeaderRequest(name=b"z")
 
 
 def leases(play, who):
     """With a lease whose keys not everybody may read (CVE-2023-32082) or write."""
     play("Lease.LeaseTimeToLive", rpc.LeaseTimeToLiveRequest(ID=_LEASE, keys=False), who)
     play("Lease.LeaseTimeToLive", rpc.LeaseTimeToLiveRequest(ID=_LEASE, keys=True), who)
-    if who != "root":
+    if who not in ("root", "api_root"):
         play("Lease.LeaseRevoke", rpc.LeaseRevokeRequest(ID=_LEASE), who)
     play("Lease.LeaseGrant", rpc.LeaseGrantRequest(ID=_FREE_LEASE, TTL=1000), who)
     play("KV.Put", put(b"/r/free", lease=_FREE_LEASE), who)
     play("Lease.LeaseRevoke", rpc.LeaseRevokeRequest(ID=_FREE_LEASE), who)
 
 
-# No token, one that is none, an ended one, nothing granted, read-only, ranges, root.
-_CALLERS = (None, "nonsense", "", "ended", "idle", "reader", "ranger", "union", "open", "root")
-_FEWER_CALLERS = (None, "ended", "ranger", "root")
+# No token, one that is none, an ended one, nothing granted, read-only, ranges, root; the other tenant's root; and API tokens.
+_CALLERS = (None, "nonsense", "", "ended", "idle", "reader", "ranger", "union", "open", "root", "foreign", "api_foreign",
+            "api_ended", "api_revoked", "api_reader", "api_role", "api_ranger", "api_root")
+_FEWER_CALLERS = (None, "ended", "ranger", "root", "foreign", "api_reader", "api_role")
+# Those who are turned away before anything is looked at, whatever they ask.
+_TURNED_AWAY = ("api_foreign", "api_ended", "api_revoked")
 
 
 def table(play, callers):
     """Every method by each of them."""
+    for who in _TURNED_AWAY if callers is _FEWER_CALLERS else ():
+        for name, request in harmless_calls():
+            play(name, request, who)
+        for name, request in list(streams())[::4]:
+            play.stream(name, request, who)
     for who in callers:
         for name, request in key_calls():
             play(name, request, who)
@@ -331,10 +355,12 @@ def changes_take_effect(play):
     status(play, "root")
 
 
-def run(play, every_caller):
+def run(play, every_caller, neighbours):
     users_and_roles(play)
     fill(play)
     switch_on(play)
     end_a_token(play)
+    neighbours.arrive()
     table(play, _CALLERS if every_caller else _FEWER_CALLERS)
+    neighbours.tokens(play, _CALLERS)
     changes_take_effect(play)

@@ -253,7 +253,7 @@ TEST_CASE("sqlite: version 1 of the schema is brought up to date") {
   for (const auto& batch : loaded) {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
-  CHECK(run_sql(world.file(), "SELECT value FROM meta WHERE key = 'schema_version'") == "5\n");
+  CHECK(run_sql(world.file(), "SELECT value FROM meta WHERE key = 'schema_version'") == "6\n");
   CHECK(run_sql(world.file(), "SELECT key, value FROM keys") == "k|v\n");
 }
 
@@ -262,16 +262,16 @@ TEST_CASE("sqlite: version 4 of the schema gets the views of users and roles, an
   const std::string file = folder.path() + "/lattice.db";
   REQUIRE(open_error(folder.path()) == Error::ok);
   run_sql(file,
-          "DROP VIEW auth; DROP VIEW users; DROP VIEW roles;"
+          "DROP VIEW auth; DROP VIEW users; DROP VIEW roles; DROP VIEW tokens;"
           "INSERT INTO logs (log_no, tenant, log_id, created_at, limits)"
           " VALUES (7, 'team', randomblob(16), '', 'keys_max=5');"
           "UPDATE meta SET value = '4' WHERE key = 'schema_version'");
   REQUIRE(open_error(folder.path()) == Error::ok);
-  CHECK(run_sql(file, "SELECT value FROM meta WHERE key = 'schema_version'") == "5\n");
+  CHECK(run_sql(file, "SELECT value FROM meta WHERE key = 'schema_version'") == "6\n");
   CHECK(run_sql(file, "SELECT limits FROM logs WHERE tenant = 'team'") == "keys_max=5\n");
   CHECK(run_sql(file,
                 "SELECT (SELECT count(*) FROM auth), (SELECT count(*) FROM users),"
-                " (SELECT count(*) FROM roles)") == "0|0|0\n");
+                " (SELECT count(*) FROM roles), (SELECT count(*) FROM tokens)") == "0|0|0|0\n");
 }
 
 TEST_CASE("sqlite: the views answer what is there and what happened") {

@@ -95,6 +95,48 @@ TEST_CASE("a bad configuration stops the start with 78, names the flag, and serv
   CHECK(outcome.out.empty());
 }
 
+TEST_CASE("token commands reach the server with what they were told") {
+  std::ostringstream out;
+  std::ostringstream err;
+  std::optional<server::TokenCommand> asked;
+  const Surroundings surroundings{
+      {}, out, err, {}, {}, [&](const server::TokenCommand& command, std::ostream&, std::ostream&) {
+        asked = command;
+        return served_status;
+      }};
+  const auto token = [&](std::vector<std::string> arguments) {
+    asked.reset();
+    arguments.insert(arguments.begin(), "token");
+    return run(std::move(arguments), surroundings);
+  };
+  CHECK(token({"create", "ci", "--role", "build,deploy", "--read-only", "--comment", "x",
+               "--expires", "1h30m", "--user", "root:pw", "--output", "json"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->action == server::TokenCommand::Action::create);
+  CHECK(asked->name == "ci");
+  CHECK(asked->roles == std::vector<std::string>{"build", "deploy"});
+  CHECK(asked->read_only);
+  CHECK(asked->ttl_seconds == 5400);
+  CHECK(asked->user == "root:pw");
+  CHECK(asked->json);
+  CHECK(token({"create", "ci"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->ttl_seconds == 90 * 86'400);
+  CHECK(asked->endpoint == "127.0.0.1:2379");
+  CHECK(token({"create", "ci", "--expires", "never"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->ttl_seconds == 0);
+  CHECK(token({"revoke", "0123", "--endpoint", "https://a:1,https://b:1"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->endpoint == "https://a:1");
+  for (const auto* bad : {"90", "0d", "-1d", "1ms", "99999d", "x", ""}) {
+    CHECK_MESSAGE(token({"create", "ci", "--expires", bad}) == 2, bad);
+    CHECK_FALSE(asked);
+  }
+  CHECK(token({"create"}) == 2);
+  CHECK(token({"list", "--user", "root:pw", "--token", "lat_x"}) == 2);
+}
+
 TEST_CASE("tenant commands reach the store with what they were told") {
   std::ostringstream out;
   std::ostringstream err;

@@ -8,7 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "credentials/base64url.h"
 #include "credentials/bcrypt.h"
+#include "credentials/jwt.h"
 #include "credentials/login_guard.h"
 #include "credentials/signing_key.h"
 
@@ -69,6 +71,41 @@ TEST_CASE("signing keys: every method that etcd knows") {
   CHECK_FALSE(SigningKey::make("HS256", rsa.first, "").ok());
   const auto other = pem_of(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   CHECK_FALSE(SigningKey::make("EdDSA", ed25519.first, other.second).ok());
+}
+
+TEST_CASE("jwt: a public key is no secret, and the token does not choose the key") {
+  const auto rsa = pem_of(EVP_RSA_gen(2048));
+  const auto signed_by = [](const SigningKey& key, const std::string& header) {
+    const std::string text = to_base64url(header) + "." +
+                             to_base64url(R"({"username":"root","revision":9,"exp":9000000000})");
+    return text + "." + to_base64url(*key.sign(text));
+  };
+  const auto verifier = [&] { return std::move(*SigningKey::make("RS256", rsa.first, "")); };
+  const Jwt jwt(verifier(), 60);
+  const auto private_key = std::move(*SigningKey::make("RS256", "", rsa.second));
+  const std::string good = signed_by(*private_key, R"({"alg":"RS256"})");
+  REQUIRE(jwt.verify(good));
+  // HS256 under the bytes of the public key, which everybody may have.
+  const auto confused = std::move(*SigningKey::make("HS256", "", rsa.first));
+  for (const char* header : {R"({"alg":"HS256"})", R"({"alg":"RS256"})", R"({"alg":"none"})"}) {
+    CHECK_FALSE(jwt.verify(signed_by(*confused, header)));
+  }
+  // A key that the token names, or brings along, is not asked for.
+  const auto other = std::move(*SigningKey::make("HS256", "", std::string(1, 'x')));
+  for (const char* header : {R"({"alg":"HS256","kid":"../../../dev/null"})",
+                             R"({"alg":"RS256","kid":"x' UNION SELECT"})",
+                             R"({"alg":"RS256","jku":"http://127.0.0.1/"})",
+                             R"({"alg":"RS256","jwk":{"kty":"oct","k":"eA"}})"}) {
+    CHECK_FALSE(jwt.verify(signed_by(*other, header)));
+  }
+  // Every bit that is turned in any of its characters.
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (int bit = 0; bit < 7; ++bit) {
+      std::string bad = good;
+      bad[i] = static_cast<char>(bad[i] ^ 1 << bit);
+      CHECK_FALSE(jwt.verify(bad));
+    }
+  }
 }
 
 TEST_CASE("bcrypt: etcd's hashes are ours") {

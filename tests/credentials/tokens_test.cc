@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "credentials/api_tokens.h"
 #include "credentials/authority.h"
 #include "credentials/base64url.h"
 #include "credentials/jwt.h"
@@ -155,6 +156,27 @@ TEST_CASE("jwt: ends on time, and one that names no log counts for the default t
   const std::string later =
       forged(R"({"alg":"HS256"})", R"({"username":"a","revision":3,"exp":2000000,"nbf":1999999})");
   CHECK_FALSE(is_valid(authority.identify(later, true)));
+}
+
+TEST_CASE("api tokens: known by their looks, and named by nothing but their hash") {
+  Authority authority = authority_with(nullptr);
+  ApiTokenBits bits{};
+  bits.fill(0xa5);
+  const std::string token = make_api_token(bits);
+  CHECK(token.starts_with("lat_"));
+  CHECK(looks_like_api_token(token));
+  for (const std::string& text : {token, "Bearer " + token}) {
+    const auto caller = authority.identify(text, false);
+    CHECK(caller->kind == auth::Caller::Kind::api_token);
+    CHECK(caller->user.empty());
+    CHECK(caller->token_hash == api_token_hash(token));
+    CHECK(caller->seen_seconds == now_seconds);
+  }
+  for (const std::string& text : {token + "A", token.substr(1), std::string("lat_")}) {
+    CHECK_FALSE(is_valid(authority.identify(text, true)));
+  }
+  bits.back() ^= 1;
+  CHECK(api_token_hash(make_api_token(bits)) != api_token_hash(token));
 }
 
 TEST_CASE("base64url: every length comes back, and only one spelling is accepted") {

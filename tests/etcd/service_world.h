@@ -24,7 +24,9 @@ struct Seen {
 
 class FakeStream final : public proxy::ServerStream {
  public:
-  FakeStream(Seen& seen, proxy::Metadata metadata) : seen_(seen), metadata_(std::move(metadata)) {}
+  FakeStream(Seen& seen, proxy::Metadata metadata,
+             const proxy::PeerCertificate* certificate = nullptr)
+      : seen_(seen), metadata_(std::move(metadata)), certificate_(certificate) {}
   const proxy::Metadata& metadata() const override { return metadata_; }
   std::string_view metadata(std::string_view name) const override {
     for (const auto& [key, value] : metadata_) {
@@ -34,6 +36,7 @@ class FakeStream final : public proxy::ServerStream {
   }
   std::optional<Instant> deadline() const override { return std::nullopt; }
   std::string_view peer() const override { return "127.0.0.1:1"; }
+  const proxy::PeerCertificate* peer_certificate() const override { return certificate_; }
   // Sending on a stream that is over is the services' mistake.
   void send(ByteChain message) override {
     if (seen_.over()) std::abort();
@@ -50,6 +53,7 @@ class FakeStream final : public proxy::ServerStream {
  private:
   Seen& seen_;
   proxy::Metadata metadata_;
+  const proxy::PeerCertificate* const certificate_;
   size_t unsent_ = 0;
 };
 
@@ -135,6 +139,7 @@ class ServiceWorld final : public Tenants {
 
   void run(Duration time) { environment_.run(time); }
   Services& services() { return services_; }
+  const proxy::Router& router() const { return router_; }
   Tenant& tenant() { return tenant_; }
 
   Status absence;        // what find() answers instead of the tenant

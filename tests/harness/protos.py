@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2, symbol_database
 
 from . import paths
 
-_FILES = ("kv", "auth", "rpc", "v3election", "v3lock", "health")
+_FILES = ("kv", "auth", "rpc", "v3election", "v3lock", "health", "lattice/v1/tokens")
 
 
 def _generate():
@@ -19,12 +19,12 @@ def _generate():
         sys.path.insert(0, folder)
         try:
             return [importlib.import_module(f"proto.{name}_pb2")
-                    for name in ("rpc", "kv", "v3election", "v3lock", "health")]
+                    for name in ("rpc", "kv", "v3election", "v3lock", "health", "lattice.v1.tokens")]
         finally:
             sys.path.remove(folder)
 
 
-rpc, kv, election, lock, health = _generate()
+rpc, kv, election, lock, health, tokens = _generate()
 
 
 class Method:
@@ -45,7 +45,7 @@ class Method:
 def _methods():
     symbols = symbol_database.Default()
     found = {}
-    for module in (rpc, election, lock, health):
+    for module in (rpc, election, lock, health, tokens):
         for service in module.DESCRIPTOR.services_by_name.values():
             for descriptor in service.methods:
                 method = Method(service, descriptor, symbols.GetSymbol(descriptor.input_type.full_name),

@@ -140,19 +140,26 @@ class RandomValues {
   }
   auth::Change auth_change() {
     auth::Change out;
-    out.kind = static_cast<auth::Change::Kind>(below(12));
+    out.kind = static_cast<auth::Change::Kind>(below(14));
     out.user = text();
     out.role = text();
     out.password_hash = text();
     out.no_password = flag();
     out.has_permission = flag();
     out.permission = {static_cast<auth::PermissionType>(integer()), text(), text()};
+    if (out.kind == auth::Change::Kind::token_create) out.token = api_token();
+    out.token_id = text();
+    return out;
+  }
+  auth::ApiToken api_token() {
+    auth::ApiToken out{text(), text(), text(), {}, flag(), integer(), integer()};
+    for (size_t i = below(3); i > 0; --i) out.roles.push_back(text());
     return out;
   }
   auth::CallerRef caller() {
     if (flag()) return nullptr;
-    return std::make_shared<const auth::Caller>(
-        auth::Caller{static_cast<auth::Caller::Kind>(below(4)), text(), number(), text()});
+    return std::make_shared<const auth::Caller>(auth::Caller{
+        static_cast<auth::Caller::Kind>(below(6)), text(), number(), text(), text(), integer()});
   }
 
   keyspace::KvRef kv() {

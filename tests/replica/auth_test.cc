@@ -187,18 +187,103 @@ TEST_CASE("auth: a write is judged by the changes before it in its own batch") {
   CHECK(f.wait(written).error() == Error::permission_denied);
 }
 
+TEST_CASE("auth: a watch ends with its API token") {
+  Guarded f;
+  Answer<Revision> made;
+  Change create{.kind = Change::Kind::token_create};
+  create.token.hash = std::string(auth::token_hash_bytes, 't');
+  create.token.user = "alice";
+  create.token.created_seconds = 1000;
+  create.token.expires_seconds = 1100;
+  f.change(create);
+  Caller shown;
+  shown.kind = Caller::Kind::api_token;
+  shown.token_hash = create.token.hash;
+  shown.seen_seconds = 1040;
+  const auto caller = std::make_shared<const Caller>(shown);
+  RecordingSink sink;
+  auto stream = f.replica->open_watch_stream(sink);
+  WatchCreate watch = watch_of("a", "c", 1);
+  watch.caller = caller;
+  stream->create(std::move(watch));
+  f.run_until([&] { return !sink.lines.empty(); });
+  CHECK(f.put("a", f.root) == Error::ok);
+  f.run_until([&] { return sink.lines.size() > 1; });
+  const std::string end = "closed " + std::to_string(static_cast<int>(Error::invalid_auth_token));
+  const auto ended = [&] { return sink.lines.back() == end; };
+  REQUIRE_FALSE(ended());
+
+  SUBCASE("when it is revoked, before what follows is shown") {
+    const size_t before = sink.lines.size();
+    Answer<Revision> revoked;
+    Answer<keyspace::PutResult> written;
+    f.replica->auth_change(
+        {.kind = Change::Kind::token_revoke, .token_id = auth::token_id_of(create.token.hash)},
+        revoked.callback(), f.root);
+    f.replica->put(put_request("a", "secret"), written.callback(), f.root);
+    CHECK(f.wait(revoked).ok());
+    CHECK(f.wait(written).ok());
+    CHECK(ended());
+    CHECK(sink.lines.size() == before + 1);  // "closed"
+    CHECK(f.get("a", "", caller) == Error::invalid_auth_token);
+  }
+  SUBCASE("when its time is over") {
+    f.run_for(std::chrono::seconds(59));
+    CHECK_FALSE(ended());
+    f.run_for(std::chrono::seconds(2));
+    CHECK(ended());
+  }
+  SUBCASE("not because users change") {
+    f.change({.kind = Change::Kind::user_add, .user = "bob"});
+    CHECK(f.put("a", f.root) == Error::ok);
+    f.run_for(std::chrono::seconds(1));
+    CHECK_FALSE(ended());
+  }
+}
+
+TEST_CASE("auth: a token that only reads changes nothing, leases neither") {
+  Guarded f;
+  Change create{.kind = Change::Kind::token_create};
+  create.token.hash = std::string(auth::token_hash_bytes, 't');
+  create.token.user = "root";
+  create.token.read_only = true;
+  f.change(create);
+  Caller shown;
+  shown.kind = Caller::Kind::api_token;
+  shown.token_hash = create.token.hash;
+  const auto reader = std::make_shared<const Caller>(shown);
+  CHECK(f.grant_lease(1, f.root) == Error::ok);
+  CHECK(f.get("a", std::string(1, '\0'), reader) == Error::ok);
+  CHECK(f.put("a", reader) == Error::permission_denied);
+  CHECK(f.grant_lease(2, reader) == Error::permission_denied);
+  Answer<Revision> revoked;
+  f.replica->lease_revoke(LeaseId(1), revoked.callback(), reader);
+  CHECK(f.wait(revoked).error() == Error::permission_denied);
+  Answer<LeaseKeepAliveResult> renewed;
+  f.replica->lease_keep_alive(LeaseId(1), renewed.callback(), reader);
+  CHECK(f.wait(renewed).error() == Error::permission_denied);
+  CHECK(f.try_change({.kind = Change::Kind::user_add, .user = "x"}, reader).error() ==
+        Error::permission_denied);
+}
+
 TEST_CASE("auth: compaction keeps the newest of each name, and everything loads again") {
   Guarded f;
   for (int i = 0; i < 10; ++i) {
     f.change({.kind = Change::Kind::role_add, .role = "gone"});
     f.change({.kind = Change::Kind::role_delete, .role = "gone"});
     f.grant_keys("k" + std::to_string(i), "");
+    Change token{.kind = Change::Kind::token_create};
+    token.token.hash = std::string(auth::token_hash_bytes, static_cast<char>('0' + i));
+    token.token.user = "alice";
+    f.change(token);
+    if (i == 9) continue;
+    f.change({.kind = Change::Kind::token_revoke, .token_id = auth::token_id_of(token.token.hash)});
     CHECK(f.put("a", f.alice) == Error::ok);
   }
   Answer<Revision> compacted;
   f.replica->compact(Revision(5), true, compacted.callback(), f.root);
   REQUIRE(f.wait(compacted).ok());
-  CHECK(f.auth_records() == 4);  // root, alice, the role, and the state
+  CHECK(f.auth_records() == 5);  // root, alice, the role, a token, and the state
   f.replica.reset();
   f.start();
   Answer<auth::Answer> asked;
@@ -208,6 +293,12 @@ TEST_CASE("auth: compaction keeps the newest of each name, and everything loads 
   CHECK(status->enabled);
   CHECK(status->revision == 7 + 30);
   CHECK(f.put("k9", f.alice) == Error::ok);
+  Caller shown;
+  shown.kind = Caller::Kind::api_token;
+  shown.token_hash = std::string(auth::token_hash_bytes, '9');
+  CHECK(f.put("k9", std::make_shared<const Caller>(shown)) == Error::ok);
+  shown.token_hash = std::string(auth::token_hash_bytes, '8');
+  CHECK(f.put("k9", std::make_shared<const Caller>(shown)) == Error::invalid_auth_token);
   CHECK(f.put("z", f.alice) == Error::permission_denied);
   CHECK(f.put("a", nullptr) == Error::user_empty);
 }

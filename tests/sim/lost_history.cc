@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "sim/cluster.h"
+#include "sim/trio.h"
 
 namespace lattice::sim {
 namespace {
@@ -26,29 +26,10 @@ class Ear : public replica::WatchSink {
   bool ended = false;
 };
 
-class Bench {
+class Bench : public Trio {
  public:
-  explicit Bench(bool with_fanout = true) {
-    database_.asynchronous = true;
-    network_.faults() = {0, 0, 0, 0, 0, 0};
-    for (int i = 0; i < 3; ++i) {
-      nodes_.push_back(
-          std::make_unique<Node>(world_, database_, probes_, false,
-                                 Node::Ties{&network_, with_fanout, "node " + std::to_string(i)}));
-      nodes_.back()->faults() = {0, 0, 0, 0, 0, 0, false};
-      nodes_.back()->start();
-    }
-    run_for(seconds(3));
-  }
+  explicit Bench(bool with_fanout = true) : Trio(7, with_fanout, true) {}
 
-  void run_for(Duration time) { world_.run_for(time); }
-  SimDatabase& database() { return database_; }
-  const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
-  Node* follower() {
-    const auto at = std::ranges::find_if(
-        nodes_, [](const auto& node) { return !node->replica()->can_linearize(); });
-    return at == nodes_.end() ? nullptr : at->get();
-  }
   // The revision of a put that some node acknowledges; 0 if none does.
   int64_t put(Node& node) {
     int64_t revision = 0;
@@ -83,11 +64,6 @@ class Bench {
   }
 
  private:
-  SimWorld world_{7};
-  SimDatabase database_{world_};
-  Probes probes_;
-  SimNetwork network_{world_, probes_};
-  std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<replica::WatchStream>> streams_;
 };
 

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 
+#include "sim/guarded.h"
 #include "sim/long_lease.h"
 #include "sim/lost_history.h"
 #include "sim/simulation.h"
@@ -19,7 +20,7 @@ namespace {
 // every change of the simulation shuffles them.
 struct Case {
   Planted bug;
-  uint64_t seeds_max;  // 0: long_lease.h or lost_history.h finds it
+  uint64_t seeds_max;  // 0: long_lease.h, lost_history.h or guarded.h finds it
 };
 
 constexpr Case cases[] = {
@@ -68,6 +69,13 @@ constexpr Case cases[] = {
     {Planted::unbounded_queue, 400},
     {Planted::revision_split, 100},
     {Planted::wrong_prev_kv, 100},
+    {Planted::nested_txn_unguarded, 0},
+    {Planted::open_watch_unguarded, 0},
+    {Planted::permissions_not_forgotten, 0},
+    {Planted::revoked_token_accepted, 0},
+    {Planted::ended_token_accepted, 0},
+    {Planted::watch_outlives_token, 0},
+    {Planted::realm_not_checked, 0},
     {Planted::future_revision_leak, 100},
     {Planted::version_not_reset, 100},
     {Planted::no_op_bumps_revision, 100},
@@ -136,6 +144,10 @@ TEST_CASE("a long lease lives for its time, whoever leads") { CHECK(long_lease_p
 
 TEST_CASE("a lost history ends in a jump, and so do the watches") {
   CHECK(lost_history_problem() == "");
+}
+
+TEST_CASE("what one of three replicas acknowledged about users, all judge by") {
+  CHECK(guarded_problem() == "");
 }
 
 }  // namespace lattice::sim

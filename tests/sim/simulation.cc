@@ -7,6 +7,7 @@
 #include "sim/checker.h"
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/guarded.h"
 #include "sim/long_lease.h"
 #include "sim/lost_history.h"
 #include "sim/watch_client.h"
@@ -359,6 +360,7 @@ std::optional<Found> hunt(Planted bug, uint64_t seeds) {
   plant(bug);
   std::string problem = long_lease_problem();
   if (problem.empty()) problem = lost_history_problem();
+  if (problem.empty()) problem = guarded_problem();
   plant(Planted::none);
   return problem.empty() ? std::nullopt : std::optional(Found{0, std::move(problem)});
 }

@@ -30,8 +30,8 @@ struct SimReport {
 
 SimReport simulate(const SimOptions& options);
 
-// The first seed that finds a planted bug, and what it says; seed 0 is long_lease.h or
-// lost_history.h. nullopt if nothing does.
+// The first seed that finds a planted bug, and what it says; seed 0 is long_lease.h,
+// lost_history.h or guarded.h. nullopt if nothing does.
 struct Found {
   uint64_t seed = 0;
   std::string check;

@@ -174,7 +174,27 @@ FROM (
 WHERE kind = 22;
 )sql";
 
-constexpr const char* steps[] = {tables_sql, views_sql, nodes_sql, tenants_sql, auth_views_sql};
+// Version 6. The value of a token's record begins with the hash, which is not shown.
+constexpr const char* token_view_sql = R"sql(
+CREATE VIEW lattice.tokens AS
+SELECT tenant, id, lines[2] AS user_name, lines[3] AS comment, lines[4:] AS roles, read_only,
+       to_timestamp(created) AS created_at,
+       CASE WHEN expires > 0 THEN to_timestamp(expires) END AS expires_at
+FROM (
+  SELECT DISTINCT ON (r.log_no, r.key)
+         l.tenant, r.kind, encode(r.key, 'escape') AS id, r.version = 1 AS read_only,
+         r.create_revision AS created, r.lease AS expires,
+         string_to_array(encode(r.value, 'escape'), E'\n') AS lines
+  FROM lattice.record r
+  JOIN lattice.logs l ON l.log_no = r.log_no
+  WHERE r.kind IN (25, 26)
+  ORDER BY r.log_no, r.key, r.seq DESC, r.idx DESC
+) newest
+WHERE kind = 25;
+)sql";
+
+constexpr const char* steps[] = {tables_sql,  views_sql,      nodes_sql,
+                                 tenants_sql, auth_views_sql, token_view_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {

@@ -150,8 +150,35 @@ FROM (
 WHERE kind = 22;
 )sql";
 
+// Version 6. The value of a token's record begins with the hash, which is not shown: 64 digits and
+// the end of the line. Behind it come the user and the comment, then the roles.
+constexpr const char* token_view_sql = R"sql(
+CREATE VIEW tokens AS
+SELECT tenant, id, user_name, substr(about, 1, instr(about, char(10)) - 1) AS comment,
+       substr(about, instr(about, char(10)) + 1) AS roles, read_only, created_at, expires_at
+FROM (
+  SELECT tenant, id, substr(value, 1, instr(value, char(10)) - 1) AS user_name,
+         substr(value, instr(value, char(10)) + 1) || char(10) AS about, read_only, created_at,
+         expires_at, kind
+  FROM (
+    SELECT l.tenant, r.kind, CAST(r.key AS TEXT) AS id, substr(CAST(r.value AS TEXT), 66) AS value,
+           r.version = 1 AS read_only,
+           strftime('%Y-%m-%dT%H:%M:%SZ', r.create_revision, 'unixepoch') AS created_at,
+           CASE WHEN r.lease > 0 THEN strftime('%Y-%m-%dT%H:%M:%SZ', r.lease, 'unixepoch') END
+             AS expires_at,
+           max(r.row)
+    FROM record r
+    JOIN logs l ON l.log_no = r.log_no
+    WHERE r.kind IN (25, 26)
+    GROUP BY r.log_no, r.key
+  )
+)
+WHERE kind = 25;
+)sql";
+
 // Version 3 is PostgreSQL's alone.
-constexpr const char* steps[] = {tables_sql, views_sql, "", tenants_sql, auth_views_sql};
+constexpr const char* steps[] = {tables_sql,  views_sql,      "",
+                                 tenants_sql, auth_views_sql, token_view_sql};
 static_assert(std::size(steps) == schema_version);
 
 Result<std::optional<std::string>> meta_value(Database& database, std::string_view key) {
