@@ -95,7 +95,7 @@ TEST_CASE("postgres schema: version 1 is brought up to date") {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
   CHECK(shared_server().sql(
-            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "5\n");
+            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "6\n");
   CHECK(world.store().cluster_secret().size() == 32);
   CHECK(shared_server().sql(database,
                             "SELECT address, name, client_urls, announced_seq, announced_digest "
@@ -108,12 +108,12 @@ TEST_CASE("postgres schema: version 4 gets the views of users and roles, and kee
   const std::string url = shared_server().url(database);
   REQUIRE(open_status(url).ok());
   const auto sql = [&](const std::string& text) { return shared_server().sql(database, text); };
-  sql("DROP VIEW lattice.auth, lattice.users, lattice.roles");
+  sql("DROP VIEW lattice.auth, lattice.users, lattice.roles; DROP TABLE lattice.announced");
   sql("INSERT INTO lattice.logs (log_no, tenant, log_id, limits)"
       " VALUES (7, 'team', decode(md5('a'), 'hex'), 'keys_max=5')");
   sql("UPDATE lattice.meta SET value = '4' WHERE key = 'schema_version'");
   REQUIRE(open_status(url).ok());
-  CHECK(sql("SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "5\n");
+  CHECK(sql("SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "6\n");
   CHECK(sql("SELECT limits FROM lattice.logs WHERE tenant = 'team'") == "keys_max=5\n");
   CHECK(sql("SELECT (SELECT count(*) FROM lattice.auth), (SELECT count(*) FROM lattice.users),"
             " (SELECT count(*) FROM lattice.roles)") == "0|0|0\n");
