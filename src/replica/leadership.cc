@@ -14,19 +14,20 @@ constexpr int contradictions_max = 20;
 }  // namespace
 
 Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver,
-                       Sessions* sessions, Host& host)
-    : state_(state), reader_(reader), resolver_(resolver), host_(host) {
-  if (sessions != nullptr && !state.log.exclusive()) {
-    SessionKeeper::Host& keeper_host =
-        *this;  // a private base, which make_unique may not convert to
-    session_ = std::make_unique<SessionKeeper>(state, *sessions, keeper_host);
-  }
+                       SessionKeeper* session, Host& host)
+    : state_(state),
+      reader_(reader),
+      resolver_(resolver),
+      host_(host),
+      session_(state.log.exclusive() ? nullptr : session) {
+  if (session_ != nullptr) session_->add(*this);
 }
 
-void Leadership::start() {
-  if (session_ != nullptr) session_->start();
-  load();
+Leadership::~Leadership() {
+  if (session_ != nullptr) session_->remove(*this);
 }
+
+void Leadership::start() { load(); }
 
 bool Leadership::fenced() const {
   if (planted(Planted::leader_read_unfenced)) return leads();
@@ -159,16 +160,6 @@ void Leadership::fail(const Status& status) {
   host_.on_failed(status);
 }
 
-void Leadership::stop(StatusCallback done) {
-  enter(Role::stopped);
-  timer_.reset();
-  if (session_ == nullptr) {
-    stop_timer_ = state_.environment.after({}, [done = std::move(done)]() mutable { done({}); });
-    return;
-  }
-  session_->release(std::move(done));
-}
-
 void Leadership::set_other_alive(bool alive) {
   if (alive == other_alive_) return;
   other_alive_ = alive;
@@ -177,6 +168,8 @@ void Leadership::set_other_alive(bool alive) {
 }
 
 void Leadership::on_session_extended(bool lapsed) {
+  // Who waits to take over may have waited for this.
+  if (lapsed && role_ == Role::following) return look();
   if (!leads()) return;
   publish();
   if (lapsed) {

@@ -1,7 +1,8 @@
 // Who leads. On an exclusive log this replica does, for good, once it has read the log and appended
 // its takeover batch. On a shared log it follows whoever appended the newest takeover, watches that
 // one's session, and takes over when the session has ended or stood still for a full TTL
-// (log-protocol L1 to L5).
+// (log-protocol L1 to L5), or when the newest takeover names nobody: its leader has resigned, and
+// its process lives on (docs/decisions/0017).
 //
 // Thread: the replica's loop.
 // Invariants: leads() only after this replica's takeover batch is known to be committed, and until
@@ -48,13 +49,17 @@ class Leadership : private SessionKeeper::Host {
     virtual bool quiet() const = 0;
   };
 
-  // `sessions` may be null when the log is exclusive; it outlives this.
-  Leadership(State& state, LogReader& reader, AppendResolver& resolver, Sessions* sessions,
+  // `session`: the process's; may be null when the log is exclusive; outlives this.
+  Leadership(State& state, LogReader& reader, AppendResolver& resolver, SessionKeeper* session,
              Host& host);
+  ~Leadership() override;
 
   void start();
-  // Hands over at once: no answer is fenced from now on, and the session is released.
-  void stop(StatusCallback done);
+  // No answer is fenced from now on. Then the log is told that this replica leads no more, so that
+  // others need not wait for the end of the session, on which other tenants hang. Answered when
+  // that is durable or not needed; the error no_leader: it could not be done, before `give_up` or
+  // at all, and nobody else can lead while the session lives.
+  void stop(Instant give_up, StatusCallback done);
   // Stops leading, so that the member at `address` can, which `ask` is called to tell. Answered
   // when another process leads. Errors: not_leader; timeout_leader_transfer, after which this
   // replica may take over again.
@@ -136,6 +141,13 @@ class Leadership : private SessionKeeper::Host {
   void take_over();
   void on_takeover(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
   void become_leader(const Batch& batch);
+  // Behind `tip`, as its successor in the chain: a takeover by `incarnation`. Its digest is still
+  // to be computed.
+  std::shared_ptr<Batch> make_takeover(const BatchHeader& tip, const Incarnation& incarnation);
+  // ---- Leading no more ----
+  bool named_leader() const;
+  void resign();
+  void end_stop(const Status& status);
 
   void step_down(const Status& status);
   void fail(const Status& status);
@@ -148,7 +160,9 @@ class Leadership : private SessionKeeper::Host {
   void later(Duration delay, void (Leadership::*step)());
   bool active() const { return role_ != Role::failed && role_ != Role::stopped; }
 
-  Position announced() const override { return leads() ? state_.applied : Position{}; }
+  Announcement announcement() const override {
+    return {state_.log.id(), leads() ? state_.applied : Position{}};
+  }
   void on_session_extended(bool lapsed) override;
   void on_session_dead() override;
 
@@ -157,13 +171,13 @@ class Leadership : private SessionKeeper::Host {
   AppendResolver& resolver_;
   Host& host_;
   Lifetime lifetime_;
-  std::unique_ptr<SessionKeeper> session_;
+  SessionKeeper* const session_;  // null on an exclusive log
   Role role_ = Role::loading;
   BatchHeader takeover_;  // this replica's own, by which it leads
   bool catching_up_ = false;
   Seq load_began_;          // the newest batch before the log was read
   bool doubtful_ = false;   // records may have been deleted while it was
-  Incarnation gone_{};      // a leader that was dead before the log was read
+  Digest gone_{};           // the end of the log of a leader that was gone before it was read
   int contradictions_ = 0;  // how many readings in a row found one
   bool other_alive_ = false;
   // The leader's session as it was first seen with this renewal count (L3).
@@ -184,6 +198,8 @@ class Leadership : private SessionKeeper::Host {
   Instant invited_until_;
   std::unique_ptr<Timer> hand_over_timer_;
   std::unique_ptr<Timer> timer_;
+  StatusCallback stopped_;
+  Instant stop_give_up_;
   std::unique_ptr<Timer> stop_timer_;
 };
 

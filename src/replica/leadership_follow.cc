@@ -13,7 +13,10 @@ void Leadership::follow_later(Duration delay) {
   later(delay + state_.random.jitter(delay / 4), &Leadership::follow);
 }
 
-void Leadership::pause() { follow_later(state_.options.poll_interval); }
+void Leadership::pause() {
+  if (session_ == nullptr) return later(state_.options.poll_interval, &Leadership::load);
+  timer_ = session_->polls().at_next([this] { follow(); });
+}
 
 void Leadership::follow() {
   if (role_ != Role::following) return;
@@ -21,7 +24,7 @@ void Leadership::follow() {
   if (witness_) return check_witness();
   // An append of the time when this replica led is still being resolved.
   if (!host_.quiet() || resolver_.busy() || reader_.reading()) {
-    return follow_later(state_.options.poll_interval);
+    return pause();
   }
   // What is read or heard while the question is under way, its answer need not show.
   const Known known{reader_.tip().position(), state_.applied.seq, reader_.restarts()};
@@ -33,7 +36,7 @@ void Leadership::on_head(const Known& known, const Result<LogHead>& head) {
   if (role_ != Role::following || known.restarts != reader_.restarts()) return;
   if (!head.ok()) {
     seen_since_.reset();
-    return follow_later(state_.options.poll_interval);
+    return pause();
   }
   const BatchHeader& newest = head->newest;
   if (newest.seq < known.tip.seq ||
@@ -49,14 +52,14 @@ void Leadership::on_head(const Known& known, const Result<LogHead>& head) {
   }
   if (newest.seq <= reader_.tip().seq) return examine_leader();
   // A hint has begun to read meanwhile.
-  if (reader_.reading()) return follow_later(state_.options.poll_interval);
+  if (reader_.reading()) return pause();
   reader_.read(lifetime_.guard([this](const Status& status) { on_followed(status); }));
 }
 
 void Leadership::on_followed(const Status& status) {
   if (role_ != Role::following) return;
   if (!settle_read(status)) return;
-  if (!status.ok()) return follow_later(state_.options.poll_interval);
+  if (!status.ok()) return pause();
   examine_leader();
 }
 
@@ -83,6 +86,10 @@ bool Leadership::settle_read(const Status& status) {
 void Leadership::examine_leader() {
   const Incarnation leader = reader_.tip().incarnation;
   if (leader != session_->incarnation() && handed_over_) std::exchange(handed_over_, nullptr)({});
+  if (leader == Incarnation{} && reader_.tip().seq != Seq(0)) {
+    set_other_alive(false);
+    return take_over();
+  }
   if (is_invited()) return take_over();
   if (reader_.tip().seq == Seq(0) || leader == session_->incarnation()) {
     if (state_.environment.now() < defers_until_) {
@@ -93,7 +100,8 @@ void Leadership::examine_leader() {
   }
   const Instant asked = state_.environment.now();
   session_->sessions().read(
-      leader, lifetime_.guard([this, leader, asked](const Result<std::optional<SessionRow>>& row) {
+      leader, state_.log.id(),
+      lifetime_.guard([this, leader, asked](const Result<std::optional<SessionRow>>& row) {
         on_leader_row(leader, asked, row);
       }));
 }
@@ -108,7 +116,7 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
   if (!row.ok()) {
     // Perhaps it was renewed while the database could not be asked: the wait starts again (L3).
     seen_since_.reset();
-    return follow_later(state_.options.poll_interval);
+    return pause();
   }
   if (!row->has_value() || (*row)->dead) {
     set_other_alive(false);
@@ -148,13 +156,14 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
 void Leadership::declare_dead(const SessionRow& row) {
   seen_since_.reset();
   // Declaring without a session of one's own would only leave the tenant without a leader.
-  if (!session_->valid()) return follow_later(state_.options.poll_interval);
-  session_->sessions().declare_dead(
-      row.incarnation, row.renewals, lifetime_.guard([this](const Result<bool>& declared) {
-        if (role_ != Role::following) return;
-        // Taking over looks at the row again, so nothing is assumed here.
-        follow_later(declared.ok() && *declared ? Duration{} : state_.options.poll_interval);
-      }));
+  if (!session_->valid()) return pause();
+  session_->sessions().declare_dead(row.incarnation, row.renewals,
+                                    lifetime_.guard([this](const Result<bool>& declared) {
+                                      if (role_ != Role::following) return;
+                                      // Taking over looks at the row again, so nothing is assumed
+                                      // here. Another tenant's replica may have been first.
+                                      declared.ok() ? follow_later(Duration{}) : pause();
+                                    }));
 }
 
 // ---- Hearing of it sooner ----

@@ -80,7 +80,7 @@ void Leadership::look_again(void (Leadership::*then)()) {
   state_.log.look(lost.position.seq,
                   lifetime_.guard([this, lost, then](const Result<Log::LookReply>& reply) {
                     if (role_ != Role::following || !lost_) return;
-                    if (!reply.ok()) return follow_later(state_.options.poll_interval);
+                    if (!reply.ok()) return pause();
                     lost_at_ = state_.log.connection();
                     if (is_there(lost, *reply)) {
                       state_.observer.on_rare("what seemed to be lost is there");

@@ -19,36 +19,21 @@ constexpr Duration hand_over_interval = std::chrono::milliseconds(2);
 void Leadership::take_over() {
   if (resolver_.busy() || !host_.quiet() || reader_.reading() ||
       (session_ != nullptr && !session_->valid())) {
-    return follow_later(state_.options.poll_interval);
+    return pause();
   }
   const BatchHeader& tip = reader_.tip();
-  if (doubtful_ && gone_ != tip.incarnation) {
+  if (doubtful_ && gone_ != tip.digest) {
     // That leader may have been deleting while the log was read. Now that it is gone, once more.
-    gone_ = tip.incarnation;
+    gone_ = tip.digest;
     return reload(Error::leader_changed);
   }
   if (history_lost() && lost_at_ != state_.log.connection()) {
     return look_again(&Leadership::take_over);
   }
   enter(Role::taking_over);
-  auto batch = std::make_shared<Batch>();
+  const std::shared_ptr<Batch> batch = make_takeover(
+      tip, session_ != nullptr ? session_->incarnation() : state_.random.incarnation());
   BatchHeader& header = batch->header;
-  header.seq = tip.seq + 1;
-  header.previous = tip.digest;
-  header.epoch = tip.epoch + 1;
-  header.incarnation = session_ != nullptr ? session_->incarnation() : state_.random.incarnation();
-  header.id = state_.random.batch_id();
-  header.last_revision = tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
-  header.record_count = 1;
-  keyspace::Record record;
-  record.kind = keyspace::RecordKind::takeover;
-  record.revision = header.last_revision;
-  record.number = static_cast<int64_t>(header.epoch.value);
-  record.value = Bytes::copy(
-      {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
-  record.lease = LeaseId(static_cast<int64_t>(state_.log.server().system));
-  record.version = static_cast<int64_t>(state_.log.server().timeline);
-  batch->records.push_back(std::move(record));
   if (history_lost() || server_changed()) append_jump(batch.get());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
   if (planted(Planted::takeover_not_awaited)) {
@@ -62,8 +47,34 @@ void Leadership::take_over() {
                    });
 }
 
+std::shared_ptr<Batch> Leadership::make_takeover(const BatchHeader& tip,
+                                                 const Incarnation& incarnation) {
+  auto batch = std::make_shared<Batch>();
+  BatchHeader& header = batch->header;
+  header.seq = tip.seq + 1;
+  header.previous = tip.digest;
+  header.epoch = tip.epoch + 1;
+  header.incarnation = incarnation;
+  header.id = state_.random.batch_id();
+  header.last_revision = tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
+  header.record_count = 1;
+  keyspace::Record record;
+  record.kind = keyspace::RecordKind::takeover;
+  record.revision = header.last_revision;
+  record.number = static_cast<int64_t>(header.epoch.value);
+  record.value = Bytes::copy(
+      {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
+  record.lease = LeaseId(static_cast<int64_t>(state_.log.server().system));
+  record.version = static_cast<int64_t>(state_.log.server().timeline);
+  batch->records.push_back(std::move(record));
+  return batch;
+}
+
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,
                              const Status& detail) {
+  if (role_ == Role::stopped && verdict == AppendResolver::Verdict::committed) {
+    return reader_.advance(batch.header);  // it names this replica: resign() goes on from there
+  }
   if (role_ != Role::taking_over) return;
   enter(Role::following);
   switch (verdict) {
@@ -92,8 +103,9 @@ void Leadership::become_leader(const Batch& batch) {
     own.records = batch.records;
     status = state_.replay(own);
   }
-  if (!status.ok()) return fail(status);
+  // Also if that has failed: behind it this replica resigns.
   reader_.advance(batch.header);
+  if (!status.ok()) return fail(status);
   // The session under which the batch was built may have died meanwhile: then it is nobody's.
   if (session_ != nullptr && session_->incarnation() != batch.header.incarnation) {
     state_.observer.on_rare("the session died during the takeover");
@@ -141,6 +153,54 @@ void Leadership::accept(const Position& tip) {
   invited_ = tip;
   invited_until_ = state_.environment.now() + hand_over_limit;
   look();
+}
+
+// ---- Leading no more ----
+
+void Leadership::stop(Instant give_up, StatusCallback done) {
+  enter(Role::stopped);
+  timer_.reset();
+  stop_give_up_ = give_up;
+  stopped_ = std::move(done);
+  stop_timer_ = state_.environment.after({}, [this] { resign(); });
+}
+
+// By what this replica has read; what it has not read ends its resignation by itself.
+bool Leadership::named_leader() const {
+  return session_ != nullptr && reader_.tip().seq != Seq(0) &&
+         reader_.tip().incarnation == session_->incarnation();
+}
+
+void Leadership::resign() {
+  const bool in_time = state_.environment.now() < stop_give_up_;
+  if (resolver_.busy() && in_time) {
+    stop_timer_ = state_.environment.after(hand_over_interval, [this] { resign(); });
+    return;
+  }
+  if (!named_leader()) return end_stop({});
+  if (!in_time) return end_stop(Error::no_leader);
+  // A successor takes this for proof that all that was acknowledged is there.
+  if (!reader_.loaded() || reader_.reading() || witness_ || lost_)
+    return end_stop(Error::no_leader);
+  const std::shared_ptr<Batch> batch = make_takeover(reader_.tip(), Incarnation{});
+  batch->header.digest = compute_digest(state_.log.id(), batch->header, batch->records);
+  resolver_.append(batch, [this](AppendResolver::Verdict verdict, const Status&) {
+    if (verdict == AppendResolver::Verdict::committed) {
+      state_.observer.on_rare("a leader resigned");
+    }
+    // Rejected: another has taken over.
+    const bool over = verdict == AppendResolver::Verdict::committed ||
+                      verdict == AppendResolver::Verdict::rejected;
+    end_stop(over ? Status() : Error::no_leader);
+  });
+  if (stop_give_up_ == Instant::never()) return;
+  stop_timer_ = state_.environment.after(stop_give_up_ - state_.environment.now(),
+                                         [this] { end_stop(Error::no_leader); });
+}
+
+void Leadership::end_stop(const Status& status) {
+  stop_timer_.reset();
+  if (stopped_) std::exchange(stopped_, nullptr)(status);
 }
 
 bool Leadership::is_invited() const {

@@ -53,7 +53,6 @@ class Observer {
 
   // ---- Leadership ----
   virtual void on_leader_change(bool /*this_replica_leads*/, bool /*somebody_leads*/) {}
-  virtual void on_session_trouble(const Status&) {}
   // The log is not the one that this replica has read: nothing is served any more.
   virtual void on_failed(const Status&) {}
 

@@ -31,7 +31,7 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
       lease_keeper_(state_, writes_, reads_),
       compactor_(state_, writes_, [this](const Status& status) { on_failed(status); }),
       auto_compactor_(state_, compactor_),
-      leadership_(state_, reader_, resolver_, links.sessions, *this) {
+      leadership_(state_, reader_, resolver_, links.session, *this) {
   if (links.peers == nullptr) return;
   LeaderHost& host = *this;  // a private base, which make_unique may not convert to
   read_index_ = std::make_unique<ReadIndex>(state_, *links.peers, host);
@@ -217,7 +217,7 @@ void Replica::on_failed(const Status& status) {
   if (forwarder_ != nullptr) forwarder_->close({Error::corrupt, status.detail()});
   writes_.close({Error::unhealthy, status.detail()});
   // Others, whose state may be sound, can take over.
-  leadership_.stop([](const Status&) {});
+  leadership_.stop(Instant::never(), [](const Status&) {});
 }
 
 // ---- Stopping ----
@@ -242,11 +242,12 @@ void Replica::finish_stop(StatusCallback done, Instant give_up) {
   on_stepped_down(Error::stopped);
   compactor_.close(Error::stopped);
   writes_.close(Error::stopped);
-  leadership_.stop(lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
-    announcer_.leave();
-    announcer_.stop();
-    done(status);
-  }));
+  leadership_.stop(state_.environment.now() + stop_limit,
+                   lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
+                     announcer_.leave();
+                     announcer_.stop();
+                     done(status);
+                   }));
 }
 
 }  // namespace lattice::replica

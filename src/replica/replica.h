@@ -49,9 +49,9 @@
 namespace lattice::replica {
 
 // What connects a replica with those of other processes; all outlive it. All null for an exclusive
-// log; another one needs sessions at least.
+// log; another one needs the process's session at least.
 struct Links {
-  Sessions* sessions = nullptr;
+  SessionKeeper* session = nullptr;
   Peers* peers = nullptr;
   Fanout* fanout = nullptr;
   const Keyring* keyring = nullptr;  // for the fan-out
@@ -73,7 +73,9 @@ class Replica final : public Api,
   // Reads the log, then leads or follows. Calls may be made before; they wait.
   void start();
   // Answers what waits with `stopped`, ends all watches, lets a batch in flight finish (for a
-  // second at most) and hands the leadership over. Only destruction may follow.
+  // second at most) and hands the leadership over (in another at most). Only destruction may
+  // follow. The error no_leader: nobody else can lead while the process's session lives, which
+  // still names this replica.
   void stop(StatusCallback done);
 
   // The log was read once; serializable reads are answered.

@@ -191,22 +191,23 @@ void Replica::alarm(AlarmChange change, Callback<AlarmResult> done, auth::Caller
 
 void Replica::members(Callback<std::vector<Member>> done) {
   std::vector<Member> alone{{options_.node, leads(), true}};
-  if (links_.sessions == nullptr) return done(std::move(alone));
-  links_.sessions->list(lifetime_.guard([this, done = std::move(done), members = std::move(alone)](
-                                            const Result<std::vector<SessionRow>>& rows) mutable {
-    if (!rows.ok()) return done(rows.status());
-    for (const SessionRow& row : *rows) {
-      // A process that has come back is there twice until its former session is declared dead.
-      const auto known = std::ranges::find(members, row.node, &Member::node);
-      const bool leading = row.incarnation == leadership_.leader();
-      if (known == members.end()) {
-        members.push_back({row.node, leading, false});
-      } else if (!known->self) {
-        known->leads = known->leads || leading;
-      }
-    }
-    done(std::move(members));
-  }));
+  if (links_.session == nullptr) return done(std::move(alone));
+  links_.session->sessions().list(
+      lifetime_.guard([this, done = std::move(done), members = std::move(alone)](
+                          const Result<std::vector<SessionRow>>& rows) mutable {
+        if (!rows.ok()) return done(rows.status());
+        for (const SessionRow& row : *rows) {
+          // A process that has come back is there twice until its former session is declared dead.
+          const auto known = std::ranges::find(members, row.node, &Member::node);
+          const bool leading = row.incarnation == leadership_.leader();
+          if (known == members.end()) {
+            members.push_back({row.node, leading, false});
+          } else if (!known->self) {
+            known->leads = known->leads || leading;
+          }
+        }
+        done(std::move(members));
+      }));
 }
 
 void Replica::move_leader(std::string address, StatusCallback done) {

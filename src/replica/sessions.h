@@ -14,12 +14,18 @@
 
 namespace lattice::replica {
 
+// Up to where a process says that one log is committed (S1).
+struct Announcement {
+  LogId log{};
+  Position position;
+};
+
 struct SessionRow {
   Incarnation incarnation{};
   int64_t renewals = 0;
   bool dead = false;
   NodeInfo node;
-  // What it has announced to be committed (S1), with the newest renewal; seq 0: nothing yet.
+  // What it has announced of the log that was asked for; seq 0: nothing yet.
   Position announced;
 };
 
@@ -30,17 +36,20 @@ class Sessions {
   // Inserts a fresh row for this incarnation.
   virtual void open(const Incarnation& incarnation, const NodeInfo& node, StatusCallback done) = 0;
   // +1 on the renewal count of a row that is not dead; ok only for a commit that is known (L2). The
-  // error not_leader means: declared dead, take a new incarnation. `announced` is kept in the row
-  // for replicas that hear of it in no other way; seq 0 leaves what is there.
-  virtual void renew(const Incarnation& incarnation, const Position& announced,
+  // error not_leader means: declared dead, take a new incarnation. `news` is kept, log by log, for
+  // replicas that hear of it in no other way; of a log that is not named there stays what is there.
+  virtual void renew(const Incarnation& incarnation, std::vector<Announcement> news,
                      StatusCallback done) = 0;
-  // nullopt: no such row, which counts as dead.
-  virtual void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) = 0;
+  // nullopt: no such row, which counts as dead. Those that are read in one turn of the loop are
+  // asked for at once.
+  virtual void read(const Incarnation& incarnation, const LogId& log,
+                    Callback<std::optional<SessionRow>> done) = 0;
   // Declares dead by compare-and-set on exactly what was seen standing still (L3); answers whether
   // it took effect.
   virtual void declare_dead(const Incarnation& incarnation, int64_t renewals,
                             Callback<bool> done) = 0;
-  // All rows that are not dead, oldest first. Those of processes that died lately are among them.
+  // All rows that are not dead, oldest first, without announcements. Those of processes that died
+  // lately are among them.
   virtual void list(Callback<std::vector<SessionRow>> done) = 0;
   // Clean shutdown: marks this session dead so that others take over at once.
   virtual void release(const Incarnation& incarnation, StatusCallback done) = 0;

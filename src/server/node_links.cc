@@ -55,9 +55,9 @@ replica::NodeInfo NodeLinks::info(const std::string& client_address) const {
   return info;
 }
 
-TenantLinks NodeLinks::join(OpenedLog* opened) {
+TenantLinks NodeLinks::join(OpenedLog* opened, replica::SessionKeeper* session) {
   TenantLinks links;
-  links.sessions = opened->sessions;
+  links.session = session;
   if (keyring_) links.keyring = &*keyring_;
   if (node_ != nullptr) links.peers = node_->peers(opened->log->id());
   if (fan_out_ != nullptr) {

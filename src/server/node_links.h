@@ -21,9 +21,9 @@ namespace lattice::server {
 // One tenant's; outlives its replica.
 struct TenantLinks {
   replica::Links get() const {
-    return {.sessions = sessions, .peers = peers.get(), .fanout = fanout.get(), .keyring = keyring};
+    return {.session = session, .peers = peers.get(), .fanout = fanout.get(), .keyring = keyring};
   }
-  replica::Sessions* sessions = nullptr;
+  replica::SessionKeeper* session = nullptr;
   std::unique_ptr<replica::Peers> peers;
   std::unique_ptr<replica::Fanout> fanout;
   const Keyring* keyring = nullptr;
@@ -42,8 +42,8 @@ class NodeLinks {
   replica::NodeInfo info(const std::string& client_address) const;
   // At which other nodes reach this process; empty: they do not.
   std::string address() const { return node_ == nullptr ? std::string() : node_->address(); }
-  // Takes the database's own fan-out out of `opened`.
-  TenantLinks join(OpenedLog* opened);
+  // Takes the database's own fan-out out of `opened`. `session`: the process's, where there is one.
+  TenantLinks join(OpenedLog* opened, replica::SessionKeeper* session);
   // Why Redis carries nothing now, if it should.
   Status fan_out_health() const { return fan_out_ == nullptr ? Status() : fan_out_->health(); }
   void attach(const replica::LogId& log, replica::PeerService& service);

@@ -106,11 +106,6 @@ void ReplicaObserver::on_leader_change(bool this_replica_leads, bool somebody_le
   if (somebody_leads && on_role_) on_role_(this_replica_leads);
 }
 
-void ReplicaObserver::on_session_trouble(const Status& status) {
-  log_.warn("the session in the database could not be renewed",
-            {{"cause", status}, {"tenant", tenant_}});
-}
-
 void ReplicaObserver::on_history_lost(Revision acknowledged, Revision base) {
   log_.error(
       "THE DATABASE HAS LOST ACKNOWLEDGED WRITES, or may have: it is another server than before, "

@@ -33,7 +33,6 @@ class ReplicaObserver final : public replica::Observer {
   void on_applied(const Applied& applied) override;
   void on_operations(const keyspace::OperationCounts& counts) override;
   void on_leader_change(bool this_replica_leads, bool somebody_leads) override;
-  void on_session_trouble(const Status& status) override;
   void on_alarm(bool raised, uint64_t member_id, int32_t type) override;
   void on_failed(const Status& status) override;
   void on_history_lost(Revision acknowledged, Revision base) override;

@@ -25,7 +25,7 @@ RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks&
                  .client_urls = parts.options.node.client_urls}),
       limits_(std::move(parts.limits)),
       usage_(std::make_shared<etcd::TenantUsage>(observer_.gate_metrics())),
-      tenant_links_(links.join(&parts.opened)),
+      tenant_links_(links.join(&parts.opened, parts.session)),
       replica_(std::make_unique<replica::Replica>(
           options_of(std::move(parts.options), identity_), workers.front()->environment(),
           std::move(parts.opened.log), tenant_links_.get(), &observer_)) {
@@ -109,7 +109,7 @@ void RunningTenant::when_idle_since(Instant moment, absl::AnyInvocable<void(bool
   }
 }
 
-void RunningTenant::close(bool now, loop::Task done) {
+void RunningTenant::close(bool now, StatusCallback done) {
   on_closed_ = std::move(done);
   closing_steps_ = workers_.size() + 1;
   if (now) stop_replica();
@@ -125,13 +125,18 @@ void RunningTenant::close(bool now, loop::Task done) {
 void RunningTenant::stop_replica() {
   stopping_ = true;
   links_.detach(log_id_);
-  replica_->stop([this](const Status&) { on_closing_step(); });
+  replica_->stop([this](const Status& status) {
+    stop_status_ = status;
+    on_closing_step();
+  });
 }
 
 void RunningTenant::on_closing_step() {
   --closing_steps_;
   if (closing_steps_ == 1 && !stopping_) return stop_replica();
-  if (closing_steps_ == 0) owner().defer([this] { std::exchange(on_closed_, {})(); });
+  if (closing_steps_ == 0) {
+    owner().defer([this] { std::exchange(on_closed_, nullptr)(std::move(stop_status_)); });
+  }
 }
 
 }  // namespace lattice::server

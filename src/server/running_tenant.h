@@ -27,6 +27,7 @@ class RunningTenant final : private replica::PeerService {
     replica::Options options;
     SharedLimits limits;  // not null
     OpenedLog opened;
+    replica::SessionKeeper* session = nullptr;  // the process's; null where logs are exclusive
   };
   RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks& links, Workers& workers);
   ~RunningTenant() override;
@@ -46,8 +47,9 @@ class RunningTenant final : private replica::PeerService {
   // Whether anybody has used it since `moment`; answered on the owner's loop.
   void when_idle_since(Instant moment, absl::AnyInvocable<void(bool idle)> done);
   // Takes the handles back, ends the calls (at once if `now`, otherwise they finish), stops the
-  // replica. After `done` it may be destroyed, though not inside that call.
-  void close(bool now, loop::Task done);
+  // replica. After `done` it may be destroyed, though not inside that call. The error no_leader:
+  // see Replica::stop.
+  void close(bool now, StatusCallback done);
   // Stops the replica while the handles stay, which answer `stopped`: the process ends.
   void stop(StatusCallback done) { replica_->stop(std::move(done)); }
 
@@ -74,7 +76,8 @@ class RunningTenant final : private replica::PeerService {
   bool published_ = false;
   bool stopping_ = false;
   size_t closing_steps_ = 0;  // still to come: one for each loop, one for the replica
-  loop::Task on_closed_;
+  Status stop_status_;
+  StatusCallback on_closed_;
 };
 
 }  // namespace lattice::server

@@ -17,19 +17,20 @@ constexpr Duration load_patience = std::chrono::seconds(3);
 constexpr Duration removal_patience = std::chrono::seconds(30);
 constexpr Duration idle_look_interval_max = std::chrono::seconds(10);
 
-bool is_exclusive(const OpenedLog& log) { return log.sessions == nullptr; }
-
 }  // namespace
 
 TenantManager::TenantManager(Parts parts, OpenedLog default_log)
     : parts_(std::move(parts)),
       default_name_(parts_.config.tenants.default_tenant),
       limits_(parts_.limits) {
-  shared_ = !is_exclusive(default_log);
-  default_ =
-      std::make_unique<RunningTenant>(RunningTenant::Parts{default_name_, true, parts_.options,
-                                                           limits_for({}), std::move(default_log)},
-                                      parts_.telemetry, parts_.links, parts_.workers);
+  if (default_log.sessions != nullptr) {
+    session_ = std::make_unique<replica::SessionKeeper>(
+        owner().environment(), parts_.options, *default_log.sessions, [this](const Status& status) {
+          log().warn("the session in the database could not be renewed", {{"cause", status}});
+        });
+  }
+  default_ = std::make_unique<RunningTenant>(parts_of(default_name_, {}, std::move(default_log)),
+                                             parts_.telemetry, parts_.links, parts_.workers);
   for (auto& each : parts_.workers) {
     Worker& worker = *each;
     worker.loop().post([this, &worker] {
@@ -42,6 +43,7 @@ TenantManager::TenantManager(Parts parts, OpenedLog default_log)
 }
 
 void TenantManager::start() {
+  if (session_ != nullptr) session_->start();
   default_->start();
   default_->publish();
   create_missing(0);
@@ -59,6 +61,19 @@ void TenantManager::set_limits(const TenantLimits& limits) {
   limits_ = limits;
   default_->set_limits(limits_for(default_own_limits_));
   for (auto& [name, entry] : entries_) apply_limits(entry);
+}
+
+RunningTenant::Parts TenantManager::parts_of(std::string name,
+                                             const backends::TenantLimitValues& own,
+                                             OpenedLog opened) {
+  RunningTenant::Parts parts;
+  parts.is_default = name == default_name_;
+  parts.name = std::move(name);
+  parts.options = parts_.options;
+  parts.limits = limits_for(own);
+  parts.opened = std::move(opened);
+  parts.session = session_.get();
+  return parts;
 }
 
 SharedLimits TenantManager::limits_for(const backends::TenantLimitValues& own) const {
@@ -197,9 +212,8 @@ void TenantManager::load(Entry& entry) {
   const std::string name = entry.row.name;
   log().debug("loading a tenant", {{"tenant", name}});
   entry.running = std::make_unique<RunningTenant>(
-      RunningTenant::Parts{name, false, parts_.options, limits_for(entry.row.limits),
-                           parts_.store.open_listed(entry.row)},
-      parts_.telemetry, parts_.links, parts_.workers);
+      parts_of(name, entry.row.limits, parts_.store.open_listed(entry.row)), parts_.telemetry,
+      parts_.links, parts_.workers);
   RunningTenant* const running = entry.running.get();
   // Those that come before somebody leads wait for it here.
   const auto ready = [this, name, running] {
@@ -251,10 +265,11 @@ void TenantManager::unload_idle() {
 void TenantManager::close(Entry& entry, bool now) {
   entry.closing = true;
   entry.patience.reset();
-  entry.running->close(now, [this, name = entry.row.name] { on_closed(name); });
+  entry.running->close(
+      now, [this, name = entry.row.name](const Status& status) { on_closed(name, status); });
 }
 
-void TenantManager::on_closed(const std::string& name) {
+void TenantManager::on_closed(const std::string& name, const Status& status) {
   Entry& entry = entries_.find(name)->second;
   entry.running.reset();
   entry.closing = false;
@@ -264,7 +279,9 @@ void TenantManager::on_closed(const std::string& name) {
   if (!entry.listed) {
     entries_.erase(name);
     if (wanted) want(name);  // which refuses it
-  } else if (wanted) {
+  } else if (wanted || !status.ok()) {
+    // Others wait for a leader that this process's session still names: it leads until it can say
+    // that it does not.
     load(entry);
   }
 }
@@ -272,7 +289,8 @@ void TenantManager::on_closed(const std::string& name) {
 void TenantManager::sweep_doomed() {
   if (sweeping_) return;
   const auto due = [&](const auto& each) {
-    return !each.second.swept && (!shared_ || now() - each.second.seen >= removal_patience);
+    return !each.second.swept &&
+           (session_ == nullptr || now() - each.second.seen >= removal_patience);
   };
   const auto next = std::ranges::find_if(doomed_, due);
   if (next == doomed_.end()) return;
@@ -308,9 +326,12 @@ void TenantManager::stop(loop::Task done) {
   look_timer_.reset();
   on_stopped_ = std::move(done);
   const auto stopped = [this] {
-    owner().loop().defer([this] {
-      if (--stops_missing_ == 0) std::exchange(on_stopped_, {})();
-    });
+    if (--stops_missing_ > 0) return;
+    const auto finish = [this](const Status& = {}) {
+      owner().loop().defer([this] { std::exchange(on_stopped_, {})(); });
+    };
+    // What no replica could hand over by itself is free with this.
+    session_ == nullptr ? finish() : session_->release(finish);
   };
   std::vector<RunningTenant*> running = {default_.get()};
   for (auto& [name, entry] : entries_) {

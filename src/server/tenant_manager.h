@@ -60,6 +60,8 @@ class TenantManager {
   void look_later();
   void take(const backends::TenantList& list);
   void publish_names();
+  RunningTenant::Parts parts_of(std::string name, const backends::TenantLimitValues& own,
+                                OpenedLog opened);
   SharedLimits limits_for(const backends::TenantLimitValues& own) const;
   void apply_limits(Entry& entry);
   // ---- Loading ----
@@ -70,7 +72,7 @@ class TenantManager {
   // ---- Unloading ----
   void unload_idle();
   void close(Entry& entry, bool now);
-  void on_closed(const std::string& name);
+  void on_closed(const std::string& name, const Status& status);
   void sweep_doomed();
   void sweep(int64_t log_no);
 
@@ -81,11 +83,12 @@ class TenantManager {
   const Parts parts_;
   const std::string default_name_;
   TenantLimits limits_;
+  // On which the leadership of all tenants hangs; null where the logs are this process's alone.
+  std::unique_ptr<replica::SessionKeeper> session_;
   std::unique_ptr<RunningTenant> default_;
   std::map<std::string, Entry> entries_;  // all others
   std::map<int64_t, Doomed> doomed_;      // logs whose rows are to be deleted, by number
   int64_t version_ = -1;                  // of the list that was read last
-  bool shared_ = false;                   // other processes may serve the same tenants
   bool default_listed_ = true;
   backends::TenantLimitValues default_own_limits_;  // known from the first look at the list on
   bool sweeping_ = false;

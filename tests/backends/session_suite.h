@@ -7,9 +7,10 @@
 namespace lattice::backends {
 
 inline std::optional<replica::SessionRow> read_session(LogWorld& world, replica::Sessions& sessions,
-                                                       const replica::Incarnation& incarnation) {
+                                                       const replica::Incarnation& incarnation,
+                                                       const replica::LogId& log = {}) {
   std::optional<Result<std::optional<replica::SessionRow>>> reply;
-  sessions.read(incarnation,
+  sessions.read(incarnation, log,
                 [&](Result<std::optional<replica::SessionRow>> r) { reply = std::move(r); });
   auto result = await(world, reply);
   REQUIRE_MESSAGE(result.ok(), result.status().detail());
@@ -26,9 +27,11 @@ inline bool declare_dead(LogWorld& world, replica::Sessions& sessions,
 }
 
 inline Status renew(LogWorld& world, replica::Sessions& sessions,
-                    const replica::Incarnation& incarnation, const Position& announced = {}) {
-  return await_status(
-      world, [&](StatusCallback done) { sessions.renew(incarnation, announced, std::move(done)); });
+                    const replica::Incarnation& incarnation,
+                    std::vector<replica::Announcement> news = {}) {
+  return await_status(world, [&](StatusCallback done) {
+    sessions.renew(incarnation, std::move(news), std::move(done));
+  });
 }
 
 inline std::vector<replica::SessionRow> list_sessions(LogWorld& world,
@@ -56,21 +59,36 @@ inline void check_node_and_position(LogWorld& world, replica::Sessions& sessions
   CHECK(read_session(world, sessions, second)->node == rich);
   CHECK(read_session(world, sessions, first)->announced == Position{});
 
+  const replica::LogId log{1};
+  const replica::LogId other{2};
   Position announced;
   announced.seq = Seq(7);
   announced.digest.fill(0xab);
-  CHECK(renew(world, sessions, second, announced).ok());
-  CHECK(read_session(world, sessions, second)->announced == announced);
+  Position of_other = announced;
+  of_other.seq = Seq(3);
+  CHECK(renew(world, sessions, second, {{log, announced}, {other, of_other}}).ok());
+  CHECK(read_session(world, sessions, second, log)->announced == announced);
+  CHECK(read_session(world, sessions, second, other)->announced == of_other);
+  CHECK(read_session(world, sessions, second)->announced == Position{});
   CHECK(renew(world, sessions, second).ok());  // nothing new
-  CHECK(read_session(world, sessions, second)->announced == announced);
+  CHECK(read_session(world, sessions, second, log)->announced == announced);
+  announced.seq = Seq(8);
+  CHECK(renew(world, sessions, second, {{log, announced}}).ok());
+  CHECK(read_session(world, sessions, second, log)->announced == announced);
+  CHECK(read_session(world, sessions, second, other)->announced == of_other);
+  // Another process's word is its own.
+  CHECK(read_session(world, sessions, first, log)->announced == Position{});
+  of_other.seq = Seq(4);
+  CHECK(renew(world, sessions, first, {{other, of_other}}).ok());
+  CHECK(read_session(world, sessions, first, other)->announced == of_other);
+  CHECK(read_session(world, sessions, second, other)->announced.seq == Seq(3));
 
   auto rows = list_sessions(world, sessions);
   REQUIRE(rows.size() == 2);
   CHECK(rows[0].node == plain);
   CHECK(rows[1].node == rich);
   CHECK(rows[1].incarnation == second);
-  CHECK(rows[1].renewals == 2);
-  CHECK(rows[1].announced == announced);
+  CHECK(rows[1].renewals == 3);
   for (const auto& incarnation : {first, second}) {
     CHECK(await_status(world, [&](StatusCallback done) {
             sessions.release(incarnation, std::move(done));
@@ -103,6 +121,20 @@ inline void run_session_suite(LogWorld& world, replica::Sessions& sessions) {
   CHECK_FALSE(await_status(world, [&](StatusCallback done) {
                 sessions.open(mine, {"n", "elsewhere", {}}, std::move(done));
               }).ok());
+
+  // Several questions at once have their own answers.
+  std::vector<std::optional<replica::SessionRow>> answers;
+  for (const auto& incarnation : {theirs, incarnation_of(3), mine}) {
+    sessions.read(incarnation, {}, [&](Result<std::optional<replica::SessionRow>> answer) {
+      REQUIRE(answer.ok());
+      answers.push_back(std::move(*answer));
+    });
+  }
+  CHECK(read_session(world, sessions, mine)->renewals == 2);
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[0]->incarnation == theirs);
+  CHECK_FALSE(answers[1].has_value());
+  CHECK(answers[2]->incarnation == mine);
 
   // Declaring dead needs exactly what was seen.
   CHECK_FALSE(declare_dead(world, sessions, mine, 1));

@@ -54,6 +54,17 @@ struct Answer {
   }
 };
 
+// A process's part in a database that several share.
+struct Membership {
+  Membership(const Options& options, Environment& environment, std::unique_ptr<Sessions> its_own)
+      : sessions(std::move(its_own)),
+        session(environment, options, *sessions, [](const Status&) {}) {
+    session.start();
+  }
+  std::unique_ptr<Sessions> sessions;
+  SessionKeeper session;
+};
+
 struct Fixture {
   explicit Fixture(Options with = {}, uint64_t seed = 1, bool exclusive = true)
       : options(std::move(with)),
@@ -63,9 +74,10 @@ struct Fixture {
         store(environment, {.exclusive = exclusive}) {}
 
   // Another replica of the same log; on a shared one its rival.
-  std::unique_ptr<Replica> make(Sessions* sessions = nullptr, Observer* observer = nullptr) {
-    return std::make_unique<Replica>(options, environment, store.open_log("default", environment),
-                                     Links{.sessions = sessions}, observer);
+  std::unique_ptr<Replica> make(Membership* member = nullptr, Observer* observer = nullptr) {
+    return std::make_unique<Replica>(
+        options, environment, store.open_log("default", environment),
+        Links{.session = member == nullptr ? nullptr : &member->session}, observer);
   }
   void start() {
     replica = make();
@@ -116,6 +128,7 @@ struct Fixture {
   sim::SimProcess process;
   sim::SimEnvironment environment;
   backends::MemoryStore store;
+  std::unique_ptr<Membership> membership;  // of `replica`, where a test gives it one
   std::unique_ptr<Replica> replica;
 };
 

@@ -1,54 +1,8 @@
 // Two replicas on one log that both can write to.
-#include "replica/fixture.h"
+#include "replica/pair.h"
 
 namespace lattice::replica {
 namespace {
-
-struct Pair {
-  Pair()
-      : world(7), process(world), environment(process), store(environment, {.exclusive = false}) {
-    for (Node& node : nodes) start(node);
-    run_until([&] { return leader() != nullptr; });
-  }
-
-  // A process of its own: its session store, its replica.
-  struct Node {
-    std::unique_ptr<Sessions> sessions;
-    std::unique_ptr<Replica> replica;
-  };
-  void start(Node& node) {
-    node.sessions = store.open_sessions(environment);
-    node.replica =
-        std::make_unique<Replica>(Options(), environment, store.open_log("default", environment),
-                                  Links{.sessions = node.sessions.get()}, nullptr);
-    node.replica->start();
-  }
-  void run_until(const std::function<bool()>& done) {
-    const int64_t until = world.now() + Duration(std::chrono::seconds(30)).count();
-    while (!done() && world.step(until)) {
-    }
-    REQUIRE(done());
-  }
-  Node* leader() {
-    for (Node& node : nodes) {
-      if (node.replica != nullptr && node.replica->can_linearize()) return &node;
-    }
-    return nullptr;
-  }
-  Node& standby() { return leader() == &nodes[0] ? nodes[1] : nodes[0]; }
-  Result<keyspace::PutResult> put(Node& node, std::string key) {
-    Answer<keyspace::PutResult> answer;
-    node.replica->put(put_request(std::move(key), "v"), answer.callback());
-    run_until([&] { return answer.given(); });
-    return std::move(*answer);
-  }
-
-  sim::SimWorld world;
-  sim::SimProcess process;
-  sim::SimEnvironment environment;
-  backends::MemoryStore store;
-  Node nodes[2];
-};
 
 double seconds_since(const sim::SimWorld& world, int64_t since) {
   return static_cast<double>(world.now() - since) / 1e9;
@@ -84,7 +38,7 @@ TEST_CASE("whoever asks a standby in a gap of leadership is answered by it once 
     Pair f;
     f.world.run_for(std::chrono::seconds(3) + std::chrono::milliseconds(45) * phase);
     Pair::Node& survivor = f.standby();
-    f.leader()->replica.reset();
+    f.leader()->die();
     const int64_t died = f.world.now();
     std::vector<Answer<keyspace::PutResult>> puts;
     std::vector<Answer<keyspace::RangeResult>> ranges;
@@ -106,7 +60,7 @@ TEST_CASE("a dead leader is replaced within two seconds, and what it acknowledge
   REQUIRE(f.put(*f.leader(), "a").ok());
   f.world.run_for(std::chrono::seconds(3));
   Pair::Node& survivor = f.standby();
-  f.leader()->replica.reset();
+  f.leader()->die();
   const int64_t died = f.world.now();
   f.run_until([&] { return f.leader() == &survivor; });
   CHECK(seconds_since(f.world, died) < 2.0);
@@ -136,21 +90,7 @@ TEST_CASE("the streams of a leader whose session was declared dead go on") {
   RecordingSink sink;
   auto stream = f.leader()->replica->open_watch_stream(sink);
   stream->create(watch_of("a"));
-  // As a challenger would, with the count that it has seen.
-  auto challenger = f.store.open_sessions(f.environment);
-  auto log = f.store.open_log("default", f.environment);
-  Incarnation leader{};
-  log->head([&](const Result<LogHead>& head) { leader = head->leader; });
-  f.world.run_for(std::chrono::milliseconds(10));
-  bool declared = false;
-  while (!declared) {
-    int64_t renewals = 0;
-    challenger->read(
-        leader, [&](const Result<std::optional<SessionRow>>& row) { renewals = (*row)->renewals; });
-    f.world.run_for(std::chrono::milliseconds(1));
-    challenger->declare_dead(leader, renewals, [&](const Result<bool>& done) { declared = *done; });
-    f.world.run_for(std::chrono::milliseconds(1));
-  }
+  f.declare_dead(f.leader()->membership->session.incarnation());
   // Somebody leads again, under a new incarnation.
   f.run_until([&] { return f.leader() != nullptr && f.leader()->replica->epoch() == 2; });
   REQUIRE(f.put(*f.leader(), "a").ok());

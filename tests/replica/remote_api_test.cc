@@ -32,15 +32,16 @@ class FallingSilent final : public Sessions {
   void open(const Incarnation& incarnation, const NodeInfo& node, StatusCallback done) override {
     if (!silent) inner_->open(incarnation, node, std::move(done));
   }
-  void renew(const Incarnation& incarnation, const Position& announced,
+  void renew(const Incarnation& incarnation, std::vector<Announcement> news,
              StatusCallback done) override {
-    if (!silent) inner_->renew(incarnation, announced, std::move(done));
+    if (!silent) inner_->renew(incarnation, std::move(news), std::move(done));
   }
   void list(Callback<std::vector<SessionRow>> done) override {
     if (!silent) inner_->list(std::move(done));
   }
-  void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
-    if (!silent) inner_->read(incarnation, std::move(done));
+  void read(const Incarnation& incarnation, const LogId& log,
+            Callback<std::optional<SessionRow>> done) override {
+    if (!silent) inner_->read(incarnation, log, std::move(done));
   }
   void declare_dead(const Incarnation& incarnation, int64_t renewals,
                     Callback<bool> done) override {
@@ -59,8 +60,10 @@ class FallingSilent final : public Sessions {
 
 TEST_CASE("every loop knows whether anybody leads") {
   Fixture f({}, 1, /*exclusive=*/false);
-  FallingSilent sessions(f.store.open_sessions(f.environment));
-  f.replica = f.make(&sessions);
+  auto owned = std::make_unique<FallingSilent>(f.store.open_sessions(f.environment));
+  FallingSilent& sessions = *owned;
+  f.membership = std::make_unique<Membership>(f.options, f.environment, std::move(owned));
+  f.replica = f.make(f.membership.get());
   TwoLoops loops;
   RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
   CHECK_FALSE(remote.has_leader());
@@ -80,18 +83,20 @@ TEST_CASE("every loop knows whether anybody leads") {
 
 TEST_CASE("every loop of a standby knows whether the other one leads") {
   Fixture f({}, 1, /*exclusive=*/false);
-  auto sessions = f.store.open_sessions(f.environment);
-  f.replica = f.make(sessions.get());
+  f.membership =
+      std::make_unique<Membership>(f.options, f.environment, f.store.open_sessions(f.environment));
+  f.replica = f.make(f.membership.get());
   f.replica->start();
   f.run_until([&] { return f.replica->can_linearize(); });
-  auto standby_sessions = f.store.open_sessions(f.environment);
-  auto standby = f.make(standby_sessions.get());
+  Membership standbys(f.options, f.environment, f.store.open_sessions(f.environment));
+  auto standby = f.make(&standbys);
   standby->start();
   TwoLoops loops;
   RemoteApi remote(*standby, standby->published(), loops.mailbox(), f.environment);
   f.run_for(std::chrono::seconds(3));
   CHECK(remote.has_leader());
   f.replica.reset();
+  f.membership.reset();
   f.run_until([&] { return !remote.has_leader(); });
   CHECK_FALSE(standby->leads());
   f.run_until([&] { return remote.has_leader(); });

@@ -25,11 +25,13 @@ class Node : private replica::Observer {
   Node(SimWorld& world, SimDatabase& database, Probes& probes, bool exclusive, Ties ties);
   ~Node() override;
 
-  // Requires: !running().
+  // The process, if there is none, and its replica. Requires: !running().
   void start();
   void crash();
-  // A clean shutdown: the replica is destroyed when it has stopped.
+  // A clean shutdown: the process ends when the replica has stopped.
   void stop();
+  // The process goes on without its replica, and its session lives.
+  void unload();
   bool running() const { return replica_ != nullptr; }
   bool stopping() const { return stopping_; }
   replica::Replica* replica() { return replica_.get(); }
@@ -44,6 +46,9 @@ class Node : private replica::Observer {
   const std::string& failure() const { return failure_; }
 
  private:
+  void start_process();
+  void stop_replica(SimWorld::Task then);
+  void destroy_replica();
   void on_rare(std::string_view branch) override {
     say(branch);
     probes_.hit(branch);
@@ -56,7 +61,6 @@ class Node : private replica::Observer {
     failure_ = "failed: " + status.detail();
     say(failure_);
   }
-  void on_session_trouble(const Status& status) override { say(status.detail()); }
   void on_load(const LoadProgress& progress) override {
     if (progress.done && progress.batches > 0) probes_.hit("sim: a replica loaded a log");
   }
@@ -70,7 +74,9 @@ class Node : private replica::Observer {
   SimProcess process_;
   std::unique_ptr<SimEnvironment> environment_;
   Faults faults_;
+  replica::Options options_;
   std::unique_ptr<SimSessions> sessions_;
+  std::unique_ptr<replica::SessionKeeper> session_;  // null: no process, or the log is exclusive
   std::unique_ptr<SimPeers> peers_;
   std::unique_ptr<SimFanout> fanout_;
   std::unique_ptr<replica::Replica> replica_;

@@ -83,10 +83,10 @@ class SimSessions : public replica::Sessions {
 
   void open(const replica::Incarnation& incarnation, const replica::NodeInfo& node,
             StatusCallback done) override;
-  void renew(const replica::Incarnation& incarnation, const Position& announced,
+  void renew(const replica::Incarnation& incarnation, std::vector<replica::Announcement> news,
              StatusCallback done) override;
   void list(Callback<std::vector<replica::SessionRow>> done) override;
-  void read(const replica::Incarnation& incarnation,
+  void read(const replica::Incarnation& incarnation, const replica::LogId& log,
             Callback<std::optional<replica::SessionRow>> done) override;
   void declare_dead(const replica::Incarnation& incarnation, int64_t renewals,
                     Callback<bool> done) override;

@@ -65,22 +65,23 @@ void SimSessions::list(Callback<std::vector<replica::SessionRow>> done) {
       std::move(done));
 }
 
-void SimSessions::renew(const replica::Incarnation& incarnation, const Position& announced,
-                        StatusCallback done) {
+void SimSessions::renew(const replica::Incarnation& incarnation,
+                        std::vector<replica::Announcement> news, StatusCallback done) {
   if (planted(Planted::session_renewed_in_name))
     return call([] { return Status(); }, std::move(done));
   call(
-      [database = &database_, incarnation, announced]() -> Status {
+      [database = &database_, incarnation, news = std::move(news)]() -> Status {
         const auto at = database->sessions().find(incarnation);
         if (at == database->sessions().end() || at->second.dead) return Error::not_leader;
         ++at->second.renewals;
-        if (announced.seq != Seq(0)) at->second.announced = announced;
+        // There is one log.
+        for (const replica::Announcement& each : news) at->second.announced = each.position;
         return {};
       },
       std::move(done));
 }
 
-void SimSessions::read(const replica::Incarnation& incarnation,
+void SimSessions::read(const replica::Incarnation& incarnation, const replica::LogId& /*log*/,
                        Callback<std::optional<replica::SessionRow>> done) {
   using Row = std::optional<replica::SessionRow>;
   call<Row>(

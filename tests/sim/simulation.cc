@@ -180,8 +180,13 @@ void Simulation::strike() {
       return for_a_while(800 * millisecond, [this] { database_.full = false; });
     case 6:
       if (!node.running() || node.stopping() || node.process().paused()) return;
-      log("stop", index);
-      node.stop();
+      if (rng.chance(50)) {
+        log("stop", index);
+        node.stop();
+      } else {
+        log("unload", index);
+        node.unload();
+      }
       return restart_later(index);
     case 7:
       log("slow", index);

@@ -23,6 +23,7 @@ struct MemoryStore::LogData {
 
 struct MemoryStore::SessionData {
   std::map<replica::Incarnation, replica::SessionRow> rows;
+  std::map<std::pair<replica::Incarnation, replica::LogId>, Position> announced;
 };
 
 std::unique_ptr<replica::Log> make_memory_log(std::shared_ptr<MemoryStore::LogData> data,

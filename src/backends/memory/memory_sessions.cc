@@ -22,25 +22,32 @@ class MemorySessions final : public replica::Sessions {
     });
   }
 
-  void renew(const Incarnation& incarnation, const Position& announced,
+  void renew(const Incarnation& incarnation, std::vector<replica::Announcement> news,
              StatusCallback done) override {
-    defer([this, incarnation, announced, done = std::move(done)]() mutable {
+    defer([this, incarnation, news = std::move(news), done = std::move(done)]() mutable {
       auto row = data_->rows.find(incarnation);
       if (row == data_->rows.end() || row->second.dead) {
         done(Status(Error::not_leader, "this session was declared dead"));
         return;
       }
       ++row->second.renewals;
-      if (announced.seq != Seq(0)) row->second.announced = announced;
+      for (const replica::Announcement& each : news) {
+        data_->announced[{incarnation, each.log}] = each.position;
+      }
       done(Status());
     });
   }
 
-  void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
-    defer([this, incarnation, done = std::move(done)]() mutable {
+  void read(const Incarnation& incarnation, const replica::LogId& log,
+            Callback<std::optional<SessionRow>> done) override {
+    defer([this, incarnation, log, done = std::move(done)]() mutable {
       auto row = data_->rows.find(incarnation);
       std::optional<SessionRow> answer;
-      if (row != data_->rows.end()) answer = row->second;
+      if (row != data_->rows.end()) {
+        answer = row->second;
+        const auto announced = data_->announced.find({incarnation, log});
+        if (announced != data_->announced.end()) answer->announced = announced->second;
+      }
       done(std::move(answer));
     });
   }

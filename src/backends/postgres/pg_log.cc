@@ -26,6 +26,7 @@ class PgLog final : public replica::Log {
   PgLog(PgConnections& connections, int32_t log_no, const replica::LogId& id)
       : connections_(connections),
         append_(*connections.appends[static_cast<size_t>(log_no) % connections.appends.size()]),
+        heads_(*connections.heads[static_cast<size_t>(log_no) % connections.appends.size()]),
         log_no_(log_no),
         id_(id) {}
 
@@ -106,31 +107,7 @@ class PgLog final : public replica::Log {
   }
 
   void head(Callback<replica::LogHead> done) override {
-    // What a removal deletes is no history that was lost.
-    run(append_,
-        std::string("SELECT ") + header_columns +
-            " FROM lattice.logs l LEFT JOIN LATERAL (SELECT * FROM lattice.batch b"
-            "  WHERE b.log_no = $1::int4 ORDER BY b.seq DESC LIMIT 1) newest ON true"
-            " WHERE l.log_no = $1::int4 AND l.state = 'active'",
-        log_params(), [done = std::move(done)](PgReply reply) mutable {
-          if (!reply.done() || reply.result.rows() == 0) {
-            done(reply.done() ? Status(Error::tenant_unknown, "this tenant was removed")
-                              : std::move(reply.status));
-            return;
-          }
-          replica::LogHead head;
-          if (reply.result.integer(0, 0) != 0) {
-            auto header = header_of(reply.result, 0);
-            if (!header.ok()) {
-              done(header.status());
-              return;
-            }
-            head.newest = *header;
-            head.epoch = header->epoch;
-            head.leader = header->incarnation;
-          }
-          done(head);
-        });
+    heads_.ask(log_no_, alive_, std::move(done));
   }
 
   void barrier(StatusCallback done) override {
@@ -193,6 +170,7 @@ class PgLog final : public replica::Log {
 
   PgConnections& connections_;
   PgConnection& append_;
+  PgHeads& heads_;  // over that connection
   int32_t log_no_;
   replica::LogId id_;
   int appends_ = 0;  // not answered yet

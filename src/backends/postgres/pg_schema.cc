@@ -193,8 +193,20 @@ FROM (
 WHERE kind = 25;
 )sql";
 
-constexpr const char* steps[] = {tables_sql,  views_sql,      nodes_sql,
-                                 tenants_sql, auth_views_sql, token_view_sql};
+// Version 7. Keyed by the incarnation first, so that no renewal waits for another process's. The
+// columns that it stands for stay: older processes that still run write to theirs.
+constexpr const char* announced_sql = R"sql(
+CREATE TABLE lattice.announced (
+  incarnation bytea NOT NULL,
+  log_id bytea NOT NULL,
+  seq bigint NOT NULL,
+  digest bytea NOT NULL,
+  PRIMARY KEY (incarnation, log_id)
+) WITH (fillfactor = 50);
+)sql";
+
+constexpr const char* steps[] = {tables_sql,     views_sql,      nodes_sql,    tenants_sql,
+                                 auth_views_sql, token_view_sql, announced_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {

@@ -7,11 +7,13 @@
 namespace lattice::backends {
 namespace {
 
+using replica::Announcement;
 using replica::Incarnation;
 using replica::SessionRow;
 
 constexpr const char* row_columns =
-    "incarnation, renewals, dead, address, name, client_urls, announced_seq, announced_digest";
+    "s.incarnation, s.renewals, s.dead, s.address, s.name, s.client_urls";
+constexpr int row_columns_count = 6;
 
 SessionRow row_of(const PgResult& result, int i) {
   SessionRow row;
@@ -21,9 +23,6 @@ SessionRow row_of(const PgResult& result, int i) {
   row.node.address = result.bytes(i, 3);
   row.node.name = result.bytes(i, 4);
   row.node.client_urls = result.strings(i, 5);
-  if (copy_exactly(result.bytes(i, 7), &row.announced.digest)) {
-    row.announced.seq = Seq(static_cast<uint64_t>(result.integer(i, 6)));
-  }
   return row;
 }
 
@@ -41,7 +40,9 @@ class PgSessions final : public replica::Sessions {
     PgArray urls = PgArray::text(node.client_urls.size(), 0);
     for (const std::string& url : node.client_urls) urls.add(std::string_view(url));
     params.add_array(std::move(urls));
-    run("WITH swept AS (DELETE FROM lattice.session WHERE renewed_at < now() - interval '7 days')"
+    run("WITH swept AS (DELETE FROM lattice.session WHERE renewed_at < now() - interval '7 days'),"
+        " forgotten AS (DELETE FROM lattice.announced a WHERE NOT EXISTS (SELECT 1"
+        "  FROM lattice.session s WHERE s.incarnation = a.incarnation AND NOT s.dead))"
         " INSERT INTO lattice.session (incarnation, address, name, client_urls)"
         " VALUES ($1::bytea, $2::text, $3::text, $4::text[])"
         " ON CONFLICT DO NOTHING RETURNING 1",
@@ -54,7 +55,7 @@ class PgSessions final : public replica::Sessions {
         });
   }
 
-  void renew(const Incarnation& incarnation, const Position& announced,
+  void renew(const Incarnation& incarnation, std::vector<Announcement> news,
              StatusCallback done) override {
     if (planted(Planted::session_renewed_in_name)) {
       return run("SELECT 1", {}, [done = std::move(done)](PgReply reply) mutable {
@@ -62,17 +63,23 @@ class PgSessions final : public replica::Sessions {
       });
     }
     PgParams params = incarnation_params(incarnation);
-    params.add_int8(static_cast<int64_t>(announced.seq.value));
-    params.add_bytes(bytes_of(announced.digest));
     // The server's settings come along: a reload can relax them at any time (L6).
+    std::string sql = std::string(
+                          "UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now()"
+                          " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
+                      settings_sql;
+    if (!news.empty()) {
+      add_announcements(news, &params);
+      sql = "WITH renewed AS (" + sql +
+            "), told AS (INSERT INTO lattice.announced (incarnation, log_id, seq, digest)"
+            "  SELECT $1::bytea, n.log_id, n.seq, n.digest"
+            "  FROM unnest($2::bytea[], $3::int8[], $4::bytea[]) AS n (log_id, seq, digest)"
+            "  WHERE EXISTS (SELECT 1 FROM renewed) ON CONFLICT (incarnation, log_id)"
+            "  DO UPDATE SET seq = excluded.seq, digest = excluded.digest)"
+            " SELECT * FROM renewed";
+    }
     run(
-        std::string("UPDATE lattice.session SET renewals = renewals + 1, renewed_at = now(),"
-                    " announced_seq = CASE $2::int8 WHEN 0 THEN announced_seq ELSE $2::int8 END,"
-                    " announced_digest = CASE $2::int8 WHEN 0 THEN announced_digest"
-                    " ELSE $3::bytea END"
-                    " WHERE incarnation = $1::bytea AND NOT dead RETURNING ") +
-            settings_sql,
-        std::move(params),
+        std::move(sql), std::move(params),
         [this, done = std::move(done)](PgReply reply) mutable {
           Status status = std::move(reply.status);
           if (reply.done()) status = judge(reply.result);
@@ -82,26 +89,21 @@ class PgSessions final : public replica::Sessions {
         /*promises=*/true);
   }
 
-  void read(const Incarnation& incarnation, Callback<std::optional<SessionRow>> done) override {
-    run(std::string("SELECT ") + row_columns +
-            " FROM lattice.session WHERE incarnation = $1::bytea",
-        incarnation_params(incarnation), [done = std::move(done)](PgReply reply) mutable {
-          if (!reply.done()) {
-            done(std::move(reply.status));
-            return;
-          }
-          std::optional<SessionRow> row;
-          if (reply.result.rows() > 0) row = row_of(reply.result, 0);
-          done(std::move(row));
-        });
+  void read(const Incarnation& incarnation, const replica::LogId& log,
+            Callback<std::optional<SessionRow>> done) override {
+    questions_.push_back({incarnation, log, std::move(done)});
+    if (questions_.size() > 1) return;
+    connections_.loop.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.expired()) send_questions();
+    });
   }
 
   void list(Callback<std::vector<SessionRow>> done) override {
     // A process that was killed leaves a row that nobody may ever declare dead: only a challenger
     // does. The server's clock says here which rows are worth showing, and nothing else.
     run(std::string("SELECT ") + row_columns +
-            " FROM lattice.session WHERE NOT dead AND renewed_at > now() - interval '10 seconds'"
-            " ORDER BY opened_at, incarnation",
+            " FROM lattice.session s WHERE NOT s.dead"
+            " AND s.renewed_at > now() - interval '10 seconds' ORDER BY s.opened_at, s.incarnation",
         PgParams(), [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) {
             done(std::move(reply.status));
@@ -135,6 +137,12 @@ class PgSessions final : public replica::Sessions {
   }
 
  private:
+  struct Question {
+    Incarnation incarnation;
+    replica::LogId log;
+    Callback<std::optional<SessionRow>> done;
+  };
+
   static PgParams incarnation_params(const Incarnation& incarnation) {
     PgParams params;
     params.add_bytes(bytes_of(incarnation));
@@ -155,6 +163,66 @@ class PgSessions final : public replica::Sessions {
     connections_.sessions->execute(std::move(command));
   }
 
+  static void add_announcements(const std::vector<Announcement>& news, PgParams* params) {
+    PgArray logs = PgArray::bytea(news.size(), news.size() * sizeof(replica::LogId));
+    PgArray seqs = PgArray::int8(news.size());
+    PgArray digests = PgArray::bytea(news.size(), news.size() * sizeof(Digest));
+    for (const Announcement& each : news) {
+      logs.add(bytes_of(each.log));
+      seqs.add(static_cast<int64_t>(each.position.seq.value));
+      digests.add(bytes_of(each.position.digest));
+    }
+    params->add_array(std::move(logs));
+    params->add_array(std::move(seqs));
+    params->add_array(std::move(digests));
+  }
+
+  // What was asked in one turn of the loop, in one statement.
+  void send_questions() {
+    std::vector<Question> questions = std::exchange(questions_, {});
+    const size_t count = questions.size();
+    PgArray incarnations = PgArray::bytea(count, count * sizeof(Incarnation));
+    PgArray logs = PgArray::bytea(count, count * sizeof(replica::LogId));
+    for (const Question& question : questions) {
+      incarnations.add(bytes_of(question.incarnation));
+      logs.add(bytes_of(question.log));
+    }
+    PgParams params;
+    params.add_array(std::move(incarnations));
+    params.add_array(std::move(logs));
+    // Processes of schema version 5 announce in their session's row, each of the one log that it
+    // is about; those of later versions have nothing there.
+    run(std::string("SELECT ") + row_columns +
+            ", coalesce(a.seq, s.announced_seq), coalesce(a.digest, s.announced_digest), q.place"
+            " FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY"
+            "  AS q (incarnation, log_id, place)"
+            " JOIN lattice.session s ON s.incarnation = q.incarnation"
+            " LEFT JOIN lattice.announced a"
+            "  ON a.incarnation = q.incarnation AND a.log_id = q.log_id",
+        std::move(params), [questions = std::move(questions)](PgReply reply) mutable {
+          answer(questions, std::move(reply));
+        });
+  }
+
+  static void answer(std::vector<Question>& questions, PgReply reply) {
+    std::vector<std::optional<SessionRow>> rows(questions.size());
+    for (int i = 0; i < reply.result.rows(); ++i) {
+      SessionRow row = row_of(reply.result, i);
+      if (copy_exactly(reply.result.bytes(i, row_columns_count + 1), &row.announced.digest)) {
+        row.announced.seq = Seq(static_cast<uint64_t>(reply.result.integer(i, row_columns_count)));
+      }
+      const auto place = static_cast<size_t>(reply.result.integer(i, row_columns_count + 2));
+      if (place >= 1 && place <= rows.size()) rows[place - 1] = std::move(row);
+    }
+    for (size_t i = 0; i < questions.size(); ++i) {
+      if (!reply.done()) {
+        questions[i].done(reply.status);
+      } else {
+        questions[i].done(std::move(rows[i]));
+      }
+    }
+  }
+
   Status judge(const PgResult& row) const {
     if (row.rows() != 1) return Status(Error::not_leader, "this session was declared dead");
     PgDurability durability = connections_.options.durability;
@@ -170,6 +238,7 @@ class PgSessions final : public replica::Sessions {
   }
 
   PgConnections& connections_;
+  std::vector<Question> questions_;  // of this turn
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -8,6 +8,7 @@
 
 #include "backends/common/schema.h"
 #include "backends/postgres/pg_connection.h"
+#include "backends/postgres/pg_heads.h"
 #include "backends/postgres/pg_schema.h"
 #include "backends/postgres/postgres_store.h"
 
@@ -19,6 +20,7 @@ struct PgConnections {
   PgConninfo conninfo;
   Resolver resolver;
   std::vector<std::unique_ptr<PgConnection>> appends;  // once the schema is there
+  std::vector<std::unique_ptr<PgHeads>> heads;         // one for each of them
   std::unique_ptr<PgConnection> sessions;
   std::unique_ptr<PgConnection> bulk;         // loads, removals; brings the schema up to date
   std::unique_ptr<PgConnection> maintenance;  // VACUUM, ending a blocker

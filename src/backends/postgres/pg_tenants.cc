@@ -154,8 +154,9 @@ class PgTenants final : public TenantDirectory {
                  if (!more.ok() || *more) return done(std::move(more));
                  PgParams params;
                  params.add_int4(static_cast<int32_t>(log_no));
-                 run("UPDATE lattice.logs SET state = 'removed', limits = ''"
-                     " WHERE log_no = $1::int4 AND state = 'removing'",
+                 run("WITH gone AS (UPDATE lattice.logs SET state = 'removed', limits = ''"
+                     "  WHERE log_no = $1::int4 AND state = 'removing' RETURNING log_id)"
+                     " DELETE FROM lattice.announced WHERE log_id IN (SELECT log_id FROM gone)",
                      std::move(params), [done = std::move(done)](PgReply reply) mutable {
                        if (!reply.done()) return done(std::move(reply.status));
                        done(false);

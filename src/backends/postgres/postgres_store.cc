@@ -103,6 +103,8 @@ struct PostgresStore::Impl {
     for (int i = 0; i < std::max(1, connections.options.append_connections); ++i) {
       connections.appends.push_back(connect("append", append_setup(), durability));
       connections.appends.back()->start();
+      connections.heads.push_back(std::make_unique<PgHeads>(
+          connections.loop, *connections.appends.back(), connections.options.statement_patience));
     }
     // Sessions are durable even where appends are not (L2), and never wait long for anything.
     PgDurability always = durability;

@@ -1,0 +1,43 @@
+// A leader that is asked to hand over.
+#include "sim/quiet_cluster.h"
+
+namespace lattice::sim {
+
+TEST_CASE("who hands over invites nobody once another has taken over") {
+  int exercised = 0;
+  for (int run = 0; run < 100; ++run) {
+    CAPTURE(run);
+    QuietCluster f(3, static_cast<uint64_t>(run));
+    Node& first = *f.leader();
+    // Its session ends, and one of the others takes over before it hears of that.
+    for (auto& [incarnation, row] : f.database.sessions()) {
+      if (row.node.address == first.ties().address) row.dead = true;
+    }
+    Node* successor = nullptr;
+    Node* invited = nullptr;
+    while (successor == nullptr) {
+      f.world.run_for(std::chrono::microseconds(100));
+      for (auto& node : f.nodes) {
+        if (node.get() == &first) continue;
+        (node->replica()->leads() ? successor : invited) = node.get();
+      }
+    }
+    f.world.run_for(std::chrono::milliseconds(5));
+    if (!first.replica()->leads()) continue;
+    const uint64_t epoch = successor->replica()->epoch();
+    // Its next append is rejected; it is asked when it has read the successor's takeover, or not.
+    keyspace::PutRequest request;
+    request.key = "k";
+    first.replica()->put(std::move(request), [](const auto&) {});
+    f.world.run_for(std::chrono::microseconds(100) * (run % 50));
+    if (!first.replica()->leads()) continue;
+    first.replica()->move_leader(invited->ties().address, [](const Status&) {});
+    ++exercised;
+    f.world.run_for(std::chrono::seconds(3));
+    CHECK(f.leader() == successor);
+    CHECK(successor->replica()->epoch() == epoch);
+  }
+  CHECK(exercised >= 20);
+}
+
+}  // namespace lattice::sim
