@@ -155,7 +155,8 @@ Status replace_file(const std::string& path, std::string_view text) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string beside = path + ".new";
+  // Processes that share the folder do not write into one file.
+  const std::string beside = path + "." + std::to_string(getpid()) + ".new";
   {
     const File file(beside, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.ok() || !file.write_all(text) || !file.sync()) return io_error("writing", beside);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <iterator>
 
 #include "backends/temp_folder.h"
 
@@ -57,7 +58,8 @@ TEST_CASE("a file is replaced as a whole, in a folder that is made, for its owne
   REQUIRE(replace_file(path, "one").ok());
   REQUIRE(replace_file(path, "three").ok());
   CHECK(*read_whole(path) == "three");
-  CHECK_FALSE(std::filesystem::exists(path + ".new"));
+  const auto files = std::filesystem::directory_iterator(folder.path() + "/deeper");
+  CHECK(std::distance(begin(files), end(files)) == 1);
   struct stat info {};
   REQUIRE(stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);

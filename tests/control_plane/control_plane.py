@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +107,11 @@ class ControlPlane(cases.ServerTest):
         read = rpc.RequestOp(request_range=rpc.RangeRequest(key=b"k"))
         code, text = self.refusal(connection.call, "KV.Txn", rpc.TxnRequest(success=[read]))
         self.assertEqual((code, text.partition(":")[0]), (grpc.StatusCode.UNAVAILABLE, "linearizability unavailable"))
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.get(connection)
+        details = dict(caught.exception.trailing_metadata())["grpc-status-details-bin"]
+        self.assertIn(b"google.rpc.ErrorInfo", details)
+        self.assertIn(b"LINEARIZABILITY_UNAVAILABLE", details)
         write = rpc.RequestOp(request_put=rpc.PutRequest(key=b"other", value=b"v"))
         connection.call("KV.Txn", rpc.TxnRequest(success=[read, write]))
         # Watches: from now on a stream of its own, beside one that runs, and from a known revision.
@@ -152,9 +158,9 @@ class ControlPlane(cases.ServerTest):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
 
-        # One more: the last one lives, and watches it run, but it is a minority.
+        # One more hangs: the last one lives, and its watches run, but it is a minority.
         rest = [each for each in quorum.servers if each is not first]
-        rest[0].kill()
+        rest[0].process.send(signal.SIGSTOP)
         self.wait_closed(connection)
         self.check_closed(server, connection, stream)
         cases.eventually(lambda: self.state(server) == "Expired", "Expired")
@@ -167,8 +173,8 @@ class ControlPlane(cases.ServerTest):
         self.assertEqual(self.refusal(self.get, connection)[0], grpc.StatusCode.UNAVAILABLE)
         self.assertEqual(self.get(connection, serializable=True).kvs[0].value, b"again")
         self.assertTrue(self.limited(connection, 11))
-        for each in (first, rest[0]):
-            each.start()
+        rest[0].process.send(signal.SIGCONT)
+        first.start()
         self.wait_open(connection)
         self.assertEqual(self.state(server), "Fresh")
 
