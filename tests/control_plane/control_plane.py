@@ -251,7 +251,8 @@ class ControlPlane(cases.ServerTest):
         shutil.move(before, data)
         member.start()
         self.wait_closed(connection)
-        self.assertIn("the control plane was rolled back: it is at revision", self.log(server))
+        cases.eventually(lambda: "the control plane was rolled back: it is at revision" in self.log(server), "the refusal")
+        self.assertGreater(self.metric(server, "lattice_cp_refused_answers_total"), 0)
         self.assertFalse(self.limited(connection, 10))
 
         # Nor is another cluster at the same address believed.
