@@ -67,6 +67,9 @@ class ControlPlane(cases.ServerTest):
         with open(server.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def wait_logged(self, server, text):
+        cases.eventually(lambda: text in self.log(server), f"{text!r} in the log")
+
     def refusal(self, call, *arguments, **options):
         """(code, text) of a call's failure; None when it succeeds."""
         try:
@@ -169,7 +172,7 @@ class ControlPlane(cases.ServerTest):
         server.kill()
         server.start()
         connection = self.connect(server)
-        self.assertIn("documents of the control plane, as last known, from disk", self.log(server))
+        self.wait_logged(server, "documents of the control plane, as last known, from disk")
         self.assertEqual(self.refusal(self.get, connection)[0], grpc.StatusCode.UNAVAILABLE)
         self.assertEqual(self.get(connection, serializable=True).kvs[0].value, b"again")
         self.assertTrue(self.limited(connection, 11))
@@ -180,6 +183,7 @@ class ControlPlane(cases.ServerTest):
 
     def followed(self, server):
         """The endpoint that it has named last."""
+        self.wait_logged(server, "following the control plane")
         return re.findall(r"following the control plane.*endpoint=\"?([0-9.:]+)", self.log(server))[-1]
 
     def check_registered(self, control, server):
@@ -214,7 +218,7 @@ class ControlPlane(cases.ServerTest):
         # A bad version changes nothing but what operators see.
         self.document(control, "tenants/a", {"limits": {"value_bytes_max": "70"}})
         cases.eventually(lambda: self.metric(server, "lattice_cp_documents_refused") == 1, "a refusal")
-        self.assertIn("limits.value_bytes_max: expected an integer from 0 to", self.log(server))
+        self.wait_logged(server, "limits.value_bytes_max: expected an integer from 0 to")
         self.assertTrue(self.limited(connection, 61, **of_a))
         self.assertFalse(self.limited(connection, 60, **of_a))
         self.document(control, "tenants/a", {"active": False})
@@ -251,7 +255,7 @@ class ControlPlane(cases.ServerTest):
         shutil.move(before, data)
         member.start()
         self.wait_closed(connection)
-        cases.eventually(lambda: "the control plane was rolled back: it is at revision" in self.log(server), "the refusal")
+        self.wait_logged(server, "the control plane was rolled back: it is at revision")
         self.assertGreater(self.metric(server, "lattice_cp_refused_answers_total"), 0)
         self.assertFalse(self.limited(connection, 10))
 
@@ -261,7 +265,7 @@ class ControlPlane(cases.ServerTest):
         self.addCleanup(other.remove)
         other.port = member.port
         other.start()
-        cases.eventually(lambda: "another control plane answers: cluster" in self.log(server), "the cluster's refusal")
+        self.wait_logged(server, "another control plane answers: cluster")
         self.assertFalse(self.limited(connection, 10))
         self.assertIsNotNone(self.refusal(self.get, connection))
         other.stop()
@@ -286,7 +290,12 @@ class ControlPlane(cases.ServerTest):
         self.check_registered(control, server)
         self.document(control, "tenants/default", {"limits": {"value_bytes_max": 20}})
         cases.eventually(lambda: not self.limited(connection, 20), "the other limit")
+        # A process that slept too long knows it before it answers.
         above.stop()
+        server.process.send(signal.SIGSTOP)
+        time.sleep(1.2)
+        server.process.send(signal.SIGCONT)
+        self.assertIsNotNone(self.refusal(self.get, connection))
         self.wait_closed(connection)
         above.start()
         self.wait_open(connection)
@@ -307,7 +316,7 @@ class ControlPlane(cases.ServerTest):
         self.wait_open(self.connect(self.governed([member], "memory", **secure, **shown)))
         # Without a certificate the member does not answer.
         unknown = self.governed([member], "memory", **secure)
-        cases.eventually(lambda: "the control plane does not answer as it should" in self.log(unknown), "a refusal")
+        self.wait_logged(unknown, "the control plane does not answer as it should")
         self.assertEqual(self.state(unknown), "Expired")
 
     def test_no_answer_at_all(self):
