@@ -21,12 +21,6 @@ int usable_cores() {
   return std::max(1, CPU_COUNT(&cores));
 }
 
-bool is_loopback(const std::string& bind) {
-  const auto address = parse_address(bind);
-  return address && (address->host == "localhost" || address->host == "::1" ||
-                     address->host.starts_with("127."));
-}
-
 class Builder {
  public:
   explicit Builder(Loaded& loaded)
@@ -43,6 +37,7 @@ class Builder {
     build_compaction();
     build_server();
     build_cluster();
+    build_control_plane(loaded_);
     check_addresses();
   }
 
@@ -349,6 +344,12 @@ class Builder {
 }  // namespace
 
 void build(Loaded& loaded) { Builder(loaded).run(); }
+
+bool is_loopback(const std::string& text) {
+  const auto address = parse_address(text);
+  return address && (address->host == "localhost" || address->host == "::1" ||
+                     address->host.starts_with("127."));
+}
 
 void add_problem(Loaded& loaded, std::string_view key, std::string message) {
   const std::string& origin = loaded.settings.find(key)->second.origin;

@@ -118,6 +118,17 @@ struct Fanout {
   TlsFiles tls;     // for rediss://; each may be empty
 };
 
+// [control_plane]: who governs this process.
+struct ControlPlane {
+  // "host:port" of the quorum's members; empty in mode standalone, where the configuration governs.
+  std::vector<std::string> endpoints;
+  bool encrypted = false;  // the endpoints are https://
+  TlsFiles tls;            // each may be empty
+  Duration cache_ttl{};
+  Duration cache_grace{};
+  bool clustor() const { return !endpoints.empty(); }
+};
+
 // [auth]: as etcd's --auth-token, --auth-token-ttl and --bcrypt-cost.
 struct Auth {
   std::string token;
@@ -138,6 +149,7 @@ struct Config {
   Cluster cluster;
   Fanout fanout;
   Auth auth;
+  ControlPlane control_plane;
 };
 
 }  // namespace lattice::config

@@ -28,6 +28,9 @@ void add_command_line(Loaded& loaded, const std::vector<Request::Flag>& flags);
 void build(Loaded& loaded);
 // Its part about the limits of [tenants]; adds what is wrong with them.
 void build_limits(Loaded& loaded);
+// Its part about [control_plane]. Requires: the environment is built.
+void build_control_plane(Loaded& loaded);
+bool is_loopback(const std::string& address);
 // Something wrong with `key`, said with where its value comes from.
 void add_problem(Loaded& loaded, std::string_view key, std::string message);
 

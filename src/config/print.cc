@@ -54,10 +54,11 @@ std::string reference_entry(const Option& option) {
     facts += " " + std::string(name_of(option.key)) + "_file names a file that holds it.";
   }
   out += wrapped(facts, "#");
-  // What this build refuses, and what is only an example (secrets, files that must exist), stays
-  // commented out.
-  const bool commented =
-      !option.lacking.empty() || option.secret || option.example.starts_with('/');
+  // What this build refuses, and what is only an example (secrets, files and servers that must
+  // exist), stays commented out.
+  const bool commented = !option.lacking.empty() || option.secret ||
+                         option.example.starts_with('/') ||
+                         option.example.find("://") != option.example.npos;
   out += commented ? "#" : "";
   out += std::string(name_of(option.key)) + " = ";
   out += option.auto_zero && option.example.empty() ? shown_fallback(option)

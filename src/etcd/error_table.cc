@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "etcd/retry_info.h"
+
 namespace lattice::etcd {
 namespace {
 
@@ -127,7 +129,12 @@ proxy::GrpcStatus to_grpc(const Status& status) {
     return {found->code, std::string(found->text)};
   }
   if (auto found = std::ranges::find_if(own, matches); found != own.end()) {
-    return {found->code, with_detail(found->text, status.detail())};
+    proxy::GrpcStatus grpc{found->code, with_detail(found->text, status.detail())};
+    if (status.error() == Error::linearizability_unavailable) {
+      grpc.trailers = {
+          {details_trailer, reason_details(grpc, "LINEARIZABILITY_UNAVAILABLE", status.detail())}};
+    }
+    return grpc;
   }
   return {GrpcCode::unknown, with_detail("unexpected error", status.detail())};
 }

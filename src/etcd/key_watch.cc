@@ -25,6 +25,8 @@ void KeyWatch::on_created(WatchId, Revision, replica::WatchRefusal refusal) {
       return lose(Error::invalid_auth_token);
     case replica::WatchRefusal::auth_old_revision:
       return lose(Error::auth_old_revision);
+    case replica::WatchRefusal::not_linearizable:
+      return lose(Error::linearizability_unavailable);
     case replica::WatchRefusal::compacted:
     case replica::WatchRefusal::empty_range:
     case replica::WatchRefusal::duplicate_id:

@@ -27,6 +27,14 @@ std::string any(std::string_view type, std::string_view message) {
   return out;
 }
 
+// google.rpc.Status, without its details.
+std::string begin(const proxy::GrpcStatus& status) {
+  std::string out;
+  add_number(&out, 1, static_cast<int64_t>(status.code));
+  add_bytes(&out, 2, status.message);
+  return out;
+}
+
 }  // namespace
 
 std::string retry_details(const proxy::GrpcStatus& status, Duration retry_after) {
@@ -42,11 +50,23 @@ std::string retry_details(const proxy::GrpcStatus& status, Duration retry_after)
   std::string quota_failure;
   add_bytes(&quota_failure, 1, violation);
 
-  std::string out;
-  add_number(&out, 1, static_cast<int64_t>(status.code));
-  add_bytes(&out, 2, status.message);
+  std::string out = begin(status);
   add_bytes(&out, 3, any("google.rpc.RetryInfo", retry_info));
   add_bytes(&out, 3, any("google.rpc.QuotaFailure", quota_failure));
+  return out;
+}
+
+std::string reason_details(const proxy::GrpcStatus& status, std::string_view reason,
+                           std::string_view cause) {
+  std::string entry;  // of the map `metadata`
+  add_bytes(&entry, 1, "cause");
+  add_bytes(&entry, 2, cause);
+  std::string error_info;
+  add_bytes(&error_info, 1, reason);
+  add_bytes(&error_info, 2, "lattice");
+  add_bytes(&error_info, 3, entry);
+  std::string out = begin(status);
+  add_bytes(&out, 3, any("google.rpc.ErrorInfo", error_info));
   return out;
 }
 

@@ -1,15 +1,22 @@
-// google.rpc.Status with RetryInfo and QuotaFailure: the machine-readable half of a refusal.
+// google.rpc.Status with what programs can read of a refusal: RetryInfo and QuotaFailure of one by
+// the tenant's limits, ErrorInfo of one by LIN-BOUND.
 // Thread: pure.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/time.h"
 #include "proxy/call.h"
 
 namespace lattice::etcd {
 
-// For the trailer grpc-status-details-bin.
+// Both for this trailer.
+inline constexpr const char* details_trailer = "grpc-status-details-bin";
+
 std::string retry_details(const proxy::GrpcStatus& status, Duration retry_after);
+// `reason` as ErrorInfo has them, in capitals; `cause` for people.
+std::string reason_details(const proxy::GrpcStatus& status, std::string_view reason,
+                           std::string_view cause);
 
 }  // namespace lattice::etcd

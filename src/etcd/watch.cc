@@ -41,6 +41,8 @@ std::string_view refusal_text(replica::WatchRefusal refusal) {
       return "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
     case replica::WatchRefusal::auth_old_revision:
       return "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old";
+    case replica::WatchRefusal::not_linearizable:
+      return "rpc error: code = Unavailable desc = linearizability unavailable";
   }
   return {};
 }

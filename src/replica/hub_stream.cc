@@ -91,10 +91,21 @@ void HubStream::wait() {
   hub_->reads_.add(needs, lifetime_.guard([this, fenced](const Status& status) {
     waiting_ = false;
     if (hub_ == nullptr) return;
-    if (!status.ok()) return close(status);
+    if (!status.ok()) return refuse(status);
     fenced_ = fenced;
     run_requests();
   }));
+}
+
+void HubStream::refuse(const Status& status) {
+  // LIN-BOUND leaves alone what runs; everything else concerns the whole stream.
+  if (status.error() != Error::linearizability_unavailable || watches_.empty()) {
+    return close(status);
+  }
+  requests_.pop_front();
+  const auto alive = lifetime_.watch();
+  sink_.on_created(no_watch, hub_->delivered(), WatchRefusal::not_linearizable);
+  if (!alive.expired()) run_requests();
 }
 
 WatchId HubStream::pick_id(WatchId asked) {

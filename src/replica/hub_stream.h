@@ -54,6 +54,8 @@ class HubStream : public WatchStream {
   void run(WatchCreate create);
   void run(Cancel cancel);
   void run(Progress progress);
+  // The request at the front claims the present, and that is not to be had.
+  void refuse(const Status& status);
   WatchId pick_id(WatchId asked);
   void start_ticks();
   bool within_share() const;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "replica/linear_bound.h"
 #include "replica/node_info.h"
 #include "replica/watch.h"
 
@@ -15,8 +16,9 @@ namespace lattice::replica {
 enum class AutoCompaction : uint8_t { off, periodic, revision };
 
 struct Options {
-  NodeInfo node;           // what others learn of this process
-  uint64_t member_id = 0;  // under which clients see it; alarms carry it
+  NodeInfo node;                              // what others learn of this process
+  uint64_t member_id = 0;                     // under which clients see it; alarms carry it
+  const LinearBound* linear_bound = nullptr;  // null: nothing but the replica's own fence
 
   // ---- Requests (etcd-v3.md 4.7) ----
   int txn_ops_max = 128;

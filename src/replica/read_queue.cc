@@ -10,8 +10,14 @@ namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(100);
 }  // namespace
 
+Status ReadQueue::bound() const {
+  const LinearBound* const bound = state_.options.linear_bound;
+  return bound == nullptr ? Status() : bound->check(state_.environment.now());
+}
+
 void ReadQueue::add(Needs needs, Call call) {
   if (!closed_.ok()) return call(closed_);
+  if (Status status = refusal(needs); !status.ok()) return call(std::move(status));
   const auto round = needs == Needs::linearizable ? host_.join_round() : ReadIndex::none;
   waiting_.push_back({state_.environment.now(), needs, std::move(call), round});
   arm_sweep();
@@ -48,7 +54,9 @@ void ReadQueue::wake() {
   std::deque<Waiting> kept;
   for (Waiting& entry : all) {
     // Asked for each: an earlier call may have changed what is met.
-    if (ready(entry)) {
+    if (Status status = refusal(entry.needs); !status.ok()) {
+      entry.call(std::move(status));
+    } else if (ready(entry)) {
       entry.call({});
     } else {
       kept.push_back(std::move(entry));
@@ -73,6 +81,7 @@ void ReadQueue::arm_sweep() {
 
 void ReadQueue::sweep() {
   sweep_timer_.reset();
+  if (!bound().ok()) wake();
   const Patience patience = host_.read_patience();
   const Instant now = state_.environment.now();
   std::deque<Waiting> late;

@@ -45,7 +45,11 @@ class ReadQueue {
     add(needs, std::move(function));
   }
   void add(Needs needs, Call call);
-  bool meets(Needs needs) const { return closed_.ok() && host_.meets(needs); }
+  bool meets(Needs needs) const {
+    return closed_.ok() && host_.meets(needs) && (needs != Needs::linearizable || bound().ok());
+  }
+  // What Options::linear_bound says now.
+  Status bound() const;
   bool empty() const { return waiting_.empty(); }
   bool waits_for(Needs needs) const;
   // Something that calls wait for may have changed: runs those whose need is met, oldest first.
@@ -63,6 +67,7 @@ class ReadQueue {
     ReadIndex::Round round;
   };
   bool ready(Waiting& entry);
+  Status refusal(Needs needs) const { return needs == Needs::linearizable ? bound() : Status(); }
   void arm_sweep();
   void sweep();
 

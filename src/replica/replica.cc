@@ -49,6 +49,7 @@ void Replica::start() {
 bool Replica::can_linearize() const { return !failed_ && !stopping_ && leadership_.fenced(); }
 
 bool Replica::serves_linearizable() const {
+  if (!reads_.bound().ok()) return false;
   if (leads()) return can_linearize();
   return loaded() && !stopping_ && leadership_.other_leads() && forwarder_ != nullptr &&
          !leader_address().empty();

@@ -54,6 +54,7 @@ enum class WatchRefusal : uint8_t {
   user_empty,
   invalid_auth_token,
   auth_old_revision,
+  not_linearizable,  // LIN-BOUND is closed, and the stream has other watches
 };
 
 class WatchSink {

@@ -34,6 +34,13 @@ constexpr Limit table[] = {
 
 }  // namespace
 
+std::vector<control::LimitRange> limit_ranges() {
+  std::vector<control::LimitRange> ranges = {{"grace_ms", 0, grace_ms_max},
+                                             {"quota_bytes", -1, bytes_max}};
+  for (const Limit& limit : table) ranges.push_back({limit.name, 0, limit.max});
+  return ranges;
+}
+
 TenantLimits with_own_limits(TenantLimits limits, const backends::TenantLimitValues& own) {
   for (const Limit& limit : table) {
     const auto found = own.find(limit.name);

@@ -7,8 +7,10 @@
 #include <thread>
 #include <vector>
 
+#include "server/control_plane.h"
 #include "server/exit_status.h"
 #include "server/node_links.h"
+#include "server/replica_options.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
@@ -56,6 +58,8 @@ class Server {
   void wait_for_database();
   void on_tenant_log(Result<OpenedLog> opened);
   void start_tenants(OpenedLog opened);
+  void start_control_plane(const replica::NodeInfo& node);
+  void report_bound();
   void on_role(bool leads);
   void announce();
   // ---- End ----
@@ -84,6 +88,7 @@ class Server {
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodeLinks> links_;
   TokenSource tokens_;
+  std::unique_ptr<ControlPlane> control_plane_;  // null in mode standalone
   std::unique_ptr<TenantManager> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
@@ -120,6 +125,8 @@ int Server::run() {
                {{"store", embedded ? config_.paths.wal_dir : "PostgreSQL"}, {"cause", status}});
     return exit_status_of(status, config_.paths.wal_dir);
   }
+  control_plane_ =
+      ControlPlane::open(config_, tls_.control_plane, {owner().loop(), log_, telemetry_.registry});
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
   for (size_t i = 1; i < workers_.size(); ++i) {
     threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
@@ -133,6 +140,7 @@ int Server::run() {
   signals_.stop_watching();
   owner().close();
   tenants_.reset();
+  control_plane_.reset();
   links_.reset();
   store_.reset();
   if (exit_status_ == 0) log_.info("stopped");
@@ -206,25 +214,6 @@ void Server::on_tenant_log(Result<OpenedLog> opened) {
   fail("cannot open the log", opened.status(), exit_status_of(opened.status(), {}));
 }
 
-replica::Options replica_options(const config::Config& config) {
-  replica::Options options;
-  options.txn_ops_max = config.server.txn_ops_max;
-  options.progress_interval = config.server.watch_progress_interval;
-  options.auto_compaction_period = config.compaction.period;
-  options.auto_compaction_revisions = config.compaction.revisions;
-  switch (config.compaction.mode) {
-    case config::CompactionMode::off:
-      break;
-    case config::CompactionMode::periodic:
-      options.auto_compaction = replica::AutoCompaction::periodic;
-      break;
-    case config::CompactionMode::revision:
-      options.auto_compaction = replica::AutoCompaction::revision;
-      break;
-  }
-  return options;
-}
-
 void Server::start_tenants(OpenedLog opened) {
   Result<std::unique_ptr<NodeLinks>> links =
       NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, opened);
@@ -237,6 +226,8 @@ void Server::start_tenants(OpenedLog opened) {
   publish_tokens(opened.cluster_secret);
   replica::Options options = replica_options(config_);
   options.node = links_->info(owner().address());
+  const replica::NodeInfo node = options.node;
+  options.linear_bound = control_plane_.get();
   tenants_ =
       std::make_unique<TenantManager>(TenantManager::Parts{config_, telemetry_, *store_, *links_,
                                                            workers_, std::move(options), limits_},
@@ -250,6 +241,25 @@ void Server::start_tenants(OpenedLog opened) {
     });
   });
   tenants_->start();
+  start_control_plane(node);
+}
+
+void Server::start_control_plane(const replica::NodeInfo& node) {
+  if (control_plane_ == nullptr) return;
+  const std::string& port = owner().address();
+  std::string name = config_.cluster.node_name;
+  if (name.empty()) name = host_name() + port.substr(port.rfind(':'));
+  control_plane_->start(name,
+                        {node.address, node.client_urls, std::string(telemetry::lattice_version())},
+                        {.on_documents =
+                             [this](std::shared_ptr<const control::Documents> documents) {
+                               tenants_->set_documents(std::move(documents));
+                             },
+                         .on_bound = [this] { report_bound(); }});
+}
+
+void Server::report_bound() {
+  telemetry_.server.can_linearize.set(replica().serves_linearizable() ? 1 : 0);
 }
 
 // The log is read and somebody leads: requests get their answers from here on.
@@ -295,7 +305,7 @@ void Server::upkeep() {
     telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
   });
   tenants_->upkeep();
-  telemetry_.server.can_linearize.set(replica().serves_linearizable() ? 1 : 0);
+  report_bound();
   const Status fan_out = links_->fan_out_health();
   telemetry_.server.fanout_up.set(fan_out.ok() ? 1 : 0);
   if (fan_out.ok() != fan_out_was_up_) {
@@ -331,6 +341,7 @@ void Server::drain() {
   timer_.reset();
   upkeep_timer_.reset();
   notify_service_manager("STOPPING=1");
+  if (control_plane_ != nullptr) control_plane_->leave();
   draining_workers_ = workers_.size();
   for (auto& worker : workers_) {
     worker->loop().post([this, &worker = *worker] {

@@ -44,11 +44,6 @@ struct TenantIdentity::Claim {
   bool allows(std::string_view name) const { return every || tenants.contains(name); }
 };
 
-const std::vector<std::string>* TenantIdentity::mapped(const std::string& identity) const {
-  const auto found = tenants_.certificates.find(identity);
-  return found == tenants_.certificates.end() ? nullptr : &found->second;
-}
-
 Result<TenantIdentity::Claim> TenantIdentity::by_certificate(
     const proxy::PeerCertificate& certificate) const {
   Claim claim;
@@ -59,13 +54,15 @@ Result<TenantIdentity::Claim> TenantIdentity::by_certificate(
   if (claim.tenants.size() > 1) return denied("the client certificate names several tenants");
   if (!claim.none()) return claim;
   const auto add = [&](const std::string& identity) {
-    const std::vector<std::string>* names = mapped(identity);
-    if (names == nullptr) return;
-    for (const std::string& name : *names) {
-      if (name == "*") {
-        claim.every = true;
-      } else {
-        claim.tenants.insert(name);
+    for (const CertificateTenants* map : {&tenants_.certificates, governed_.get()}) {
+      const auto found = map->find(identity);
+      if (found == map->end()) continue;
+      for (const std::string& name : found->second) {
+        if (name == "*") {
+          claim.every = true;
+        } else {
+          claim.tenants.insert(name);
+        }
       }
     }
   };

@@ -59,7 +59,7 @@ void TenantManager::upkeep() {
 void TenantManager::set_limits(const TenantLimits& limits) {
   if (limits == limits_) return;
   limits_ = limits;
-  default_->set_limits(limits_for(default_own_limits_));
+  default_->set_limits(limits_for(default_name_, default_own_limits_));
   for (auto& [name, entry] : entries_) apply_limits(entry);
 }
 
@@ -70,20 +70,55 @@ RunningTenant::Parts TenantManager::parts_of(std::string name,
   parts.is_default = name == default_name_;
   parts.name = std::move(name);
   parts.options = parts_.options;
-  parts.limits = limits_for(own);
+  parts.limits = limits_for(parts.name, own);
   parts.opened = std::move(opened);
   parts.session = session_.get();
   return parts;
 }
 
-SharedLimits TenantManager::limits_for(const backends::TenantLimitValues& own) const {
+SharedLimits TenantManager::limits_for(const std::string& name,
+                                       backends::TenantLimitValues own) const {
+  for (const auto& [limit, value] : control::limits_of(*documents_, name)) {
+    own.insert_or_assign(limit, value);
+  }
   return std::make_shared<TenantLimits>(with_own_limits(limits_, own));
+}
+
+void TenantManager::set_documents(std::shared_ptr<const control::Documents> documents) {
+  if (stopping_) return;
+  const auto before = std::exchange(documents_, std::move(documents));
+  const auto changed = [&](const std::string& name) {
+    return control::limits_of(*before, name) != control::limits_of(*documents_, name);
+  };
+  if (changed(default_name_)) default_->set_limits(limits_for(default_name_, default_own_limits_));
+  for (auto& [name, entry] : entries_) {
+    if (changed(name)) apply_limits(entry);
+  }
+  auto certificates = std::make_shared<CertificateTenants>();
+  std::set<std::string, std::less<>> inactive;
+  for (const auto& [name, manifest] : documents_->tenants) {
+    if (!manifest.active) inactive.insert(name);
+    for (const std::string& identity : manifest.identities) {
+      (*certificates)[identity].push_back(name);
+    }
+  }
+  if (inactive != inactive_) {
+    inactive_ = std::move(inactive);
+    version_ = -1;  // the list is read again
+  }
+  for (auto& each : parts_.workers) {
+    Worker& worker = *each;
+    worker.loop().post(
+        [&worker, map = std::shared_ptr<const CertificateTenants>(certificates)]() mutable {
+          worker.tenants().set_certificates(std::move(map));
+        });
+  }
 }
 
 void TenantManager::apply_limits(Entry& entry) {
   if (entry.running == nullptr || entry.closing) return;
   log().debug("the tenant has other limits", {{"tenant", entry.row.name}});
-  entry.running->set_limits(limits_for(entry.row.limits));
+  entry.running->set_limits(limits_for(entry.row.name, entry.row.limits));
 }
 
 // ---- The list ----
@@ -139,8 +174,8 @@ void TenantManager::take(const backends::TenantList& list) {
       if (row.limits == default_own_limits_) continue;
       default_own_limits_ = row.limits;
       log().info("the tenant has other limits", {{"tenant", row.name}});
-      default_->set_limits(limits_for(default_own_limits_));
-    } else {
+      default_->set_limits(limits_for(default_name_, default_own_limits_));
+    } else if (!inactive_.contains(row.name)) {
       Entry& entry = entries_[row.name];
       // Removed and created again: what is loaded is the old one.
       if (entry.running != nullptr && entry.row.log_no != row.log_no && !entry.closing) {
@@ -161,7 +196,8 @@ void TenantManager::take(const backends::TenantList& list) {
     if (entry.running == nullptr) {
       entries_.erase(entry.row.name);
     } else if (!entry.closing) {
-      log().info("tenant removed", {{"tenant", entry.row.name}});
+      log().info(inactive_.contains(entry.row.name) ? "tenant not active" : "tenant removed",
+                 {{"tenant", entry.row.name}});
       close(entry, /*now=*/true);
     }
   }

@@ -9,8 +9,10 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "control/cache.h"
 #include "server/running_tenant.h"
 #include "server/store.h"
 
@@ -35,6 +37,8 @@ class TenantManager {
   RunningTenant& default_tenant() { return *default_; }
   // Of tenants that have none of their own, from now on.
   void set_limits(const TenantLimits& limits);
+  // The control plane's: limits, identities, and who is active, from now on. Not null.
+  void set_documents(std::shared_ptr<const control::Documents> documents);
   // What no event announces; every few seconds.
   void upkeep();
   // Stops every replica; nothing is loaded any more.
@@ -62,7 +66,7 @@ class TenantManager {
   void publish_names();
   RunningTenant::Parts parts_of(std::string name, const backends::TenantLimitValues& own,
                                 OpenedLog opened);
-  SharedLimits limits_for(const backends::TenantLimitValues& own) const;
+  SharedLimits limits_for(const std::string& name, backends::TenantLimitValues own) const;
   void apply_limits(Entry& entry);
   // ---- Loading ----
   void want(const std::string& name);
@@ -85,6 +89,8 @@ class TenantManager {
   TenantLimits limits_;
   // On which the leadership of all tenants hangs; null where the logs are this process's alone.
   std::unique_ptr<replica::SessionKeeper> session_;
+  std::shared_ptr<const control::Documents> documents_ = std::make_shared<control::Documents>();
+  std::set<std::string, std::less<>> inactive_;  // as the control plane has it
   std::unique_ptr<RunningTenant> default_;
   std::map<std::string, Entry> entries_;  // all others
   std::map<int64_t, Doomed> doomed_;      // logs whose rows are to be deleted, by number

@@ -35,6 +35,11 @@ class TenantTable final : public etcd::Tenants {
   void set_absence(Status why) { absence_ = std::move(why); }
   void set_names(std::shared_ptr<const TenantNames> names) { names_ = std::move(names); }
 
+  // The control plane's certificates.
+  void set_certificates(std::shared_ptr<const CertificateTenants> governed) {
+    identity_.use(std::move(governed));
+  }
+
   // Requires: not in the table.
   void add(const std::string& name, std::unique_ptr<etcd::Tenant> tenant);
   // Nothing if it is not in the table; what was taken out of it ends with the limits that it had.
@@ -62,7 +67,7 @@ class TenantTable final : public etcd::Tenants {
   };
   void look_again(const std::string& name, Status failure);
 
-  const TenantIdentity identity_;
+  TenantIdentity identity_;
   const std::string default_name_;
   loop::Loop& loop_;
   absl::AnyInvocable<void(const std::string&)> load_;

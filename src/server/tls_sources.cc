@@ -39,6 +39,17 @@ Status open_node_port(const config::Cluster& cluster, TlsFiles& files, TlsSource
   return {};
 }
 
+Status open_control_plane(const config::ControlPlane& control, TlsFiles& files,
+                          TlsSources* sources) {
+  if (!control.encrypted) return {};
+  auto source = files.add("control_plane", files_of(control.tls), [](const tls::Material& pem) {
+    return tls::Context::client(pem, {.protocols = {"h2"}});
+  });
+  if (!source.ok()) return source.status();
+  sources->control_plane = std::move(*source);
+  return {};
+}
+
 Status open_redis(const config::Fanout& fanout, TlsFiles& files, TlsSources* sources) {
   if (!fanout.url.starts_with("rediss")) return {};
   auto source = files.add("redis", files_of(fanout.tls), [](const tls::Material& pem) -> Made {
@@ -56,6 +67,7 @@ Result<TlsSources> open_tls(const config::Config& config, TlsFiles& files) {
   if (Status s = open_client_port(config.grpc, files, &sources); !s.ok()) return s;
   if (Status s = open_node_port(config.cluster, files, &sources); !s.ok()) return s;
   if (Status s = open_redis(config.fanout, files, &sources); !s.ok()) return s;
+  if (Status s = open_control_plane(config.control_plane, files, &sources); !s.ok()) return s;
   return sources;
 }
 

@@ -16,6 +16,7 @@ struct TlsSources {
   std::shared_ptr<const tls::Source> node_port;   // calls of other nodes
   std::shared_ptr<const tls::Source> node_calls;  // calls to other nodes
   std::shared_ptr<const tls::Source> redis;
+  std::shared_ptr<const tls::Source> control_plane;
 };
 
 // Errors: io and invalid_argument, saying what is wrong with which files.

@@ -312,18 +312,12 @@ TEST_CASE("a quorum needs a database with several nodes") {
 
 TEST_CASE("what this build lacks is refused by name, its default is accepted") {
   const std::string text =
-      all_problems(load_text("[control_plane]\nmode = \"clustor\"\n"
-                             "endpoints = [\"https://cp1:2379\"]\n"
-                             "[tenants]\nwatch_idle_timeout_ms = 1000\n"
+      all_problems(load_text("[tenants]\nwatch_idle_timeout_ms = 1000\n"
                              "[backend]\ndirect_url = \"postgresql://u:hunter2@h/d\"\n"));
-  CHECK(contains(text, "control_plane.mode: \"clustor\" asks for the clustor control plane"));
-  CHECK(contains(text, "control_plane.endpoints"));
   CHECK(contains(text, "tenants.watch_idle_timeout_ms: 1000 asks for an end of idle"));
   CHECK(contains(text, "backend.direct_url"));
   CHECK_FALSE(contains(text, "hunter2"));
-  CHECK(
-      load_text("[control_plane]\nmode = \"standalone\"\nendpoints = []\ncache_ttl_seconds = 300\n")
-          .ok());
+  CHECK(load_text("[tenants]\nwatch_idle_timeout_ms = 0\n[backend]\ndirect_url = \"\"\n").ok());
 }
 
 TEST_CASE("automatic compaction reads etcd's forms") {

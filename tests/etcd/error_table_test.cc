@@ -48,6 +48,20 @@ constexpr Expected expected[] = {
     {Error::deadline_exceeded, 4, "context deadline exceeded"},
 };
 
+TEST_CASE("LIN-BOUND says why, for people and for programs") {
+  const proxy::GrpcStatus status =
+      to_grpc(Status(Error::linearizability_unavailable, "the cache is Stale"));
+  CHECK(status.code == GrpcCode::unavailable);
+  CHECK(status.message == "linearizability unavailable: the cache is Stale");
+  REQUIRE(status.trailers.size() == 1);
+  CHECK(status.trailers.front().first == "grpc-status-details-bin");
+  const std::string& details = status.trailers.front().second;
+  for (const char* part : {"type.googleapis.com/google.rpc.ErrorInfo", "cause",
+                           "LINEARIZABILITY_UNAVAILABLE", "the cache is Stale"}) {
+    CHECK(details.find(part) != std::string::npos);
+  }
+}
+
 TEST_CASE("errors have etcd's code and text, whatever detail they carry") {
   for (const Expected& row : expected) {
     CAPTURE(row.text);

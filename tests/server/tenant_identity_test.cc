@@ -107,6 +107,26 @@ TEST_CASE("identity: certificates are mapped by common name and alternative name
         "lattice-tenant");
 }
 
+TEST_CASE("identity: the control plane's certificates stand beside those of the configuration") {
+  const config::Tenants tenants = everything();
+  TenantIdentity identity(tenants);
+  const auto by_name = [&](const std::string& name) {
+    Asked asked;
+    asked.certificate(named(name));
+    const Result<std::string_view> found = identity.identify(asked);
+    return found.ok() ? std::string(*found) : "denied";
+  };
+  CHECK(by_name("governed") == "main");
+  identity.use(std::make_shared<CertificateTenants>(
+      CertificateTenants{{"governed", {"c"}}, {"only-a", {"b"}}}));
+  CHECK(by_name("governed") == "c");
+  CHECK(by_name("only-a") == "denied");  // of two tenants now, and names none
+  CHECK(by_name("admin") == "denied");
+  identity.use(std::make_shared<CertificateTenants>());
+  CHECK(by_name("governed") == "main");
+  CHECK(by_name("only-a") == "a");
+}
+
 TEST_CASE("identity: a certificate of several tenants chooses, and only among its own") {
   config::Tenants tenants = everything();
   tenants.trust_metadata = false;

@@ -190,7 +190,7 @@ class PgSessions final : public replica::Sessions {
     PgParams params;
     params.add_array(std::move(incarnations));
     params.add_array(std::move(logs));
-    // Processes of schema version 5 announce in their session's row, each of the one log that it
+    // Processes of schema version 6 announce in their session's row, each of the one log that it
     // is about; those of later versions have nothing there.
     run(std::string("SELECT ") + row_columns +
             ", coalesce(a.seq, s.announced_seq), coalesce(a.digest, s.announced_digest), q.place"

@@ -1,0 +1,235 @@
+#include "server/control_plane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backends/common/random.h"
+#include "control/cache_file.h"
+#include "server/own_limits.h"
+
+namespace lattice::server {
+namespace {
+
+using control::CacheState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A view stays Fresh over several probes, and over the death of an endpoint.
+control::Follower::Options follower_options(const config::ControlPlane& config,
+                                            std::shared_ptr<const tls::Source> tls) {
+  control::Follower::Options options;
+  options.endpoints = config.endpoints;
+  options.tls = std::move(tls);
+  options.probe_interval =
+      std::clamp<Duration>(config.cache_ttl / 6, milliseconds(100), seconds(10));
+  options.request_timeout =
+      std::clamp<Duration>(config.cache_ttl / 6, milliseconds(250), seconds(3));
+  options.backoff_max = std::clamp<Duration>(config.cache_ttl / 4, milliseconds(250), seconds(5));
+  return options;
+}
+
+}  // namespace
+
+std::unique_ptr<ControlPlane> ControlPlane::open(const config::Config& config,
+                                                 std::shared_ptr<const tls::Source> tls,
+                                                 const Surroundings& around) {
+  if (config.control_plane.clustor()) {
+    return std::make_unique<ControlPlane>(config, std::move(tls), around);
+  }
+  telemetry::ControlMetrics(around.registry).set_state(control::name_of(CacheState::fresh));
+  return nullptr;
+}
+
+ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const tls::Source> tls,
+                           const Surroundings& around)
+    : config_(config.control_plane),
+      around_(around),
+      file_(config.paths.data_dir + "/control-plane.cache"),
+      limit_ranges_(limit_ranges()),
+      metrics_(around.registry),
+      cache_({config_.cache_ttl, config_.cache_grace,
+              control::Rules{limit_ranges_, config.tenants.default_tenant}}),
+      follower_(around.loop, follower_options(config_, std::move(tls)), *this),
+      disk_(around.loop, "control-plane", 1) {
+  metrics_.set_state(control::name_of(told_state_));
+  restore();
+}
+
+ControlPlane::~ControlPlane() = default;
+
+Status ControlPlane::check(Instant now) const {
+  const CacheState state = cache_.state(now);
+  if (control::vouches(state)) return {};
+  return Status(Error::linearizability_unavailable,
+                "the control-plane cache is " + std::string(control::name_of(state)));
+}
+
+void ControlPlane::restore() {
+  const Result<std::string> text = control::read_whole(file_);
+  if (text.ok() && text->empty()) return;
+  const Result<control::CacheFile> file =
+      text.ok() ? control::decode(*text) : Result<control::CacheFile>(text.status());
+  if (!file.ok()) {
+    around_.log.warn("the control plane's cache on disk is of no use",
+                     {{"file", file_}, {"cause", file.status()}});
+    return;
+  }
+  const std::string boot = control::boot_id();
+  cache_.restore(file->saved, !boot.empty() && boot == file->boot_id);
+  around_.log.info("documents of the control plane, as last known, from disk",
+                   {{"file", file_},
+                    {"documents", file->saved.versions.size()},
+                    {"revision", file->saved.origin.revision},
+                    {"state", control::name_of(cache_.state(around_.loop.now()))}});
+}
+
+void ControlPlane::start(const std::string& node, const control::NodeRecord& self, Events events) {
+  events_ = std::move(events);
+  control::Registration::Options options;
+  options.key = control::node_key(node);
+  options.document = control::to_json(self);
+  options.request_timeout = seconds(2);
+  options.on_trouble = [this](const std::string& trouble) {
+    around_.log.warn("cannot register this node with the control plane", {{"cause", trouble}});
+  };
+  registration_ = std::make_unique<control::Registration>(around_.loop, std::move(options));
+  tell_documents();
+  look_at_state();
+  follower_.start();
+}
+
+void ControlPlane::leave() {
+  if (registration_ != nullptr) registration_->leave();
+}
+
+// ---- control::Follower::Host ----
+
+Status ControlPlane::on_all(const control::Origin& origin, std::vector<control::Version> all,
+                            Instant asked_at) {
+  Status status = cache_.take_all(origin, std::move(all), asked_at);
+  if (!status.ok()) return refused(std::move(status));
+  tell_documents();
+  look_at_state();
+  save();
+  return {};
+}
+
+Status ControlPlane::on_changes(uint64_t cluster_id, std::vector<control::Version> changes) {
+  Status status = cache_.take_changes(cluster_id, std::move(changes));
+  if (!status.ok()) return refused(std::move(status));
+  tell_documents();
+  save();
+  return {};
+}
+
+Result<bool> ControlPlane::on_probe(const control::Origin& origin, int64_t count, int64_t newest,
+                                    Instant asked_at) {
+  Result<bool> known = cache_.confirm(origin, count, newest, asked_at);
+  if (!known.ok()) return refused(known.status());
+  look_at_state();
+  // What is on disk need not be as new: a restart is Cached at best.
+  if (asked_at - saved_proof_ >= config_.cache_ttl / 8) save();
+  return known;
+}
+
+void ControlPlane::on_connected(const std::string& endpoint, control::Connection& connection) {
+  metrics_.up.set(1);
+  told_troubles_.clear();
+  around_.log.info("following the control plane",
+                   {{"endpoint", endpoint}, {"revision", cache_.origin().revision}});
+  registration_->on_connected(connection);
+}
+
+void ControlPlane::on_disconnected(const std::string& endpoint, const std::string& reason) {
+  metrics_.up.set(0);
+  metrics_.disconnects.add();
+  registration_->on_disconnected();
+  // Once for each kind of trouble; numbers are behind the colon.
+  if (!told_troubles_.insert(endpoint + reason.substr(0, reason.find(':'))).second) return;
+  around_.log.warn("the control plane does not answer as it should; trying the next endpoint",
+                   {{"endpoint", endpoint}, {"cause", reason}});
+}
+
+void ControlPlane::random_bytes(std::span<uint8_t> out) {
+  backends::fill_random(out.data(), out.size());
+}
+
+Status ControlPlane::refused(Status status) {
+  metrics_.refused_answers.add();
+  return status;
+}
+
+// ---- What others are told ----
+
+void ControlPlane::tell_documents() {
+  const std::shared_ptr<const control::Documents> documents = cache_.documents();
+  metrics_.documents.with({"tenants"}).set(static_cast<double>(documents->tenants.size()));
+  metrics_.documents.with({"routing"}).set(static_cast<double>(documents->routing.size()));
+  metrics_.documents.with({"policies"}).set(static_cast<double>(documents->policies.size()));
+  metrics_.documents.with({"nodes"}).set(static_cast<double>(documents->nodes.size()));
+  tell_problems();
+  events_.on_documents(documents);
+}
+
+void ControlPlane::tell_problems() {
+  const auto& problems = cache_.problems();
+  metrics_.documents_refused.set(static_cast<double>(problems.size()));
+  if (problems == told_problems_) return;
+  for (const auto& [key, why] : problems) {
+    const auto told = told_problems_.find(key);
+    if (told != told_problems_.end() && told->second == why) continue;
+    around_.log.warn(
+        "a document of the control plane is refused; its last good version, if there "
+        "was one, stays in force",
+        {{"document", key}, {"cause", why}});
+  }
+  for (const auto& [key, why] : told_problems_) {
+    if (!problems.contains(key)) {
+      around_.log.info("nothing is wrong with a document any more", {{"document", key}});
+    }
+  }
+  told_problems_ = problems;
+}
+
+void ControlPlane::look_at_state() {
+  const Instant now = around_.loop.fresh_now();
+  const CacheState state = cache_.state(now);
+  if (state != std::exchange(told_state_, state)) {
+    metrics_.set_state(control::name_of(state));
+    const auto level = control::vouches(state) ? telemetry::Level::info : telemetry::Level::error;
+    around_.log.log(level,
+                    control::vouches(state)
+                        ? "the control-plane cache has another state"
+                        : "the control-plane cache is too old: linearizable reads are refused",
+                    {{"state", control::name_of(state)}});
+    events_.on_bound();
+  }
+  const Instant next = cache_.freshness().next_change(now);
+  state_timer_.reset();
+  if (next == Instant::never()) return;
+  state_timer_ = around_.loop.after(next - now, [this] { look_at_state(); });
+}
+
+// ---- The disk ----
+
+void ControlPlane::save() {
+  if (std::exchange(writing_, true)) {
+    write_again_ = true;
+    return;
+  }
+  saved_proof_ = cache_.freshness().proved_at();
+  auto text = std::make_shared<std::string>(control::encode({cache_.save(), control::boot_id()}));
+  auto outcome = std::make_shared<Status>();
+  disk_.run([file = file_, text, outcome] { *outcome = control::replace_file(file, *text); },
+            [this, outcome] {
+              writing_ = false;
+              if (!outcome->ok() && !std::exchange(disk_failed_, true)) {
+                around_.log.warn("cannot keep the control plane's documents on disk",
+                                 {{"cause", *outcome}});
+              }
+              if (outcome->ok()) disk_failed_ = false;
+              if (std::exchange(write_again_, false)) save();
+            });
+}
+
+}  // namespace lattice::server
