@@ -125,6 +125,12 @@ struct Auth {
   int bcrypt_cost = 0;
 };
 
+// [audit]: the audit log.
+struct Audit {
+  std::string output;     // "stdout" or a file's absolute name; empty: off
+  bool required = false;  // no change where it cannot be told
+};
+
 struct Config {
   Environment environment = Environment::development;
   GrpcListener grpc;
@@ -138,6 +144,7 @@ struct Config {
   Cluster cluster;
   Fanout fanout;
   Auth auth;
+  Audit audit;
 };
 
 }  // namespace lattice::config
