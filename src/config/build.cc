@@ -281,6 +281,7 @@ class Builder {
     config_.fanout.url = settings_.text("fanout.url");
     config_.auth = {settings_.text("auth.token"), settings_.integer("auth.token_ttl_seconds"),
                     static_cast<int>(settings_.integer("auth.bcrypt_cost"))};
+    build_audit();
     config_.fanout.tls = tls_files("fanout.cert_path", "fanout.key_path", "fanout.ca_path");
     config_.cluster.advertise_client_urls = settings_.texts("cluster.advertise_client_urls");
     for (const std::string& url : config_.cluster.advertise_client_urls) {
@@ -288,6 +289,18 @@ class Builder {
         problem("cluster.advertise_client_urls",
                 "expected http:// or https:// URLs, got \"" + url + "\"");
       }
+    }
+  }
+
+  void build_audit() {
+    Audit& audit = config_.audit;
+    audit = {settings_.text("audit.output"), settings_.flag("audit.required")};
+    if (!audit.output.empty() && audit.output != "stdout" && !audit.output.starts_with('/')) {
+      problem("audit.output",
+              "expected stdout or the absolute name of a file, got \"" + audit.output + "\"");
+    }
+    if (audit.required && audit.output.empty()) {
+      problem("audit.required", "needs audit.output");
     }
   }
 

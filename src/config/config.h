@@ -136,6 +136,12 @@ struct Auth {
   int bcrypt_cost = 0;
 };
 
+// [audit]: the audit log.
+struct Audit {
+  std::string output;     // "stdout" or a file's absolute name; empty: off
+  bool required = false;  // no change where it cannot be told
+};
+
 struct Config {
   Environment environment = Environment::development;
   GrpcListener grpc;
@@ -150,6 +156,7 @@ struct Config {
   Fanout fanout;
   Auth auth;
   ControlPlane control_plane;
+  Audit audit;
 };
 
 }  // namespace lattice::config

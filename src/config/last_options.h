@@ -51,8 +51,15 @@ inline constexpr Option last_options[] = {
     {.key = "audit.output",
      .kind = Kind::text,
      .fallback = "",
-     .help = "stdout or a file that gets one JSON line for each mutation and refusal. Empty: none.",
-     .lacking = "the audit log"},
+     .help =
+         "stdout, or the absolute name of a file, that gets one JSON line for each change, log-in "
+         "and refusal. Empty: none.",
+     .example = "/var/log/lattice/audit.log"},
+    {.key = "audit.required",
+     .kind = Kind::boolean,
+     .fallback = "false",
+     .help = "Refuse changes while the audit log cannot be written or lags too far behind, instead "
+             "of going on and counting the lines that are lost."},
 };
 
 }  // namespace lattice::config

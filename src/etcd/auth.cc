@@ -61,11 +61,10 @@ class AuthCall : public UnaryCall {
 
  protected:
   void propose(auth::Change change) {
-    tenant().api.auth_change(std::move(change),
-                             answer<AuthCall, Revision>([](AuthCall& call, Revision revision) {
-                               call.reply(encode_header_only(call.tenant().header(), revision));
-                             }),
-                             caller());
+    changes().auth_change(std::move(change),
+                          answer<AuthCall, Revision>([](AuthCall& call, Revision revision) {
+                            call.reply(encode_header_only(call.tenant().header(), revision));
+                          }));
   }
 };
 

@@ -63,6 +63,7 @@ class AuthenticateCall final : public UnaryCall {
     Result<std::string> token =
         services().authority->issue({request_.name(), found.revision, found.realm});
     if (!token.ok()) return fail(token.status());
+    audit_login(request_.name());
     etcdserverpb::AuthenticateResponse response;
     fill_header(tenant(), found.header_revision, response.mutable_header());
     response.set_token(std::move(*token));

@@ -11,14 +11,13 @@ class CompactCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::CompactionRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.compact(Revision(request.revision()), request.physical(),
-                       answer<CompactCall, Revision>([](auto& call, Revision revision) {
-                         call.reply(encode_header_only(call.tenant().header(), revision));
-                       }),
-                       caller());
+    changes().compact(Revision(request.revision()), request.physical(),
+                      answer<CompactCall, Revision>([](auto& call, Revision revision) {
+                        call.reply(encode_header_only(call.tenant().header(), revision));
+                      }));
   }
 };
 

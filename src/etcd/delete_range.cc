@@ -12,17 +12,16 @@ class DeleteRangeCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     Result<keyspace::DeleteRangeRequest> request = decode_delete_range(message);
     if (!request.ok()) return fail(request.status());
     if (is_too_large(services().limits, message.size())) {
       return fail(refuse_large(keyspace::validate(*request)));
     }
-    tenant.api.delete_range(
+    changes().delete_range(
         std::move(*request),
         answer<DeleteRangeCall, keyspace::DeleteRangeResult>(
-            [](auto& call, auto& result) { call.reply(encode(call.tenant().header(), result)); }),
-        caller());
+            [](auto& call, auto& result) { call.reply(encode(call.tenant().header(), result)); }));
   }
 };
 

@@ -54,11 +54,10 @@ class CampaignCall final : public SessionCall {
     txn.compares.push_back(created_at(key_, Revision(0)));
     txn.success.push_back(put_of(key_, request_.value(), lease()));
     txn.failure.emplace_back(std::move(own));
-    tenant().api.txn(
-        std::move(txn),
-        answer<CampaignCall, keyspace::TxnResult>(
-            [](CampaignCall& call, keyspace::TxnResult& result) { call.enqueued(result); }),
-        caller());
+    changes().txn(std::move(txn), answer<CampaignCall, keyspace::TxnResult>(
+                                      [](CampaignCall& call, keyspace::TxnResult& result) {
+                                        call.enqueued(result);
+                                      }));
   }
 
   void enqueued(const keyspace::TxnResult& result) {
@@ -73,8 +72,8 @@ class CampaignCall final : public SessionCall {
       if (!answered.succeeded) return call.fail(not_leader());
       call.wait_for_turn(call.prefix_, call.rev_ - 1);
     };
-    tenant().api.txn(proclaim_txn(key_, rev_, request_.value(), lease()),
-                     answer<CampaignCall, keyspace::TxnResult>(proclaimed), caller());
+    changes().txn(proclaim_txn(key_, rev_, request_.value(), lease()),
+                  answer<CampaignCall, keyspace::TxnResult>(proclaimed));
   }
 
   void on_turn() override {
@@ -91,8 +90,7 @@ class CampaignCall final : public SessionCall {
   void abandon() override {
     if (!waiting_) return;
     waiting_ = false;
-    tenant().api.txn(
-        resign_txn(key_, rev_), [](Result<keyspace::TxnResult>) {}, caller());
+    changes().txn(resign_txn(key_, rev_), [](Result<keyspace::TxnResult>) {});
   }
 
   v3electionpb::CampaignRequest request_;
@@ -119,9 +117,9 @@ class ProclaimCall final : public SessionCall {
       if (!result.succeeded) return call.fail(not_leader());
       call.reply(encode_header_only(call.tenant().header(), result.header_revision));
     };
-    tenant().api.txn(proclaim_txn(request_.leader().key(), Revision(request_.leader().rev()),
-                                  request_.value(), lease()),
-                     answer<ProclaimCall, keyspace::TxnResult>(proclaimed), caller());
+    changes().txn(proclaim_txn(request_.leader().key(), Revision(request_.leader().rev()),
+                               request_.value(), lease()),
+                  answer<ProclaimCall, keyspace::TxnResult>(proclaimed));
   }
 
   v3electionpb::ProclaimRequest request_;
@@ -132,16 +130,15 @@ class ResignCall final : public SessionCall {
   using SessionCall::SessionCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     v3electionpb::ResignRequest request;
     if (!decode_into(message, &request)) return;
     if (!request.has_leader()) return fail(no_leader_key());
     // A stale key changes nothing and is no error (etcd-v3.md 1.9).
-    tenant.api.txn(resign_txn(request.leader().key(), Revision(request.leader().rev())),
-                   answer<ResignCall, keyspace::TxnResult>([](auto& call, auto& result) {
-                     call.reply(encode_header_only(call.tenant().header(), result.header_revision));
-                   }),
-                   caller());
+    changes().txn(resign_txn(request.leader().key(), Revision(request.leader().rev())),
+                  answer<ResignCall, keyspace::TxnResult>([](auto& call, auto& result) {
+                    call.reply(encode_header_only(call.tenant().header(), result.header_revision));
+                  }));
   }
 };
 

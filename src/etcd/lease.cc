@@ -11,13 +11,12 @@ class GrantCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::LeaseGrantRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.lease_grant(LeaseId(request.id()), request.ttl(),
-                           answer<GrantCall, replica::LeaseGrantResult>(
-                               [](auto& call, auto& result) { call.granted(result); }),
-                           caller());
+    changes().lease_grant(LeaseId(request.id()), request.ttl(),
+                          answer<GrantCall, replica::LeaseGrantResult>(
+                              [](auto& call, auto& result) { call.granted(result); }));
   }
   void granted(const replica::LeaseGrantResult& result) {
     etcdserverpb::LeaseGrantResponse response;
@@ -33,14 +32,13 @@ class RevokeCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     etcdserverpb::LeaseRevokeRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.lease_revoke(LeaseId(request.id()),
-                            answer<RevokeCall, Revision>([](auto& call, Revision revision) {
-                              call.reply(encode_header_only(call.tenant().header(), revision));
-                            }),
-                            caller());
+    changes().lease_revoke(LeaseId(request.id()),
+                           answer<RevokeCall, Revision>([](auto& call, Revision revision) {
+                             call.reply(encode_header_only(call.tenant().header(), revision));
+                           }));
   }
 };
 

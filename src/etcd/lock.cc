@@ -31,11 +31,9 @@ class LockCall final : public SessionCall {
     txn.success.emplace_back(first_created(prefix_));
     txn.failure.emplace_back(std::move(own));
     txn.failure.emplace_back(first_created(prefix_));
-    tenant().api.txn(
-        std::move(txn),
-        answer<LockCall, keyspace::TxnResult>(
-            [](LockCall& call, keyspace::TxnResult& result) { call.enqueued(result); }),
-        caller());
+    changes().txn(std::move(txn),
+                  answer<LockCall, keyspace::TxnResult>(
+                      [](LockCall& call, keyspace::TxnResult& result) { call.enqueued(result); }));
   }
 
   // The key is in the queue, by this call or by an earlier one with the same lease.
@@ -77,8 +75,7 @@ class LockCall final : public SessionCall {
     waiting_ = false;
     keyspace::DeleteRangeRequest erase;
     erase.range.key = key_;
-    tenant().api.delete_range(
-        std::move(erase), [](Result<keyspace::DeleteRangeResult>) {}, caller());
+    changes().delete_range(std::move(erase), [](Result<keyspace::DeleteRangeResult>) {});
   }
 
   std::string prefix_;
@@ -91,17 +88,16 @@ class UnlockCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     v3lockpb::UnlockRequest request;
     if (!decode_into(message, &request)) return;
     keyspace::DeleteRangeRequest erase;
     erase.range.key = std::move(*request.mutable_key());
-    tenant.api.delete_range(
+    changes().delete_range(
         std::move(erase),
         answer<UnlockCall, keyspace::DeleteRangeResult>([](auto& call, auto& result) {
           call.reply(encode_header_only(call.tenant().header(), result.header_revision));
-        }),
-        caller());
+        }));
   }
   void fail(const Status& status) override { finish(to_grpc_unmapped(status)); }
 };

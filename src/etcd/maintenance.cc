@@ -86,11 +86,9 @@ class AlarmCall final : public UnaryCall {
     if (change_.alarm.type == etcdserverpb::NONE) {
       return respond(tenant().api.applied_revision(), {});
     }
-    tenant().api.alarm(change_,
-                       answer<AlarmCall, replica::AlarmResult>([](auto& call, auto& result) {
-                         call.respond(result.header_revision, result.alarms);
-                       }),
-                       caller());
+    changes().alarm(change_, answer<AlarmCall, replica::AlarmResult>([](auto& call, auto& result) {
+                      call.respond(result.header_revision, result.alarms);
+                    }));
   }
 
   void list(replica::StatusResult& result) {
@@ -128,10 +126,8 @@ class DefragmentCall final : public UnaryCall {
 
   void run() {
     // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
-    auto done = answer<DefragmentCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
-    tenant().api.defragment([done = std::move(done)](Status status) mutable {
-      status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
-    });
+    changes().defragment(
+        answer<DefragmentCall, bool>([](auto& call, bool) { call.reply(ByteChain()); }));
   }
 };
 
@@ -162,10 +158,8 @@ class MoveLeaderCall final : public UnaryCall {
     // The response has no header (etcd-v3.md 4.1), nothing at all in fact.
     if (target->self) return reply(ByteChain());
     if (target->node.address.empty()) return reject(Error::bad_leader_transferee);
-    auto done = answer<MoveLeaderCall, bool>([](auto& call, bool) { call.reply(ByteChain()); });
-    tenant().api.move_leader(target->node.address, [done = std::move(done)](Status status) mutable {
-      status.ok() ? done(Result<bool>(true)) : done(Result<bool>(std::move(status)));
-    });
+    changes().move_leader(
+        *target, answer<MoveLeaderCall, bool>([](auto& call, bool) { call.reply(ByteChain()); }));
   }
 
   uint64_t target_ = 0;

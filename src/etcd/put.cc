@@ -12,17 +12,16 @@ class PutCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     Result<keyspace::PutRequest> request = decode_put(message);
     if (!request.ok()) return fail(request.status());
     if (is_too_large(services().limits, message.size())) {
       return fail(refuse_large(keyspace::validate(*request)));
     }
-    tenant.api.put(std::move(*request),
-                   answer<PutCall, keyspace::PutResult>([](auto& call, auto& result) {
-                     call.reply(encode(call.tenant().header(), result));
-                   }),
-                   caller());
+    changes().put(std::move(*request),
+                  answer<PutCall, keyspace::PutResult>([](auto& call, auto& result) {
+                    call.reply(encode(call.tenant().header(), result));
+                  }));
   }
 };
 

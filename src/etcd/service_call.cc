@@ -1,5 +1,6 @@
 #include "etcd/service_call.h"
 
+#include "etcd/audit.h"
 #include "etcd/caller.h"
 #include "etcd/utf8.h"
 
@@ -32,6 +33,34 @@ Status ServiceCall::find_tenant() {
 }
 
 void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }
+
+void ServiceCall::tell_end(const proxy::GrpcStatus& status) {
+  if (audited_ || !is_refusal(status)) return;
+  std::optional<AuditLine> line = services_.audit->begin_refusal();
+  if (!line) return;
+  describe_call(stream_, tenant_.get(), caller_, &*line);
+  describe_message(stream_.method(), request_, &*line);
+  describe_end(status, "refused", &*line);
+  services_.audit->write_refusal(std::move(*line));
+}
+
+void ServiceCall::audit_refusal(const proxy::GrpcStatus& status, const keyspace::KeyRange& range) {
+  std::optional<AuditLine> line = services_.audit->begin_refusal();
+  if (!line) return;
+  describe_call(stream_, tenant_.get(), caller_, &*line);
+  describe(range, &*line);
+  describe_end(status, "refused", &*line);
+  services_.audit->write_refusal(std::move(*line));
+}
+
+void ServiceCall::audit_login(std::string_view user) {
+  if (services_.audit == nullptr) return;
+  AuditLine line = services_.audit->begin("login");
+  describe_call(stream_, tenant_.get(), caller_, &line);
+  line.text("target_user", user);
+  describe_end({}, "ok", &line);
+  services_.audit->write(std::move(line));
+}
 
 void ServiceCall::when_loaded(absl::AnyInvocable<void()> again) {
   services_.tenants.wait(stream_,

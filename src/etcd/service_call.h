@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "etcd/call_ref.h"
+#include "etcd/changes.h"
 #include "etcd/decode.h"
 #include "etcd/generated.h"
 #include "etcd/services.h"
@@ -49,6 +50,21 @@ class ServiceCall : public proxy::Call {
   const auth::CallerRef& caller() const { return caller_; }
   // Of a call that lasts: its token may have ended meanwhile.
   void identify();
+  // Whatever changes something goes through here. Requires: admitted().
+  Changes changes() { return {*this, tenant().api, caller_, services_.audit}; }
+
+  // What a refusal would say the call was about.
+  void keep_request(const Bytes& message) {
+    if (services_.audit != nullptr) request_ = message;
+  }
+  // The call ends like this: a refusal is told to the audit log, unless it has been already.
+  void audit_end(const proxy::GrpcStatus& status) {
+    if (services_.audit != nullptr) tell_end(status);
+  }
+  // The same for part of a call that lasts, which concerns this range.
+  void audit_refusal(const proxy::GrpcStatus& status, const keyspace::KeyRange& range);
+  void audit_login(std::string_view user);
+
   // Calls `then(call)` if the caller may have what only a user, or only root may have.
   template <class CallType, class Then>
   void require(auth::Query::Kind need, Then then) {
@@ -81,12 +97,17 @@ class ServiceCall : public proxy::Call {
   }
 
  private:
+  friend class Changes;
+  void tell_end(const proxy::GrpcStatus& status);
+
   Services& services_;
   proxy::ServerStream& stream_;
   TenantUse tenant_;
   auth::CallerRef caller_;
   bool has_leader_wanted_ = false;
   bool ended_ = false;
+  bool audited_ = false;  // the audit log knows what the call is about to end with
+  Bytes request_;         // for the audit log only
   CallAnchor anchor_;
 };
 

@@ -19,6 +19,7 @@
 #include "proxy/router.h"
 #include "replica/api.h"
 #include "replica/environment.h"
+#include "telemetry/audit_log.h"
 #include "telemetry/metrics.h"
 
 namespace lattice::etcd {
@@ -46,6 +47,7 @@ struct Tenant {
   std::function<void()> on_unused = {};
   telemetry::Counter* requests = nullptr;  // null: nobody counts
   bool is_default = false;                 // tokens that name no tenant count here
+  std::string name = {};
 
   Header header() const { return {identity, raft_term()}; }
   // etcd's terms start at 1 and its first election makes it 2; epochs start at 1.
@@ -100,6 +102,8 @@ struct Services {
   ClientRequests* client_requests = nullptr;
   // Null: no token is valid, and nobody can log in.
   credentials::Authority* authority = nullptr;
+  // Null: nobody is told of changes and refusals.
+  telemetry::AuditLog* audit = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
   // Calls that do not end by themselves; a shutdown ends them.

@@ -66,13 +66,12 @@ void SessionCall::open_session(LeaseId lease) {
     lease_ = lease;
     return on_session();
   }
-  tenant().api.lease_grant(LeaseId(0), session_ttl_seconds,
-                           answer<SessionCall, replica::LeaseGrantResult>(
-                               [](SessionCall& call, replica::LeaseGrantResult& granted) {
-                                 call.lease_ = granted.id;
-                                 call.on_session();
-                               }),
-                           caller());
+  changes().lease_grant(LeaseId(0), session_ttl_seconds,
+                        answer<SessionCall, replica::LeaseGrantResult>(
+                            [](SessionCall& call, replica::LeaseGrantResult& granted) {
+                              call.lease_ = granted.id;
+                              call.on_session();
+                            }));
 }
 
 void SessionCall::wait_for_turn(std::string prefix, Revision newest) {

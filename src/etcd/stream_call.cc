@@ -15,6 +15,7 @@ void StreamCall::on_message(Bytes message) {
   if (ended()) return;
   if (admitted() && !tenant().gate.guarded() && line_.empty()) {
     identify();
+    keep_request(message);
     return on_request(message.view());
   }
   if (line_.size() >= line_max || line_bytes_ >= line_bytes_max) {
@@ -68,19 +69,20 @@ void StreamCall::serve_first() {
   line_.pop_front();
   line_bytes_ -= message.size();
   identify();
+  keep_request(message);
   on_request(message.view());
   if (line_.empty() && requests_ended_ && !ended()) on_requests_end();
 }
 
 void StreamCall::refuse(proxy::GrpcStatus status) {
+  audit_end(status);
   close();
   stream().finish(std::move(status));
 }
 
 void StreamCall::finish(const Status& status) {
   if (ended()) return;
-  close();
-  stream().finish(status.ok() ? proxy::GrpcStatus{} : to_grpc(status));
+  refuse(status.ok() ? proxy::GrpcStatus{} : to_grpc(status));
 }
 
 void StreamCall::close() {

@@ -49,6 +49,7 @@ class StreamCall : public ServiceCall, public OpenCall {
  private:
   void begin(const Status& status);
   void close();
+  // Ends the call with whatever status.
   void refuse(proxy::GrpcStatus status);
   void serve_line();
   void serve_first();

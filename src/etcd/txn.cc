@@ -12,7 +12,7 @@ class TxnCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     Result<keyspace::TxnRequest> request = decode_txn(message);
     if (!request.ok()) return fail(request.status());
     const ServiceLimits& limits = services().limits;
@@ -20,11 +20,10 @@ class TxnCall final : public UnaryCall {
     if (is_too_large(limits, message.size()) && !keyspace::is_read_only(*request)) {
       return fail(refuse_large(keyspace::validate(*request, limits.txn_ops_max)));
     }
-    tenant.api.txn(std::move(*request),
-                   answer<TxnCall, keyspace::TxnResult>([](auto& call, auto& result) {
-                     call.reply(encode(call.tenant().header(), result));
-                   }),
-                   caller());
+    changes().txn(std::move(*request),
+                  answer<TxnCall, keyspace::TxnResult>([](auto& call, auto& result) {
+                    call.reply(encode(call.tenant().header(), result));
+                  }));
   }
 };
 

@@ -28,6 +28,7 @@ void UnaryCall::on_message(Bytes message) {
 }
 
 void UnaryCall::begin(const Status& status, Bytes message) {
+  keep_request(message);
   if (!status.ok()) return reject(status);
   if (!admitted()) {
     return when_loaded([this, message = std::move(message)]() mutable {
@@ -88,7 +89,9 @@ void UnaryCall::reply(ByteChain message) {
 void UnaryCall::reject(const Status& status) { finish(to_grpc(status)); }
 
 void UnaryCall::finish(proxy::GrpcStatus status) {
-  if (mark_ended()) stream().finish(std::move(status));
+  if (!mark_ended()) return;
+  audit_end(status);
+  stream().finish(std::move(status));
 }
 
 }  // namespace lattice::etcd

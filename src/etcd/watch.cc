@@ -69,9 +69,15 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     WatchMessage message{.revision = header, .id = id, .created = true};
     const bool placed = asked_.front();
     asked_.pop_front();
+    std::optional<keyspace::KeyRange> range;
+    if (!audited_ranges_.empty()) {
+      range = std::move(audited_ranges_.front());
+      audited_ranges_.pop_front();
+    }
     if (refusal != replica::WatchRefusal::none) {
       message.canceled = true;
       message.cancel_reason = placed ? refusal_text(refusal) : no_place;
+      if (range) audit_watch(placed ? refusal : replica::WatchRefusal::none, *range);
       if (placed) tenant().gate.close_watches(1);
     } else {
       ++places_;
@@ -138,10 +144,24 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
       if (filter == etcdserverpb::WatchCreateRequest::NODELETE) create.no_delete = true;
     }
     create.caller = caller();
+    if (services().audit != nullptr) audited_ranges_.push_back(create.range);
     // The replica refuses it then, so that the answers keep the order of the requests.
     asked_.push_back(tenant().gate.open_watch());
     if (!asked_.back()) create.start_revision = Revision(-1);
     watches_->create(std::move(create));
+  }
+
+  // A watch was refused; `why` is `none` if there was no place for it.
+  void audit_watch(replica::WatchRefusal why, const keyspace::KeyRange& range) {
+    using Refusal = replica::WatchRefusal;
+    const bool judged = why == Refusal::permission_denied || why == Refusal::user_empty ||
+                        why == Refusal::invalid_auth_token || why == Refusal::auth_old_revision;
+    if (!judged && why != Refusal::none) return;
+    const auto code = !judged                              ? proxy::GrpcCode::resource_exhausted
+                      : why == Refusal::invalid_auth_token ? proxy::GrpcCode::unauthenticated
+                      : why == Refusal::permission_denied  ? proxy::GrpcCode::permission_denied
+                                                           : proxy::GrpcCode::invalid_argument;
+    audit_refusal({code, std::string(judged ? refusal_text(why) : no_place)}, range);
   }
 
   void on_close() override {
@@ -187,7 +207,8 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   std::unique_ptr<replica::Timer> credit_timer_;
   // Creations that are not answered yet, and whether the tenant has a place for each.
   std::deque<bool> asked_;
-  int64_t places_ = 0;  // of watches that are there
+  std::deque<keyspace::KeyRange> audited_ranges_;  // of the same, where refusals are told
+  int64_t places_ = 0;                             // of watches that are there
   absl::flat_hash_set<WatchId> compacted_;
 };
 

@@ -71,6 +71,8 @@ class ServerStream {
   virtual std::optional<Instant> deadline() const = 0;
   // "127.0.0.1:54321", for logs.
   virtual std::string_view peer() const = 0;
+  // "/etcdserverpb.KV/Put", for logs.
+  virtual std::string_view method() const { return {}; }
   // Null without TLS, and for a client that showed no certificate. Lives as long as the call.
   virtual const PeerCertificate* peer_certificate() const { return nullptr; }
   // The host that the client named in its TLS handshake (SNI), in lower case; empty: none.

@@ -99,6 +99,7 @@ void GrpcExchange::refuse(const Refusal& refusal) {
   finished_ = true;
   half_closed_ = true;
   status_ = {refusal.code, refusal.message};
+  report_refusal(status_);
   stream_.session().submit_trailers_only(stream_, refusal.http_status, status_);
 }
 
@@ -183,6 +184,7 @@ void GrpcExchange::on_deadline() {
 void GrpcExchange::abort(GrpcStatus status) {
   if (finished_) return;
   finished_ = true;  // before the callback: it may try to send
+  report_refusal(status);
   call_->on_cancel();
   if (!stream_.body.empty()) {
     // A peer that takes nothing would keep us waiting with what is queued.
@@ -229,6 +231,8 @@ std::string_view GrpcExchange::metadata(std::string_view name) const {
 }
 
 std::string_view GrpcExchange::peer() const { return stream_.session().peer(); }
+
+std::string_view GrpcExchange::method() const { return stream_.head.path(); }
 
 const PeerCertificate* GrpcExchange::peer_certificate() const {
   return stream_.session().peer_certificate().get();  // the connection keeps it
@@ -281,6 +285,11 @@ size_t GrpcExchange::pending_bytes() const { return stream_.body.message_bytes()
 
 void GrpcExchange::limit_messages(size_t bytes_max) {
   assembler_.limit(std::min(bytes_max, message_bytes_max_));
+}
+
+void GrpcExchange::report_refusal(const GrpcStatus& status) {
+  Observer* const observer = stream_.session().context().observer;
+  if (observer != nullptr) observer->on_call_refused(*this, status);
 }
 
 void GrpcExchange::report_end(GrpcCode code) {

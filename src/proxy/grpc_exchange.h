@@ -45,6 +45,7 @@ class GrpcExchange final : public ServerStream {
   std::string_view metadata(std::string_view name) const override;
   std::optional<Instant> deadline() const override { return deadline_; }
   std::string_view peer() const override;
+  std::string_view method() const override;
   const PeerCertificate* peer_certificate() const override;
   std::string_view server_name() const override;
   void send(ByteChain message) override;
@@ -65,6 +66,7 @@ class GrpcExchange final : public ServerStream {
   void abort(GrpcStatus status);
   void complete(GrpcStatus status);
   void start_response();
+  void report_refusal(const GrpcStatus& status);
   void report_end(GrpcCode code);
 
   Http2Stream& stream_;

@@ -73,9 +73,11 @@ void Http1Session::dispatch() {
   head_request_ = request.method == "HEAD";
   request.peer_certificate = host_.peer_certificate();
   request.server_name = host_.server_name();
-  dispatch_http(context_.router, std::move(request), [self = self_](HttpResponse response) {
-    if (*self != nullptr) (*self)->answer(std::move(response));
-  });
+  request.peer = host_.peer();
+  dispatch_http(context_.router, context_.observer, std::move(request),
+                [self = self_](HttpResponse response) {
+                  if (*self != nullptr) (*self)->answer(std::move(response));
+                });
 }
 
 void Http1Session::answer(HttpResponse response) {

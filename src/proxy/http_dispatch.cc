@@ -3,10 +3,17 @@
 #include <utility>
 
 namespace lattice::proxy {
+namespace {
 
-void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond) {
+constexpr std::string_view no_certificate = "a client certificate is required";
+
+}  // namespace
+
+void dispatch_http(const Router& router, Observer* observer, HttpRequest request,
+                   HttpRespond respond) {
   if (!router.admits(request.path, request.peer_certificate.get())) {
-    HttpResponse response = plain_response(401, "a client certificate is required\n");
+    if (observer != nullptr) observer->on_http_refused(request, no_certificate);
+    HttpResponse response = plain_response(401, std::string(no_certificate) + "\n");
     add_cors(&response);
     return respond(std::move(response));
   }

@@ -5,14 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/listener.h"
 #include "proxy/router.h"
 
 namespace lattice::proxy {
 
 // Calls the handler of the request's path, or answers OPTIONS, unknown paths and who lacks a
-// certificate itself. What
-// `respond` gets carries the CORS headers of etcd-v3.md 3.3.
-void dispatch_http(const Router& router, HttpRequest request, HttpRespond respond);
+// certificate itself. What `respond` gets carries the CORS headers of etcd-v3.md 3.3. `observer`
+// may be null.
+void dispatch_http(const Router& router, Observer* observer, HttpRequest request,
+                   HttpRespond respond);
 
 // A response that the transport itself makes, in the form of Go's http.Error.
 HttpResponse plain_response(int status, std::string_view text);

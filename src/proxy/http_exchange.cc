@@ -16,6 +16,7 @@ HttpExchange::HttpExchange(Http2Stream& stream)
   request_.headers.emplace_back("host", stream.head.authority());
   request_.peer_certificate = stream.session().peer_certificate();
   request_.server_name = stream.session().server_name();
+  request_.peer = stream.session().peer();
   if (!split_target(stream.head.path(), &request_.path, &request_.query)) {
     request_.path = stream.head.path();  // "*": only OPTIONS, which looks at no path
   }
@@ -32,7 +33,8 @@ void HttpExchange::on_data(std::string_view bytes) {
 
 void HttpExchange::on_end() {
   if (answered_) return;
-  dispatch_http(stream_.session().context().router, std::move(request_),
+  const Context& context = stream_.session().context();
+  dispatch_http(context.router, context.observer, std::move(request_),
                 [self = self_](HttpResponse response) {
                   if (*self != nullptr) (*self)->answer(std::move(response));
                 });

@@ -50,6 +50,15 @@ class Observer {
   virtual void on_message_sent(CallNote note) = 0;
   virtual void on_call_finished(CallNote note, std::string_view path, GrpcCode code,
                                 Duration took) = 0;
+  // The transport itself ends a call with an error, which its service has no part in.
+  virtual void on_call_refused(const ServerStream& stream, const GrpcStatus& status) {
+    (void)stream;
+    (void)status;
+  }
+  virtual void on_http_refused(const HttpRequest& request, std::string_view why) {
+    (void)request;
+    (void)why;
+  }
   virtual void on_bytes(size_t received, size_t sent) = 0;
   virtual void on_goaway(std::string_view reason) = 0;
   // A client that never came to say anything. `tell`: it is worth a line in the log; false while

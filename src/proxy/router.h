@@ -24,6 +24,7 @@ struct HttpRequest {
   // As ServerStream has them.
   std::shared_ptr<const PeerCertificate> peer_certificate = {};
   std::string server_name = {};
+  std::string peer = {};
 };
 
 struct HttpResponse {

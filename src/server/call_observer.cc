@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
+
+#include "etcd/audit.h"
 
 namespace lattice::server {
 namespace {
@@ -41,6 +45,25 @@ void CallObserver::on_call_finished(CallNote note, std::string_view path, proxy:
                              {"took_s", took}});
 }
 
+void CallObserver::on_call_refused(const proxy::ServerStream& stream,
+                                   const proxy::GrpcStatus& status) {
+  if (audit_ == nullptr || !etcd::is_refusal(status)) return;
+  std::optional<telemetry::AuditLine> line = audit_->begin_refusal();
+  if (!line) return;
+  etcd::describe_call(stream, nullptr, nullptr, &*line);
+  etcd::describe_end(status, "refused", &*line);
+  audit_->write_refusal(std::move(*line));
+}
+
+void CallObserver::on_http_refused(const proxy::HttpRequest& request, std::string_view why) {
+  if (audit_ == nullptr) return;
+  std::optional<telemetry::AuditLine> line = audit_->begin_refusal();
+  if (!line) return;
+  line->text("method", request.path).text("auth", "none").text("remote", request.peer);
+  etcd::describe_end({proxy::GrpcCode::unauthenticated, std::string(why)}, "refused", &*line);
+  audit_->write_refusal(std::move(*line));
+}
+
 void CallObserver::on_bytes(size_t received, size_t sent) {
   if (received > 0) server_.client_bytes_received.add(received);
   if (sent > 0) server_.client_bytes_sent.add(sent);
@@ -51,12 +74,23 @@ void CallObserver::on_goaway(std::string_view reason) { server_.goaways.with({re
 void CallObserver::on_transport_failure(std::string_view peer,
                                         const proxy::TransportFailure& failure, bool tell) {
   server_.connection_failures.with({failure.reason}).add();
+  audit_failure(peer, failure);
   if (!tell) return;
   log_.warn("a client could not connect", {{"peer", peer},
                                            {"reason", failure.reason},
                                            {"cause", failure.cause},
                                            {"asked_for", failure.asked},
                                            {"certificate_for", failure.offered}});
+}
+
+void CallObserver::audit_failure(std::string_view peer, const proxy::TransportFailure& failure) {
+  if (audit_ == nullptr) return;
+  std::optional<telemetry::AuditLine> line = audit_->begin_refusal("connection");
+  if (!line) return;
+  line->text("remote", peer).text("reason", failure.reason).text("error", failure.cause);
+  line->text_if("asked_for", failure.asked).text_if("certificate", failure.offered);
+  line->text("outcome", "refused");
+  audit_->write_refusal(std::move(*line));
 }
 
 }  // namespace lattice::server

@@ -1,8 +1,10 @@
-// What the transport reports of calls, as metrics and as the log of slow requests.
+// What the transport reports of calls, as metrics, as the log of slow requests, and what it refuses
+// to the audit log.
 // Thread: one loop; the metrics behind it are shared by all loops.
 #pragma once
 
 #include "proxy/listener.h"
+#include "telemetry/audit_log.h"
 #include "telemetry/grpc_metrics.h"
 #include "telemetry/logger.h"
 #include "telemetry/server_metrics.h"
@@ -12,8 +14,8 @@ namespace lattice::server {
 class CallObserver final : public proxy::Observer {
  public:
   CallObserver(telemetry::GrpcMetrics& calls, telemetry::ServerMetrics& server,
-               telemetry::Logger& log, Duration slow_request)
-      : calls_(calls), server_(server), log_(log), slow_request_(slow_request) {}
+               telemetry::Logger& log, telemetry::AuditLog* audit, Duration slow_request)
+      : calls_(calls), server_(server), log_(log), audit_(audit), slow_request_(slow_request) {}
 
   // The note is the method's set of metrics.
   CallNote on_call_started(std::string_view path) override;
@@ -21,16 +23,21 @@ class CallObserver final : public proxy::Observer {
   void on_message_sent(CallNote note) override;
   void on_call_finished(CallNote note, std::string_view path, proxy::GrpcCode code,
                         Duration took) override;
+  void on_call_refused(const proxy::ServerStream& stream, const proxy::GrpcStatus& status) override;
+  void on_http_refused(const proxy::HttpRequest& request, std::string_view why) override;
   void on_bytes(size_t received, size_t sent) override;
   void on_goaway(std::string_view reason) override;
   void on_transport_failure(std::string_view peer, const proxy::TransportFailure& failure,
                             bool tell) override;
 
  private:
+  void audit_failure(std::string_view peer, const proxy::TransportFailure& failure);
+
   telemetry::GrpcMetrics& calls_;
   telemetry::ServerMetrics& server_;
   telemetry::Logger& log_;
-  const Duration slow_request_;  // 0: none is slow
+  telemetry::AuditLog* const audit_;  // null: off
+  const Duration slow_request_;       // 0: none is slow
 };
 
 }  // namespace lattice::server

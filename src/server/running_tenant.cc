@@ -65,6 +65,7 @@ void RunningTenant::publish() {
     auto tenant = std::make_unique<etcd::Tenant>(api, identity_, etcd::Gate(limits_, usage_));
     tenant->requests = observer_.requests();
     tenant->is_default = is_default_;
+    tenant->name = name_;
     return tenant;
   };
   workers_.front()->tenants().add(name_, handle(*replica_));

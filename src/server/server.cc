@@ -115,6 +115,10 @@ int Server::run() {
     log_.error("cannot use the certificates", {{"cause", tls.status()}});
     return exit_configuration;
   }
+  if (Status status = telemetry_.open_audit(config_); !status.ok()) {
+    log_.error("cannot open [audit] output", {{"cause", status}});
+    return exit_cannot_create;
+  }
   if (Status status = make_workers(); !status.ok()) {
     log_.error("cannot listen", {{"cause", status}});
     return exit_os;
@@ -321,6 +325,7 @@ void Server::on_signal(int number) {
   if (number == SIGHUP) {
     if (reload_) reload();
     tls_files_.check_now();
+    if (telemetry_.audit != nullptr) telemetry_.audit->look_at_file();
     return;
   }
   if (stopping_) _exit(exit_failure);  // asked twice: at once

@@ -1,6 +1,9 @@
 #include "server/shared_telemetry.h"
 
+#include <utility>
+
 #include "etcd/services.h"
+#include "server/node.h"
 #include "telemetry/version.h"
 
 namespace lattice::server {
@@ -9,6 +12,18 @@ SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
     : log(logger), calls(registry), server(registry), tenants(registry) {
   telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
   telemetry::add_process_metrics(registry);
+}
+
+Status SharedTelemetry::open_audit(const config::Config& config) {
+  if (config.audit.output.empty()) return {};
+  telemetry::AuditLog::Options options;
+  options.output = config.audit.output;
+  options.node = config.cluster.node_name.empty() ? host_name() : config.cluster.node_name;
+  options.required = config.audit.required;
+  auto opened = telemetry::AuditLog::open(std::move(options), registry, log);
+  if (!opened.ok()) return opened.status();
+  audit = std::move(*opened);
+  return {};
 }
 
 }  // namespace lattice::server

@@ -1,6 +1,10 @@
 // Counters of the whole process, and its log. Thread: any. Ownership: outlives what counts.
 #pragma once
 
+#include <memory>
+
+#include "config/config.h"
+#include "telemetry/audit_log.h"
 #include "telemetry/grpc_metrics.h"
 #include "telemetry/logger.h"
 #include "telemetry/server_metrics.h"
@@ -10,11 +14,15 @@ namespace lattice::server {
 
 struct SharedTelemetry {
   explicit SharedTelemetry(telemetry::Logger& logger);
+  // If it is on. Before anybody audits. Errors: io.
+  Status open_audit(const config::Config& config);
+
   telemetry::Logger& log;
   telemetry::Registry registry;
   telemetry::GrpcMetrics calls;
   telemetry::ServerMetrics server;
   telemetry::TenantMetrics tenants;
+  std::unique_ptr<telemetry::AuditLog> audit;  // null: off
 };
 
 }  // namespace lattice::server

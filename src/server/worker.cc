@@ -54,9 +54,11 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
                            .txn_ops_max = config.server.txn_ops_max},
                 .client_requests = &client_requests_,
                 .authority = &authority_,
+                .audit = shared.audit.get(),
                 .scrape = [&shared] { return shared.registry.scrape(); },
                 .open_calls = {}},
-      observer_(shared.calls, shared.server, shared.log, config.telemetry.slow_request) {
+      observer_(shared.calls, shared.server, shared.log, shared.audit.get(),
+                config.telemetry.slow_request) {
   etcd::register_all(services_, router_);
   etcd::register_metrics_port(services_, metrics_router_);
   if (!config.grpc.tls.ca.empty()) {
