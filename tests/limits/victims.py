@@ -63,7 +63,7 @@ class Victim:
         self.tls = ssl.create_default_context(cafile=self.ca)
         self.tls.set_alpn_protocols(["h2"])
         with open(self.ca, "rb") as file:
-            self.credentials = client.grpc.ssl_channelcredentials(file.read())
+            self.credentials = client.grpc.ssl_channel_credentials(file.read())
         return ["--tls-chain", os.path.join(folder, "server.crt"), "--tls-key", os.path.join(folder, "server.key")]
 
     def _enable_auth(self):
