@@ -47,7 +47,8 @@ bool Client::open(const std::string& host, uint16_t port, size_t count, Windows 
   const std::string authority = host + ":" + std::to_string(port);
   ConnectionOwner& owner = *this;
   for (size_t i = 0; i < count; ++i) {
-    auto connection = std::make_unique<Connection>(owner, base_.get(), authority, tls_.get(), windows);
+    auto connection =
+        std::make_unique<Connection>(owner, base_.get(), authority, tls_.get(), windows);
     if (!connection->open(host, port)) {
       error_ = "cannot connect to " + authority;
       return false;

@@ -1,8 +1,7 @@
 // One HTTP/2 connection, client side, with prior knowledge: nghttp2 for the protocol, a
-// non-blocking socket under it, with TLS or without. Output gathers during a turn of the loop and leaves in flush.
-// Thread: the loader's only thread.
-// Ownership: owned by Client. Calls are borrowed until their on_end.
-// Invariants: nghttp2's send path never runs inside one of its callbacks.
+// non-blocking socket under it, with TLS or without. Output gathers during a turn of the loop and
+// leaves in flush. Thread: the loader's only thread. Ownership: owned by Client. Calls are borrowed
+// until their on_end. Invariants: nghttp2's send path never runs inside one of its callbacks.
 #pragma once
 
 #include <event2/event.h>
@@ -41,8 +40,8 @@ enum class Windows { kWide, kHeld };
 class Connection {
  public:
   // `tls` may be null: plaintext.
-  Connection(ConnectionOwner& owner, event_base* base, std::string authority,
-             const TlsClient* tls, Windows windows = Windows::kWide);
+  Connection(ConnectionOwner& owner, event_base* base, std::string authority, const TlsClient* tls,
+             Windows windows = Windows::kWide);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

@@ -36,8 +36,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "requests, over all connections")
       ->check(CLI::PositiveNumber);
-  app.add_option("--rate", o.rate,
-                 "unary modes: requests per second; 0: full speed");
+  app.add_option("--rate", o.rate, "unary modes: requests per second; 0: full speed");
   app.add_option("--tls-ca", o.tls.ca, "speak TLS to servers of this authority")
       ->check(CLI::ExistingFile);
   app.add_option("--tls-version", o.tls.version)->check(CLI::IsMember({"1.2", "1.3"}));

@@ -109,16 +109,14 @@ ssize_t SecureSocket::outcome(int result) {
 ssize_t SecureSocket::receive(char* into, size_t size) {
   if (!ssl_) return recv(fd_, into, size, 0);
   ERR_clear_error();
-  const int result =
-      SSL_read(ssl_.get(), into, static_cast<int>(std::min<size_t>(size, INT_MAX)));
+  const int result = SSL_read(ssl_.get(), into, static_cast<int>(std::min<size_t>(size, INT_MAX)));
   return result > 0 ? result : outcome(result);
 }
 
 ssize_t SecureSocket::send(const char* from, size_t size) {
   if (!ssl_) return ::send(fd_, from, size, MSG_NOSIGNAL);
   ERR_clear_error();
-  const int result =
-      SSL_write(ssl_.get(), from, static_cast<int>(std::min<size_t>(size, INT_MAX)));
+  const int result = SSL_write(ssl_.get(), from, static_cast<int>(std::min<size_t>(size, INT_MAX)));
   return result > 0 ? result : outcome(result);
 }
 

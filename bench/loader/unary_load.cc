@@ -69,12 +69,13 @@ void UnaryLoad::start_next(Slot& slot) {
   }
 }
 
-// A request that found no free slot is counted from when it was due, so that a stall shows; what the
-// loop's own tick is late by does not count.
+// A request that found no free slot is counted from when it was due, so that a stall shows; what
+// the loop's own tick is late by does not count.
 void UnaryLoad::start_what_is_due(uint64_t now) {
   const double interval_ns = 1e9 / options_.rate;
   while (!idle_.empty() && !stopping_) {
-    const uint64_t due = start_ns_ + static_cast<uint64_t>(static_cast<double>(started_) * interval_ns);
+    const uint64_t due =
+        start_ns_ + static_cast<uint64_t>(static_cast<double>(started_) * interval_ns);
     if (due > now) return;
     Slot* slot = idle_.back();
     idle_.pop_back();

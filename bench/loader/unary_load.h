@@ -1,5 +1,6 @@
 // Unary calls: a fixed number in flight, each answer followed by the next request; or, with a rate,
-// requests when they are due. Thread: the loader's only thread. Ownership: borrows everything it is given.
+// requests when they are due. Thread: the loader's only thread. Ownership: borrows everything it is
+// given.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
-// Reads along in the bytes that a peer sends, from the preface on: how many frames there are, and how
-// many of a sort that does no work. nghttp2 passes over some of them without a word (types that it
-// does not know, PRIORITY, padding), and a flood of them would cost its sender nothing.
-// Thread: the connection's loop.
+// Reads along in the bytes that a peer sends, from the preface on: how many frames there are, and
+// how many of a sort that does no work. nghttp2 passes over some of them without a word (types that
+// it does not know, PRIORITY, padding), and a flood of them would cost its sender nothing. Thread:
+// the connection's loop.
 #pragma once
 
 #include <array>
@@ -26,9 +26,7 @@ class FrameMeter {
   static constexpr size_t header_bytes = 9;
 
   void judge(Seen* seen) const;
-  size_t length() const {
-    return size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2];
-  }
+  size_t length() const { return size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2]; }
 
   size_t skip_ = preface_bytes;  // until the next frame's header
   size_t have_ = 0;              // of header_

@@ -113,7 +113,7 @@ class Http2Session final : public Session {
   TokenBucket window_updates_;  // refilled by what we send
   FrameMeter meter_;
   size_t input_bytes_max_ = Context::receive_bytes;
-  size_t queued_bytes_ = 0;     // in all streams' bodies
+  size_t queued_bytes_ = 0;  // in all streams' bodies
   Instant idle_since_;
   Instant drain_since_ = Instant::never();
   bool goaway_final_ = false;

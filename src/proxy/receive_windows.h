@@ -1,11 +1,12 @@
 // How much a peer may send: gives HTTP/2 flow control windows back as data is taken, and withholds
 // a stream's window while the stream, or the connection as a whole, holds too much.
 //
-// A connection holds the unfinished messages of its streams, which no service has seen yet. While all
-// connections of the loop hold more than held_bytes_soft, one stream of each, the privileged one, is
-// given more window and its others wait in line: so one message after the other completes. Streams
-// can still fill the windows they had; at held_bytes_hard a call that would hold more is refused if
-// its connection holds more than an equal share, so whoever sends little is served.
+// A connection holds the unfinished messages of its streams, which no service has seen yet. While
+// all connections of the loop hold more than held_bytes_soft, one stream of each, the privileged
+// one, is given more window and its others wait in line: so one message after the other completes.
+// Streams can still fill the windows they had; at held_bytes_hard a call that would hold more is
+// refused if its connection holds more than an equal share, so whoever sends little is served. N
+// connections then hold at most held_bytes_hard * (1 + ln N).
 //
 // Thread: the connection's loop.
 #pragma once
@@ -29,8 +30,8 @@ struct HeldBytes {
 
 class ReceiveWindows {
  public:
-  // What nobody can be kept from sending on each stream. A put that is larger waits for a round trip
-  // for each further window.
+  // What nobody can be kept from sending on each stream. A put that is larger waits for a round
+  // trip for each further window.
   static constexpr int32_t stream_window = 128 << 10;
   static constexpr int32_t connection_window = 16 << 20;
   static constexpr size_t held_bytes_soft = 8 << 20;

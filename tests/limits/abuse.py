@@ -6,7 +6,6 @@ measured by measure_abuse.py; what each attack is answered with, to the frame, i
     tests/limits/abuse.py --lattice PATH
 """
 
-import gzip
 import os
 import random
 import sys
@@ -23,7 +22,8 @@ import hostile  # noqa: E402
 from harness import cases, protos, raw_h2  # noqa: E402
 from victims import Victim  # noqa: E402
 
-_SECONDS = 0.2
+_SECONDS = 0.1
+_PATIENCE_SECONDS = 10  # of attacks that the server has to end
 _SCALE = 0.04  # of what comes in thousands
 _GROWTH_MIB_MAX = 64
 _RECOVERY_SECONDS_MAX = 5.0
@@ -45,8 +45,9 @@ class AttackTest(cases.ServerTest):
 class Attacks(AttackTest):
     def under(self, victim, attack):
         """Runs the attack in threads beside the good client: the peers, and the most memory that there was."""
-        until = time.monotonic() + _SECONDS
-        peers = [hostile.Peer(victim.target, until, _SCALE, victim.tls) for _ in range(attack.threads)]
+        attack.prepare(_SCALE)
+        until = time.monotonic() + (_PATIENCE_SECONDS if attack.ends else _SECONDS)
+        peers = [hostile.Peer(victim.target, until, _SCALE, victim.tls, patient=False) for _ in range(attack.threads)]
         running = [threading.Thread(target=attack.run, args=(peer,), daemon=True) for peer in peers]
         for thread in running:
             thread.start()
@@ -62,11 +63,11 @@ class Attacks(AttackTest):
         peers = self.under(victim, attack)
         self.assertTrue(victim.server.process.alive(), victim.server.process.log_tail())
         self.assertLess(victim.rss_mib(peak=True) - before, _GROWTH_MIB_MAX)
-        self.assertTrue(all(peer.connections for peer in peers))
+        self.assertTrue(any(peer.connections for peer in peers))
         cases.eventually(lambda: victim.fds() <= fds, "descriptors come back", _RECOVERY_SECONDS_MAX)
         victim.put()
         if attack.ends:
-            self.assertGreater(sum(peer.sent_away for peer in peers), 0)
+            self.assertTrue(all(peer.sent_away for peer in peers))
 
 
 def _add_attacks():
@@ -82,7 +83,7 @@ class Answers(AttackTest):
 
     def test_a_gigabyte_in_a_megabyte_costs_four(self):
         victim = self.victim("plain")
-        bomb = gzip.compress(bytes(1 << 30), 9)
+        bomb = attacks.bomb()
         requests = hostile.Requests(more=(("grpc-encoding", "gzip"),))
         victim.forget_peak()
         before = victim.rss_mib()
@@ -95,11 +96,11 @@ class Answers(AttackTest):
 
     def test_guesses_are_slowed_down(self):
         victim = self.victim("auth")
-        peer = hostile.Peer(victim.target, time.monotonic() + 1)
+        peer = hostile.Peer(victim.target, time.monotonic() + 1.5)
         attacks.ATTACKS["guesses of one user's password"].run(peer)
-        wrong, refused = peer.notes.get("grpc-status 3", 0), peer.notes.get("grpc-status 8", 0)
+        wrong, refused = peer.notes.get("grpc-status 3", 0), peer.notes.get("grpc-status 2", 0)
         self.assertLessEqual(wrong, _ADMITTED_MAX)
-        self.assertGreater(refused, 100)
+        self.assertGreater(refused, 30)
 
     def test_forged_tokens_are_refused(self):
         random.seed(1)
@@ -115,7 +116,7 @@ class Answers(AttackTest):
                 batch = forged[at:at + 500]
                 found = attacks_tls.try_tokens(peer, batch)
                 self.assertEqual(len(found), len(batch), listener)
-                self.assertEqual([each for each, status in zip(batch, found) if status == 0], [], listener)
+                self.assertNotIn(0, found, listener)
 
     def test_paths_that_only_look_like_a_method(self):
         victim = self.victim("auth")

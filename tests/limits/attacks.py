@@ -3,12 +3,13 @@
 Each takes a hostile.Peer and goes on until its time is over.
 """
 
-import gzip
 import functools
+import gzip
+import zlib
 
 from harness import protos, raw_h2
 from hostile import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, PRIORITY_UPDATE,
-                     RANGE, RST, SETTINGS, TXN, WATCH, WINDOW, Requests, literal_block, literal_headers, replay, script)
+                     PUT, RANGE, RST, SETTINGS, TXN, WATCH, WINDOW, Requests, literal_block, literal_headers, replay, script)
 
 ATTACKS = {}
 BIG_VALUES = 50  # keys big0.. with 100,000 bytes each, which the readers without a window ask for
@@ -16,25 +17,29 @@ _RPC = protos.rpc
 
 
 class Attack:
-    def __init__(self, row, run, ends, threads, listener):
+    def __init__(self, row, run, ends, threads, listener, prepare):
         self.row = row            # of the table in reliability.md 3.4
         self.run = run
         self.ends = ends          # the server has to end connections
         self.threads = threads
         self.listener = listener  # "plain", "tls", "auth" or "jwt"
+        self.prepare = prepare    # called with the scale before the time counts
 
 
-def attack(row, name, ends=True, threads=2, listener="plain"):
+def attack(row, name, ends=True, threads=2, listener="plain", prepare=None):
     def register(function):
-        ATTACKS[name] = Attack(row, function, ends, threads, listener)
+        ATTACKS[name] = Attack(row, function, ends, threads, listener, prepare or (lambda scale: None))
         return function
     return register
 
 
-def register_flood(row, name, make, ends=True):
-    """An attack that is one script, made when it is first wanted."""
+def register_flood(row, name, make, count, ends=True, least=1, listener="plain"):
+    """An attack that is one script, of `count` streams where nothing is scaled down, and of `least` where much is."""
     made = functools.lru_cache(None)(make)
-    attack(row, name, ends)(lambda peer: replay(peer, made()))
+
+    def of(scale):
+        return made(max(least, int(count * scale)))
+    attack(row, name, ends, listener=listener, prepare=of)(lambda peer: replay(peer, of(peer.scale)))
 
 
 def register_endless(row, name, frame, ends=True, opening=b"", read=True):
@@ -46,16 +51,20 @@ def register_endless(row, name, frame, ends=True, opening=b"", read=True):
 
 # ---- Resets ----
 
-@attack("rapid reset", "rapid reset, 100,000 on one connection")
-def rapid_reset(peer):
+def resets(count):
     requests = Requests()
-    replay(peer, script(lambda stream: requests.headers(stream) + raw_h2.frame(RST, 0, stream, CANCEL), 100_000))
+    return script(lambda stream: requests.headers(stream) + raw_h2.frame(RST, 0, stream, CANCEL), count)
+
+
+# The server stands ten thousand at once from an honest client.
+register_flood("rapid reset", "rapid reset, 100,000 on one connection", resets, 100_000, least=12_000)
+register_flood("rapid reset", "rapid reset, under TLS", resets, 100_000, least=12_000, listener="tls")
 
 
 def provoked(provoke, flags=END_HEADERS):
-    def make():
+    def make(count):
         requests = Requests(WATCH)
-        return script(lambda stream: requests.headers(stream, flags) + provoke(stream), 20_000)
+        return script(lambda stream: requests.headers(stream, flags) + provoke(stream), count)
     return make
 
 
@@ -63,12 +72,9 @@ for _name, _provoke, _flags in (
         ("a window of zero more", lambda stream: raw_h2.frame(WINDOW, 0, stream, bytes(4)), END_HEADERS),
         ("an oversize window", lambda stream: raw_h2.frame(WINDOW, 0, stream, b"\x7f\xff\xff\xff"), END_HEADERS),
         ("DATA after the end", lambda stream: raw_h2.frame(DATA, 0, stream, b"x"), END_HEADERS | END_STREAM),
-        ("HEADERS after the end", lambda stream: literal_headers(stream), END_HEADERS | END_STREAM),
-        ("a priority that depends on itself",
-         lambda stream: raw_h2.frame(PRIORITY, 0, stream, stream.to_bytes(4, "big") + b"\1"), END_HEADERS)):
-    # The last one is legal where priorities mean nothing.
-    register_flood("MadeYouReset", "made to reset: " + _name, provoked(_provoke, _flags), ends=_flags != END_HEADERS or
-                   "window" in _name)
+        ("HEADERS after the end", literal_headers, END_HEADERS | END_STREAM)):
+    register_flood("MadeYouReset", "made to reset: " + _name, provoked(_provoke, _flags), 20_000, least=2000,
+                   ends="window" in _name)
 
 
 # ---- Header blocks ----
@@ -79,20 +85,20 @@ register_endless("CONTINUATION flood", "empty CONTINUATION without end", raw_h2.
                  opening=literal_headers(1, 0))
 
 
-def blocks(block, count=2000):
-    return lambda: script(lambda stream: raw_h2.frame(HEADERS, END_HEADERS, stream, block), count)
+def blocks(block):
+    return lambda count: script(lambda stream: raw_h2.frame(HEADERS, END_HEADERS, stream, block), count)
 
 
 # One long field into the table, then references to it; lengths of 4 GiB; integers that go on for ever.
 register_flood("HPACK bombs", "HPACK: references to a long field",
-               blocks(literal_block() + b"\x40\x01a" + b"\x7f\x81\x1e" + b"v" * 4000 + b"\xbe" * 4000, 500), ends=False)
-register_flood("HPACK bombs", "HPACK: a string of 4 GiB", blocks(b"\x00\x7f\x80\xff\xff\xff\x0f" + b"v" * 100))
-register_flood("HPACK bombs", "HPACK: a padded integer", blocks(b"\xff" + b"\x80" * 4000 + b"\x01"))
-register_flood("HPACK bombs", "HPACK: changes of the table's size", blocks(b"\x20\x3f\xe1\x1f" * 2000 + literal_block(), 500))
+               blocks(literal_block() + b"\x40\x01a" + b"\x7f\x81\x1e" + b"v" * 4000 + b"\xbe" * 4000), 500, ends=False)
+register_flood("HPACK bombs", "HPACK: a string of 4 GiB", blocks(b"\x00\x7f\x80\xff\xff\xff\x0f" + b"v" * 100), 2000, ends=False)
+register_flood("HPACK bombs", "HPACK: a padded integer", blocks(b"\xff" + b"\x80" * 4000 + b"\x01"), 2000)
+register_flood("HPACK bombs", "HPACK: changes of the table's size", blocks(b"\x20\x3f\xe1\x1f" * 2000 + literal_block()), 500, ends=False)
 register_flood("HPACK bombs", "header lists of 64 KiB",
-               lambda: script(lambda stream: raw_h2.frame(HEADERS, 0, stream, literal_block()) + b"".join(
+               lambda count: script(lambda stream: raw_h2.frame(HEADERS, 0, stream, literal_block()) + b"".join(
                    raw_h2.frame(CONTINUATION, END_HEADERS if part == 3 else 0, stream, b"\x00\x01k\x7f\x81\x7c" + b"v" * 16000)
-                   for part in range(4)), 100), ends=False)
+                   for part in range(4)), count), 100, ends=False)
 
 
 # ---- Frames that only cost work ----
@@ -201,24 +207,33 @@ def unfinished(peer):
 
 # ---- Messages ----
 
-def calls(message, path, count, compressed=0, more=()):
-    def make():
+def calls(message, path, compressed=0, more=()):
+    def make(count):
         requests = Requests(path, more)
         return script(lambda stream: requests.call(stream, message, compressed), count)
     return make
 
 
-register_flood("gzip bomb", "gzip: 1 GiB in 1 MiB", lambda: calls(
-    gzip.compress(bytes(1 << 30), 9), "/etcdserverpb.KV/Put", 3, 1, (("grpc-encoding", "gzip"),))(), ends=False)
+@functools.lru_cache(None)
+def bomb():
+    """Nearly 1 MiB that become 1 GiB; nobody comes to its checksum."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = compressor.compress(bytes(32 << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    return gzip.compress(b"")[:10] + block * 32 + compressor.flush() + bytes(8)
 
 
-def promised():
+def bombs(count):
+    return calls(bomb(), PUT, 1, (("grpc-encoding", "gzip"),))(count)
+
+
+def promised(count):
     requests = Requests()
     return script(lambda stream: requests.headers(stream) + raw_h2.frame(
-        DATA, 0, stream, raw_h2.message_frame(b"x", length=0xffffffff)), 5000)
+        DATA, 0, stream, raw_h2.message_frame(b"x", length=0xffffffff)), count)
 
 
-register_flood("gzip bomb", "messages that promise 4 GiB", promised, ends=False)
+register_flood("gzip bomb", "gzip: 1 GiB in 1 MiB", bombs, 3, ends=False)
+register_flood("gzip bomb", "messages that promise 4 GiB", promised, 5000, ends=False)
 
 
 def nested(depth, innermost):
@@ -251,4 +266,4 @@ _MESSAGES = {
     "groups without end": (TXN, b"\x0b" * 10_000, 500),
 }
 for _name, (_path, _message, _count) in _MESSAGES.items():
-    register_flood("malformed protobuf", _name, calls(_message, _path, _count), ends=False)
+    register_flood("malformed protobuf", _name, calls(_message, _path), _count, ends=False)

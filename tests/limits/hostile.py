@@ -22,8 +22,9 @@ _SLICE = 1 << 16
 class Peer:
     """One hostile side: where it goes, until when, how much of everything, and what came of it."""
 
-    def __init__(self, target, until, scale=1.0, tls=None):
+    def __init__(self, target, until, scale=1.0, tls=None, patient=True):
         self.target = target
+        self.patient = patient  # goes on after it was sent away
         self.tls = tls  # an ssl.SSLContext: it speaks TLS
         self.until = until
         self.scale = scale
@@ -32,7 +33,7 @@ class Peer:
         self.notes = {}
 
     def over(self):
-        return time.monotonic() >= self.until
+        return time.monotonic() >= self.until or (self.sent_away > 0 and not self.patient)
 
     def count(self, full):
         """So many of something, less where the scale is."""
@@ -114,8 +115,18 @@ def replay(peer, script, read=True, endless=b"", **options):
                 _send(peer, link, memoryview(script), read)
                 while endless and not peer.over():
                     _send(peer, link, memoryview(endless), read)
+                _await_end(peer, link)
             except OSError:
                 peer.sent_away += 1
+
+
+def _await_end(peer, link, patience_s=1):
+    """What became of the connection; a peer that only came and went would leave the kernel full of unread scripts."""
+    deadline = time.monotonic() + patience_s
+    link.settimeout(0.1)
+    while time.monotonic() < deadline and not peer.over():
+        if _ended(link):
+            raise ConnectionError("sent away")
 
 
 def _send(peer, link, view, read):
