@@ -158,11 +158,11 @@ int Connection::on_header(nghttp2_session* session, const nghttp2_frame* frame,
                           const uint8_t* name_data, size_t name_size, const uint8_t* value_data,
                           size_t value_size, uint8_t, void*) {
   const std::string_view name(reinterpret_cast<const char*>(name_data), name_size);
-  if (!name.starts_with("grpc-")) return 0;
   const std::string_view value(reinterpret_cast<const char*>(value_data), value_size);
   auto* call =
       static_cast<Call*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
   if (call == nullptr) return 0;
+  call->on_header(name, value);
   if (name == "grpc-status") {
     std::from_chars(value.data(), value.data() + value.size(), call->grpc_status_);
   } else if (name == "grpc-message") {
