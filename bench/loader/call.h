@@ -19,6 +19,8 @@ class Call {
 
   // A whole message, without its gRPC prefix; the view dies with the callback.
   virtual void on_message(std::string_view message) = 0;
+  // A field of the response's headers or trailers; for who wants to see them all.
+  virtual void on_header(std::string_view, std::string_view) {}
   // The server ended the call. `grpc_status` is -1 when it sent none.
   virtual void on_end(int grpc_status, std::string_view grpc_message) = 0;
 

@@ -37,11 +37,18 @@ Client::Client() : base_(event_base_new()) {
 
 Client::~Client() = default;
 
+std::string Client::use_tls(const TlsOptions& options) {
+  std::string why;
+  tls_ = TlsClient::make(options, why);
+  return why;
+}
+
 bool Client::open(const std::string& host, uint16_t port, size_t count, Windows windows) {
   const std::string authority = host + ":" + std::to_string(port);
   ConnectionOwner& owner = *this;
   for (size_t i = 0; i < count; ++i) {
-    auto connection = std::make_unique<Connection>(owner, base_.get(), authority, windows);
+    auto connection =
+        std::make_unique<Connection>(owner, base_.get(), authority, tls_.get(), windows);
     if (!connection->open(host, port)) {
       error_ = "cannot connect to " + authority;
       return false;

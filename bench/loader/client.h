@@ -20,6 +20,8 @@ class Client final : private ConnectionOwner {
   Client();
   ~Client();
 
+  // From now on connections speak TLS. Empty when the settings will do.
+  std::string use_tls(const TlsOptions& options);
   // Opens `count` more connections to host:port. False on failure; error() says why.
   bool open(const std::string& host, uint16_t port, size_t count, Windows windows = Windows::kWide);
   size_t connection_count() const { return connections_.size(); }
@@ -52,6 +54,7 @@ class Client final : private ConnectionOwner {
     void operator()(event* e) const { event_free(e); }
   };
 
+  std::unique_ptr<TlsClient> tls_;  // null: plaintext
   std::unique_ptr<event_base, BaseFree> base_;
   std::unique_ptr<event, EventFree> tick_;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -1,10 +1,5 @@
 #include "connection.h"
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -31,31 +26,19 @@ nghttp2_nv header(std::string_view name, std::string_view value) {
 }  // namespace
 
 Connection::Connection(ConnectionOwner& owner, event_base* base, std::string authority,
-                       Windows windows)
+                       const TlsClient* tls, Windows windows)
     : owner_(owner),
       base_(base),
       authority_(std::move(authority)),
       windows_(windows),
       holding_(windows == Windows::kHeld),
+      socket_(tls),
       input_(kInputBytes) {}
 
-Connection::~Connection() {
-  if (fd_ >= 0) close(fd_);
-}
-
 bool Connection::open(const std::string& host, uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) return false;
-  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return false;
-  if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return false;
-  const int on = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  evutil_make_socket_nonblocking(fd_);
-  readable_.reset(event_new(base_, fd_, EV_READ | EV_PERSIST, on_readable, this));
-  writable_.reset(event_new(base_, fd_, EV_WRITE, on_writable, this));
+  if (!socket_.open(host, port)) return false;
+  readable_.reset(event_new(base_, socket_.fd(), EV_READ | EV_PERSIST, on_readable, this));
+  writable_.reset(event_new(base_, socket_.fd(), EV_WRITE, on_writable, this));
   if (!readable_ || !writable_ || event_add(readable_.get(), nullptr) != 0) return false;
   return create_session();
 }
@@ -118,11 +101,14 @@ void Connection::release() {
 }
 
 void Connection::start(Call& call, std::string_view path, std::string body, bool keep_open) {
-  const std::array<nghttp2_nv, 6> headers{
-      header(":method", "POST"), header(":scheme", "http"),
+  std::vector<nghttp2_nv> headers{
+      header(":method", "POST"), header(":scheme", socket_.secure() ? "https" : "http"),
       header(":path", path),     header(":authority", authority_),
       header("te", "trailers"),  header("content-type", "application/grpc"),
   };
+  if (metadata_ != nullptr) {
+    for (const auto& [name, value] : *metadata_) headers.push_back(header(name, value));
+  }
   call.reset(std::move(body), keep_open);
   nghttp2_data_provider provider{};
   provider.source.ptr = &call;
@@ -172,11 +158,11 @@ int Connection::on_header(nghttp2_session* session, const nghttp2_frame* frame,
                           const uint8_t* name_data, size_t name_size, const uint8_t* value_data,
                           size_t value_size, uint8_t, void*) {
   const std::string_view name(reinterpret_cast<const char*>(name_data), name_size);
-  if (!name.starts_with("grpc-")) return 0;
   const std::string_view value(reinterpret_cast<const char*>(value_data), value_size);
   auto* call =
       static_cast<Call*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
   if (call == nullptr) return 0;
+  call->on_header(name, value);
   if (name == "grpc-status") {
     std::from_chars(value.data(), value.data() + value.size(), call->grpc_status_);
   } else if (name == "grpc-message") {
@@ -217,7 +203,7 @@ void Connection::on_writable(evutil_socket_t, short, void* self) {
 
 void Connection::receive() {
   if (lost_) return;
-  const ssize_t size = recv(fd_, input_.data(), input_.size(), 0);
+  const ssize_t size = socket_.receive(input_.data(), input_.size());
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size <= 0) return lost(size == 0 ? "connection closed" : std::strerror(errno));
   owner_.on_received();
@@ -230,7 +216,7 @@ void Connection::receive() {
 bool Connection::write_pending() {
   while (pending_sent_ < pending_.size()) {
     const ssize_t size =
-        ::send(fd_, pending_.data() + pending_sent_, pending_.size() - pending_sent_, MSG_NOSIGNAL);
+        socket_.send(pending_.data() + pending_sent_, pending_.size() - pending_sent_);
     if (size < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {

@@ -1,8 +1,7 @@
-// One HTTP/2 connection, client side, with prior knowledge: nghttp2 for the protocol, a plain
-// non-blocking socket under it. Output gathers during a turn of the loop and leaves in flush.
-// Thread: the loader's only thread.
-// Ownership: owned by Client. Calls are borrowed until their on_end.
-// Invariants: nghttp2's send path never runs inside one of its callbacks.
+// One HTTP/2 connection, client side, with prior knowledge: nghttp2 for the protocol, a
+// non-blocking socket under it, with TLS or without. Output gathers during a turn of the loop and
+// leaves in flush. Thread: the loader's only thread. Ownership: owned by Client. Calls are borrowed
+// until their on_end. Invariants: nghttp2's send path never runs inside one of its callbacks.
 #pragma once
 
 #include <event2/event.h>
@@ -12,9 +11,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "call.h"
+#include "secure_socket.h"
 
 namespace lattice::bench {
 
@@ -38,15 +39,18 @@ enum class Windows { kWide, kHeld };
 
 class Connection {
  public:
-  Connection(ConnectionOwner& owner, event_base* base, std::string authority,
+  // `tls` may be null: plaintext.
+  Connection(ConnectionOwner& owner, event_base* base, std::string authority, const TlsClient* tls,
              Windows windows = Windows::kWide);
-  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   // Connects (blocking: it happens before the run) and queues the preface. False on failure.
   bool open(const std::string& host, uint16_t port);
 
+  // Headers of each call that is started from now on. Borrowed; null: none.
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
+  void send_along(const Metadata* metadata) { metadata_ = metadata; }
   // Starts `call` with `body` (framed messages). Without keep_open the request ends with it.
   // `path` must be a constant.
   void start(Call& call, std::string_view path, std::string body, bool keep_open);
@@ -90,8 +94,9 @@ class Connection {
   std::string authority_;
   Windows windows_;
   bool holding_;
+  const Metadata* metadata_ = nullptr;
   std::map<int32_t, size_t> held_;  // by stream: received, and not given back to the windows
-  int fd_ = -1;
+  SecureSocket socket_;
   bool dirty_ = false;
   bool lost_ = false;
   std::unique_ptr<nghttp2_session, SessionFree> session_;

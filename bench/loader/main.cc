@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "client.h"
+#include "handshake_load.h"
 #include "key_space.h"
 #include "lease_load.h"
 #include "meter.h"
@@ -72,8 +73,21 @@ int no_server(const Client& client) {
 bool connect(Client& client, const Options& options, const std::vector<uint16_t>& ports) {
   for (size_t i = 0; i < options.connections; ++i) {
     if (!client.open(options.host, ports[i % ports.size()], 1)) return false;
+    client.connection(client.connection_count() - 1).send_along(&options.metadata);
   }
   return true;
+}
+
+int run_handshakes(const Options& options, Meter& meter, Report& report) {
+  std::string why;
+  const std::unique_ptr<TlsClient> tls = TlsClient::make(options.tls, why);
+  if (tls == nullptr) {
+    std::fprintf(stderr, "lattice_loader: %s\n", why.c_str());
+    return kExitNoServer;
+  }
+  report.unit = "handshake";
+  HandshakeLoad(*tls, meter, options).run();
+  return print_report(report, meter) ? 0 : kExitInvalid;
 }
 
 int run(const Options& options) {
@@ -84,6 +98,14 @@ int run(const Options& options) {
   Report report;
   report.mode = mode_name(options.mode);
   int64_t revision = 0;
+  if (options.mode == Mode::kHandshake) return run_handshakes(options, meter, report);
+  if (!options.tls.ca.empty()) {
+    const std::string why = client.use_tls(options.tls);
+    if (!why.empty()) {
+      std::fprintf(stderr, "lattice_loader: %s\n", why.c_str());
+      return kExitNoServer;
+    }
+  }
   if (!connect(client, options, options.ports)) return no_server(client);
   if (!options.put_ports.empty() && !connect(client, options, options.put_ports)) {
     return no_server(client);

@@ -20,6 +20,7 @@ const std::map<std::string, Mode>& modes() {
       {"watch-hot", Mode::kWatchHot},
       {"watch-distinct", Mode::kWatchDistinct},
       {"keepalive", Mode::kKeepAlive},
+      {"handshake", Mode::kHandshake},
   };
   return kModes;
 }
@@ -35,6 +36,12 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "requests, over all connections")
       ->check(CLI::PositiveNumber);
+  app.add_option("--rate", o.rate, "unary modes: requests per second; 0: full speed");
+  app.add_option("--tls-ca", o.tls.ca, "speak TLS to servers of this authority")
+      ->check(CLI::ExistingFile);
+  app.add_option("--tls-version", o.tls.version)->check(CLI::IsMember({"1.2", "1.3"}));
+  app.add_option("--tls-cipher", o.tls.cipher, "OpenSSL's name of the only one that is offered");
+  app.add_option("--metadata", o.metadata, "name and value of a header of every call");
   app.add_option("--prefix", o.prefix);
   app.add_option("--keys", o.keys, "keys are chosen uniformly among so many")
       ->check(CLI::PositiveNumber);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lattice::bench {
@@ -16,7 +17,15 @@ enum class Mode {
   kFill,
   kWatchHot,
   kWatchDistinct,
-  kKeepAlive
+  kKeepAlive,
+  kHandshake
+};
+
+// TLS to the server: none without an authority.
+struct TlsOptions {
+  std::string ca;  // a file
+  std::string version = "1.3";
+  std::string cipher = "TLS_AES_128_GCM_SHA256";  // OpenSSL's names
 };
 
 struct Options {
@@ -26,6 +35,9 @@ struct Options {
   std::vector<uint16_t> put_ports;  // watch modes: of connections for the puts alone; none: share
   size_t connections = 16;
   size_t in_flight = 256;  // over all connections
+  double rate = 0;         // requests per second; 0: as fast as they are answered
+  TlsOptions tls;
+  std::vector<std::pair<std::string, std::string>> metadata;  // of every call
 
   std::string prefix = "bench/";
   uint64_t keys = 1'000'000;

@@ -9,7 +9,7 @@ class UnaryLoad::Slot : public Call {
  public:
   Slot(UnaryLoad& load, Connection& connection) : load_(load), connection_(connection) {}
 
-  void start() {
+  void start(uint64_t due_ns) {
     request_.body.clear();
     answered_ = false;
     if (!load_.workload_.next(request_)) {
@@ -18,7 +18,7 @@ class UnaryLoad::Slot : public Call {
     }
     ++load_.started_;
     ++load_.in_flight_;
-    sent_ns_ = now_ns();
+    sent_ns_ = due_ns;
     connection_.start(*this, request_.path, std::move(request_.body), false);
   }
 
@@ -61,26 +61,47 @@ UnaryLoad::~UnaryLoad() = default;
 
 void UnaryLoad::start_next(Slot& slot) {
   if (options_.total != 0 && started_ >= options_.total) stopping_ = true;
-  if (!stopping_) slot.start();
+  if (stopping_) return;
+  if (options_.rate > 0) {
+    idle_.push_back(&slot);
+  } else {
+    slot.start(now_ns());
+  }
 }
 
-bool UnaryLoad::turn_of_time(uint64_t start_ns) {
+// A request that found no free slot is counted from when it was due, so that a stall shows; what
+// the loop's own tick is late by does not count.
+void UnaryLoad::start_what_is_due(uint64_t now) {
+  const double interval_ns = 1e9 / options_.rate;
+  while (!idle_.empty() && !stopping_) {
+    const uint64_t due =
+        start_ns_ + static_cast<uint64_t>(static_cast<double>(started_) * interval_ns);
+    if (due > now) return;
+    Slot* slot = idle_.back();
+    idle_.pop_back();
+    slot->start(full_ ? due : now);
+  }
+  full_ = idle_.empty();
+}
+
+bool UnaryLoad::turn_of_time() {
   const bool by_time = options_.total == 0 && options_.mode != Mode::kFill;
-  const double elapsed = static_cast<double>(now_ns() - start_ns) * 1e-9;
+  const double elapsed = static_cast<double>(now_ns() - start_ns_) * 1e-9;
   if (!stopping_ && by_time) {
     if (!meter_.window_open() && elapsed >= options_.warmup_seconds) meter_.open_window();
     stopping_ = elapsed >= options_.warmup_seconds + options_.duration_seconds;
     if (stopping_) meter_.close_window();
   }
+  if (options_.rate > 0) start_what_is_due(now_ns());
   return stopping_ && in_flight_ == 0;
 }
 
 bool UnaryLoad::run() {
   const bool by_time = options_.total == 0 && options_.mode != Mode::kFill;
   if (!by_time) meter_.open_window();
-  const uint64_t start_ns = now_ns();
+  start_ns_ = now_ns();
   for (const auto& slot : slots_) start_next(*slot);
-  if (!client_.run_until([&] { return turn_of_time(start_ns); })) return false;
+  if (!client_.run_until([&] { return turn_of_time(); })) return false;
   if (!by_time) meter_.close_window();
   return true;
 }

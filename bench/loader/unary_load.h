@@ -1,5 +1,6 @@
-// The closed loop of unary calls: a fixed number in flight, each answer followed by the next
-// request. Thread: the loader's only thread. Ownership: borrows everything it is given.
+// Unary calls: a fixed number in flight, each answer followed by the next request; or, with a rate,
+// requests when they are due. Thread: the loader's only thread. Ownership: borrows everything it is
+// given.
 #pragma once
 
 #include <memory>
@@ -26,13 +27,17 @@ class UnaryLoad {
   friend class Slot;
 
   void start_next(Slot& slot);
-  bool turn_of_time(uint64_t start_ns);
+  void start_what_is_due(uint64_t now);
+  bool turn_of_time();
 
   Client& client_;
   Workload& workload_;
   Meter& meter_;
   const Options& options_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<Slot*> idle_;  // with a rate
+  bool full_ = false;        // every slot was taken when a request was due
+  uint64_t start_ns_ = 0;
   uint64_t started_ = 0;
   size_t in_flight_ = 0;
   bool stopping_ = false;

@@ -13,7 +13,10 @@ using keyspace::RangeRequest;
 using keyspace::RequestOp;
 using keyspace::TxnRequest;
 
-enum class Outcome { ok, malformed, too_deep };
+// More operations in one list than any configuration allows: they are not read to their end.
+constexpr size_t txn_list_max = 100'000;
+
+enum class Outcome { ok, malformed, too_many };
 
 Outcome outcome_of(const WireReader& in) { return in.failed() ? Outcome::malformed : Outcome::ok; }
 
@@ -192,7 +195,7 @@ Outcome parse(std::string_view bytes, RequestOp* out, int depth) {
 }
 
 Outcome parse(std::string_view bytes, TxnRequest* out, int depth) {
-  if (depth > txn_depth_max) return Outcome::too_deep;
+  if (depth > txn_depth_max) return Outcome::too_many;
   WireReader in(bytes);
   while (in.next()) {
     uint32_t field = in.field();
@@ -204,9 +207,12 @@ Outcome parse(std::string_view bytes, TxnRequest* out, int depth) {
     if (!in.read_view(&body)) continue;
     Outcome outcome = Outcome::ok;
     if (field == 1) {
+      if (out->compares.size() == txn_list_max) return Outcome::too_many;
       outcome = parse(body, &out->compares.emplace_back());
     } else {
-      outcome = parse(body, &(field == 2 ? out->success : out->failure).emplace_back(), depth);
+      std::vector<RequestOp>& list = field == 2 ? out->success : out->failure;
+      if (list.size() == txn_list_max) return Outcome::too_many;
+      outcome = parse(body, &list.emplace_back(), depth);
     }
     if (outcome != Outcome::ok) return outcome;
   }
@@ -243,7 +249,7 @@ Result<TxnRequest> decode_txn(std::string_view message) {
       return request;
     case Outcome::malformed:
       return unmarshal_error();
-    case Outcome::too_deep:
+    case Outcome::too_many:
       return Error::too_many_ops;
   }
   return unmarshal_error();

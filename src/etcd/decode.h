@@ -14,7 +14,7 @@ namespace lattice::etcd {
 inline constexpr int txn_depth_max = 256;
 
 // Errors: internal with grpc-go's text when the bytes are not such a message; too_many_ops for a
-// transaction nested beyond txn_depth_max.
+// transaction nested beyond txn_depth_max, or longer than any configuration allows.
 Result<keyspace::RangeRequest> decode_range(std::string_view message);
 Result<keyspace::PutRequest> decode_put(std::string_view message);
 Result<keyspace::DeleteRangeRequest> decode_delete_range(std::string_view message);

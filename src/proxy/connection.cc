@@ -46,7 +46,9 @@ void Connection::on_ready(bool readable) {
 void Connection::read() {
   std::string& buffer = context_->receive_buffer;
   do {
-    const IoResult result = transport_->receive({buffer.data(), buffer.size()});
+    const size_t wanted =
+        session_ == nullptr ? buffer.size() : std::min(buffer.size(), session_->input_bytes_max());
+    const IoResult result = transport_->receive({buffer.data(), wanted});
     if (result.kind == IoResult::Kind::would_block) {
       // A handshake, or the answer to a key update, may wait for the socket.
       const bool lingering = lingering_since_ != Instant::never();

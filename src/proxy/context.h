@@ -12,6 +12,7 @@
 #include "proxy/http2_runtime.h"
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
+#include "proxy/receive_windows.h"
 #include "proxy/router.h"
 #include "proxy/token_bucket.h"
 
@@ -51,6 +52,7 @@ struct Context {
   ChunkPool chunks;
   Http2StreamPool streams;
   Http2Runtime http2;
+  HeldBytes held;  // by the unfinished messages of all its connections
   // Failures that are worth a line in the log: a burst, then one a second.
   TokenBucket told_failures{20, 1};
 };

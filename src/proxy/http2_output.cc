@@ -233,6 +233,8 @@ void Http2Session::on_frame_sent(const nghttp2_frame* frame) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
       ping_policy_.on_output();
+      // One each of the stream and of the connection, and some to spare.
+      window_updates_.give(4);
       if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
       Http2Stream* stream = find(frame->hd.stream_id);
       // The answer is out before the request is in: tell the peer to stop sending, as grpc-go does.

@@ -19,17 +19,23 @@ constexpr double fault_burst = 100;
 constexpr double faults_per_second = 10;
 constexpr double useless_frame_burst = 1000;
 constexpr double useless_frames_per_second = 200;
+constexpr double window_update_burst = 5000;
+constexpr double window_updates_per_second = 500;
+// A read with more frames than this took its connection's share of the turn: the next is smaller.
+constexpr uint32_t frames_per_read = 256;
+constexpr size_t input_bytes_min = 2 << 10;
 
 }  // namespace
 
 Http2Session::Http2Session(SessionHost& host, Context& context)
     : host_(host),
       context_(context),
-      windows_(context.limits.send_buffer_bytes_max),
+      windows_(context.limits.send_buffer_bytes_max, context.held),
       ping_policy_(context.limits),
       peer_watch_(context.limits, context.loop.now()),
       faults_(fault_burst, faults_per_second),
       useless_frames_(useless_frame_burst, useless_frames_per_second),
+      window_updates_(window_update_burst, window_updates_per_second),
       idle_since_(context.loop.now()) {
   nghttp2_session* session = nullptr;
   const int result = nghttp2_session_server_new2(&session, context.http2.callbacks(), this,
@@ -68,12 +74,28 @@ size_t Http2Session::streams_max() const {
 void Http2Session::receive(std::string_view bytes) {
   if (closing_) return;
   peer_watch_.on_input(context_.loop.now());
+  if (!bears(bytes)) return hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
   const ssize_t taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   // nghttp2 answers protocol errors with its own GOAWAY; a negative result means that it cannot go
   // on (a flood, a broken preface).
   if (taken < 0) closing_ = true;
+  // Now, not at the end of the turn, in which many connections may each reset many streams.
+  recycle_closed();
   host_.request_flush();
+}
+
+// Whether the frames in these bytes can be put up with; sets how much is read at once.
+bool Http2Session::bears(std::string_view bytes) {
+  const FrameMeter::Seen seen = meter_.scan(bytes);
+  const Instant now = context_.loop.now();
+  input_bytes_max_ = seen.frames > frames_per_read
+                         ? std::max(input_bytes_max_ / 2, input_bytes_min)
+                         : std::min(input_bytes_max_ * 2, Context::receive_bytes);
+  const bool few_useless = seen.useless == 0 || useless_frames_.take(now, seen.useless);
+  const bool few_updates =
+      seen.window_updates == 0 || window_updates_.take(now, seen.window_updates);
+  return few_useless && few_updates;
 }
 
 bool Http2Session::finished() const {

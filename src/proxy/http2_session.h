@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "proxy/context.h"
+#include "proxy/frame_meter.h"
 #include "proxy/header_rules.h"
 #include "proxy/http2_stream.h"
 #include "proxy/keepalive.h"
@@ -34,6 +35,7 @@ class Http2Session final : public Session {
   ~Http2Session() override;
 
   void receive(std::string_view bytes) override;
+  size_t input_bytes_max() const override { return input_bytes_max_; }
   bool wants_input() const override { return !closing_; }
   void produce(OutputBuffer& out) override;
   bool finished() const override;
@@ -82,6 +84,7 @@ class Http2Session final : public Session {
   void on_frame_sent(const nghttp2_frame* frame);
 
   void submit_settings();
+  bool bears(std::string_view bytes);
   void submit_trailers(Http2Stream& stream);
   void share_connection(Http2Stream& stream);
   void report_sent();
@@ -107,7 +110,10 @@ class Http2Session final : public Session {
   PeerWatch peer_watch_;
   TokenBucket faults_;          // protocol errors of the peer, resets that it provoked
   TokenBucket useless_frames_;  // legal frames that only cost us work
-  size_t queued_bytes_ = 0;     // in all streams' bodies
+  TokenBucket window_updates_;  // refilled by what we send
+  FrameMeter meter_;
+  size_t input_bytes_max_ = Context::receive_bytes;
+  size_t queued_bytes_ = 0;  // in all streams' bodies
   Instant idle_since_;
   Instant drain_since_ = Instant::never();
   bool goaway_final_ = false;

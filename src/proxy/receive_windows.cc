@@ -27,8 +27,7 @@ void ReceiveWindows::received(nghttp2_session* session, Http2Stream* stream, siz
 
 void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_t held_before) {
   const size_t held = stream.held();
-  held_ += held;
-  held_ -= held_before;
+  change_held(held_before, held);
   if (stream.id == privileged_ && held < held_before) privileged_ = 0;
   if (stream.unconsumed >= stream_step && !stream.input_paused) {
     if (may_receive(stream)) {
@@ -41,15 +40,22 @@ void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_
   if (!waiting_.empty() && (held < held_before || stream.input_paused)) release_waiting(session);
 }
 
+void ReceiveWindows::change_held(size_t before, size_t now) {
+  loop_holds_.connections -= held_ > 0 ? 1 : 0;
+  held_ = held_ + now - before;
+  loop_holds_.bytes = loop_holds_.bytes + now - before;
+  loop_holds_.connections += held_ > 0 ? 1 : 0;
+}
+
 void ReceiveWindows::closed(nghttp2_session* session, int32_t id, size_t held_before) {
-  held_ -= held_before;
+  change_held(held_before, 0);
   if (id == privileged_) privileged_ = 0;
   if (!waiting_.empty()) release_waiting(session);
 }
 
 bool ReceiveWindows::may_receive(const Http2Stream& stream) const {
   if (stream.body.size() > send_buffer_bytes_max_) return false;
-  return held_ <= held_bytes_soft || stream.id == privileged_;
+  return loop_holds_.bytes <= held_bytes_soft || stream.id == privileged_;
 }
 
 void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
@@ -59,7 +65,7 @@ void ReceiveWindows::give_back(nghttp2_session* session, Http2Stream& stream) {
 
 void ReceiveWindows::release_waiting(nghttp2_session* session) {
   for (size_t left = waiting_.size(); left > 0; --left) {
-    if (held_ > held_bytes_soft && privileged_ != 0) return;
+    if (loop_holds_.bytes > held_bytes_soft && privileged_ != 0) return;
     const int32_t id = waiting_.front();
     waiting_.pop_front();
     Http2Stream* stream = stream_of(session, id);
@@ -68,7 +74,7 @@ void ReceiveWindows::release_waiting(nghttp2_session* session) {
       waiting_.push_back(id);
       continue;
     }
-    if (held_ > held_bytes_soft) privileged_ = id;
+    if (loop_holds_.bytes > held_bytes_soft) privileged_ = id;
     stream->input_paused = false;
     give_back(session, *stream);
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class Session {
   virtual ~Session() = default;
   // Takes all of `bytes`.
   virtual void receive(std::string_view bytes) = 0;
+  // The most that receive() should be given at once, so that a turn is shared fairly.
+  virtual size_t input_bytes_max() const { return SIZE_MAX; }
   // Whether more input is wanted; asked after every receive() and produce().
   virtual bool wants_input() const = 0;
   // Appends what may be sent now.

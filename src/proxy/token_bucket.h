@@ -13,15 +13,17 @@ class TokenBucket {
   TokenBucket(double burst, double per_second)
       : burst_(burst), per_second_(per_second), tokens_(burst) {}
 
-  // Takes one token; false when there is none.
-  bool take(Instant now) {
+  void give(double tokens) { tokens_ = std::min(burst_, tokens_ + tokens); }
+
+  // Takes tokens; false when there are not so many.
+  bool take(Instant now, double wanted = 1) {
     if (now > filled_at_) {
       const double seconds = static_cast<double>((now - filled_at_).count()) / 1e9;
       tokens_ = std::min(burst_, tokens_ + seconds * per_second_);
       filled_at_ = now;
     }
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
+    if (tokens_ < wanted) return false;
+    tokens_ -= wanted;
     return true;
   }
 

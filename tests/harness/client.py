@@ -22,8 +22,10 @@ _OPTIONS = [
 class Client:
     """One connection. Errors are grpc.RpcError, as grpcio raises them."""
 
-    def __init__(self, target, options=()):
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS + list(options))
+    def __init__(self, target, options=(), credentials=None):
+        options = _OPTIONS + list(options)
+        self._channel = (grpc.secure_channel(target, credentials, options) if credentials
+                         else grpc.insecure_channel(target, options))
         self._callables = {}
 
     def close(self):

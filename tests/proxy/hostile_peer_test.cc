@@ -79,6 +79,26 @@ TEST_CASE("Floods of frames that only cost work end the connection") {
   SUBCASE("PING") {
     for (int i = 0; i < 5000; ++i) flood += frame(NGHTTP2_PING, 0, 0, "12345678");
   }
+  SUBCASE("PRIORITY") {
+    for (int i = 0; i < 5000; ++i) flood += frame(NGHTTP2_PRIORITY, 0, 1, {"\0\0\0\0\1", 5});
+  }
+  SUBCASE("of a type that nobody knows") {
+    for (int i = 0; i < 5000; ++i) flood += frame(0xfe, 0, 0, "");
+  }
+  SUBCASE("answers to PINGs that nobody sent") {
+    for (int i = 0; i < 5000; ++i) flood += frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, "12345678");
+  }
+  SUBCASE("WINDOW_UPDATE") {
+    for (int i = 0; i < 10'000; ++i) {
+      flood += frame(NGHTTP2_WINDOW_UPDATE, 0, 0, {"\0\0\0\1", 4});
+    }
+  }
+  SUBCASE("padding instead of DATA") {
+    const std::string padding("\5\0\0\0\0\0", 6);
+    for (int i = 0; i < 5000; ++i) {
+      flood += frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, static_cast<uint32_t>(id), padding);
+    }
+  }
   client.send_bytes(flood);
   CHECK(client.wait_until([&] { return client.goaway().seen || client.eof(); }));
   CHECK(TestServer::eventually([&] { return server.connections() == 0; }));
@@ -232,6 +252,34 @@ TEST_CASE("Bodies of plain requests over HTTP/2 count against what a connection 
     REQUIRE(client.wait_closed(id));
     CHECK(client.response(id).body == "1900000");
   }
+}
+
+TEST_CASE("Messages that nobody finishes hold a bounded amount, whoever sends them") {
+  TestServer server;
+  const std::string part(120'000, 'b');
+  std::vector<std::unique_ptr<TestClient>> hostile;
+  for (int connection = 0; connection < 20; ++connection) {
+    auto& client = *hostile.emplace_back(std::make_unique<TestClient>(server.address));
+    for (int i = 0; i < 30 && client.connected(); ++i) {
+      const int32_t id = client.start("/test.Test/Echo");
+      client.send_raw(id, std::string("\0\0\x10\0\0", 5) + part, /*end=*/false);
+      client.pump(milliseconds(0));
+    }
+  }
+  for (auto& client : hostile) client->pump(milliseconds(10));
+  // 72 MB were sent, and no byte of them may go anywhere.
+  size_t held = 0;
+  for (auto& client : hostile) {
+    for (int32_t id = 1; id < 60; id += 2) held += client->response(id).closed ? 0 : part.size();
+  }
+  CHECK(held <= 56 << 20);
+  CHECK(held >= 12 << 20);
+  // Who sends little is served even so.
+  TestClient honest(server.address);
+  const std::string message(60'000, 'm');
+  CHECK(honest.call("/test.Test/Echo", message).messages() == std::vector<std::string>{message});
+  hostile.clear();
+  CHECK(TestServer::eventually([&] { return server.connections() == 1; }));
 }
 
 TEST_CASE("Connections above the cap are closed, later ones served again") {
