@@ -1,6 +1,9 @@
 // Counters of the whole process, and its log. Thread: any. Ownership: outlives what counts.
 #pragma once
 
+#include <atomic>
+
+#include "control/freshness.h"
 #include "telemetry/grpc_metrics.h"
 #include "telemetry/logger.h"
 #include "telemetry/server_metrics.h"
@@ -15,6 +18,8 @@ struct SharedTelemetry {
   telemetry::GrpcMetrics calls;
   telemetry::ServerMetrics server;
   telemetry::TenantMetrics tenants;
+  // Of the control plane's cache, where there is one; ControlPlane sets it.
+  std::atomic<control::CacheState> cache_state{control::CacheState::expired};
 };
 
 }  // namespace lattice::server
