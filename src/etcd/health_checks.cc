@@ -42,6 +42,8 @@ std::string_view check_name(HealthCheck check) {
       return "non_learner";
     case HealthCheck::shutdown:
       return "shutdown";
+    case HealthCheck::control_plane:
+      return "control_plane";
   }
   return {};
 }
@@ -64,6 +66,7 @@ void probe_read(Tenant& tenant, bool serializable, CheckDone done) {
 void run_check(Services& services, HealthCheck check, CheckDone done) {
   if (check == HealthCheck::shutdown) return done(services.draining ? "shutting down" : "");
   if (check == HealthCheck::non_learner) return done({});  // there are no learners here
+  if (check == HealthCheck::control_plane) return done(services.control_plane());
   Result<Tenant*> tenant = services.tenants.find_default();
   if (!tenant.ok()) return done(error_text(tenant.status()));
   if (check == HealthCheck::serializable_read) return probe_read(**tenant, true, std::move(done));

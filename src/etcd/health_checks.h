@@ -18,6 +18,7 @@ enum class HealthCheck : uint8_t {
   linearizable_read,
   non_learner,
   shutdown,
+  control_plane,  // only where there is one
 };
 std::string_view check_name(HealthCheck check);
 

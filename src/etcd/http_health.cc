@@ -107,7 +107,9 @@ void register_http_health(Services& services, proxy::Router& router) {
   });
   add_check_family(services, router, "/livez", live_checks);
   add_check_family(services, router, "/healthz", live_checks);
-  add_check_family(services, router, "/readyz", ready_checks);
+  std::vector<HealthCheck> ready = ready_checks;
+  if (services.control_plane) ready.push_back(HealthCheck::control_plane);
+  add_check_family(services, router, "/readyz", ready);
 }
 
 }  // namespace lattice::etcd

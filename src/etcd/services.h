@@ -106,6 +106,8 @@ struct Services {
   telemetry::AuditLog* audit = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
+  // What is wrong with the control plane's cache, empty: nothing. No function: nobody governs.
+  std::function<std::string()> control_plane = {};
   // Calls that do not end by themselves; a shutdown ends them.
   OpenCalls open_calls;
   // Calls that do, and are not over; a shutdown waits for them.

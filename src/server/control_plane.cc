@@ -30,13 +30,19 @@ control::Follower::Options follower_options(const config::ControlPlane& config,
 
 }  // namespace
 
+std::string trouble_of(CacheState state) {
+  if (control::vouches(state)) return {};
+  return "the control-plane cache is " + std::string(control::name_of(state));
+}
+
 std::unique_ptr<ControlPlane> ControlPlane::open(const config::Config& config,
                                                  std::shared_ptr<const tls::Source> tls,
                                                  const Surroundings& around) {
   if (config.control_plane.clustor()) {
     return std::make_unique<ControlPlane>(config, std::move(tls), around);
   }
-  telemetry::ControlMetrics(around.registry).set_state(control::name_of(CacheState::fresh));
+  telemetry::ControlMetrics(around.telemetry.registry)
+      .set_state(control::name_of(CacheState::fresh));
   return nullptr;
 }
 
@@ -46,7 +52,7 @@ ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const t
       around_(around),
       file_(config.paths.data_dir + "/control-plane.cache"),
       limit_ranges_(limit_ranges()),
-      metrics_(around.registry),
+      metrics_(around.telemetry.registry),
       cache_({config_.cache_ttl, config_.cache_grace,
               control::Rules{limit_ranges_, config.tenants.default_tenant}}),
       follower_(around.loop, follower_options(config_, std::move(tls)), *this),
@@ -58,10 +64,9 @@ ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const t
 ControlPlane::~ControlPlane() = default;
 
 Status ControlPlane::check(Instant now) const {
-  const CacheState state = cache_.state(now);
-  if (control::vouches(state)) return {};
-  return Status(Error::linearizability_unavailable,
-                "the control-plane cache is " + std::string(control::name_of(state)));
+  std::string trouble = trouble_of(cache_.state(now));
+  return trouble.empty() ? Status()
+                         : Status(Error::linearizability_unavailable, std::move(trouble));
 }
 
 void ControlPlane::restore() {
@@ -70,17 +75,17 @@ void ControlPlane::restore() {
   const Result<control::CacheFile> file =
       text.ok() ? control::decode(*text) : Result<control::CacheFile>(text.status());
   if (!file.ok()) {
-    around_.log.warn("the control plane's cache on disk is of no use",
-                     {{"file", file_}, {"cause", file.status()}});
+    log().warn("the control plane's cache on disk is of no use",
+               {{"file", file_}, {"cause", file.status()}});
     return;
   }
   const std::string boot = control::boot_id();
   cache_.restore(file->saved, !boot.empty() && boot == file->boot_id);
-  around_.log.info("documents of the control plane, as last known, from disk",
-                   {{"file", file_},
-                    {"documents", file->saved.versions.size()},
-                    {"revision", file->saved.origin.revision},
-                    {"state", control::name_of(cache_.state(around_.loop.now()))}});
+  log().info("documents of the control plane, as last known, from disk",
+             {{"file", file_},
+              {"documents", file->saved.versions.size()},
+              {"revision", file->saved.origin.revision},
+              {"state", control::name_of(cache_.state(around_.loop.now()))}});
 }
 
 void ControlPlane::start(const std::string& node, const control::NodeRecord& self, Events events) {
@@ -90,7 +95,7 @@ void ControlPlane::start(const std::string& node, const control::NodeRecord& sel
   options.document = control::to_json(self);
   options.request_timeout = seconds(2);
   options.on_trouble = [this](const std::string& trouble) {
-    around_.log.warn("cannot register this node with the control plane", {{"cause", trouble}});
+    log().warn("cannot register this node with the control plane", {{"cause", trouble}});
   };
   registration_ = std::make_unique<control::Registration>(around_.loop, std::move(options));
   tell_documents();
@@ -135,8 +140,8 @@ Result<bool> ControlPlane::on_probe(const control::Origin& origin, int64_t count
 void ControlPlane::on_connected(const std::string& endpoint, control::Connection& connection) {
   metrics_.up.set(1);
   told_troubles_.clear();
-  around_.log.info("following the control plane",
-                   {{"endpoint", endpoint}, {"revision", cache_.origin().revision}});
+  log().info("following the control plane",
+             {{"endpoint", endpoint}, {"revision", cache_.origin().revision}});
   registration_->on_connected(connection);
 }
 
@@ -146,8 +151,8 @@ void ControlPlane::on_disconnected(const std::string& endpoint, const std::strin
   registration_->on_disconnected();
   // Once for each kind of trouble; numbers are behind the colon.
   if (!told_troubles_.insert(endpoint + reason.substr(0, reason.find(':'))).second) return;
-  around_.log.warn("the control plane does not answer as it should; trying the next endpoint",
-                   {{"endpoint", endpoint}, {"cause", reason}});
+  log().warn("the control plane does not answer as it should; trying the next endpoint",
+             {{"endpoint", endpoint}, {"cause", reason}});
 }
 
 void ControlPlane::random_bytes(std::span<uint8_t> out) {
@@ -178,14 +183,14 @@ void ControlPlane::tell_problems() {
   for (const auto& [key, why] : problems) {
     const auto told = told_problems_.find(key);
     if (told != told_problems_.end() && told->second == why) continue;
-    around_.log.warn(
+    log().warn(
         "a document of the control plane is refused; its last good version, if there "
         "was one, stays in force",
         {{"document", key}, {"cause", why}});
   }
   for (const auto& [key, why] : told_problems_) {
     if (!problems.contains(key)) {
-      around_.log.info("nothing is wrong with a document any more", {{"document", key}});
+      log().info("nothing is wrong with a document any more", {{"document", key}});
     }
   }
   told_problems_ = problems;
@@ -194,14 +199,15 @@ void ControlPlane::tell_problems() {
 void ControlPlane::look_at_state() {
   const Instant now = around_.loop.fresh_now();
   const CacheState state = cache_.state(now);
+  around_.telemetry.cache_state.store(state, std::memory_order_relaxed);
   if (state != std::exchange(told_state_, state)) {
     metrics_.set_state(control::name_of(state));
     const auto level = control::vouches(state) ? telemetry::Level::info : telemetry::Level::error;
-    around_.log.log(level,
-                    control::vouches(state)
-                        ? "the control-plane cache has another state"
-                        : "the control-plane cache is too old: linearizable reads are refused",
-                    {{"state", control::name_of(state)}});
+    log().log(level,
+              control::vouches(state)
+                  ? "the control-plane cache has another state"
+                  : "the control-plane cache is too old: linearizable reads are refused",
+              {{"state", control::name_of(state)}});
     events_.on_bound();
   }
   const Instant next = cache_.freshness().next_change(now);
@@ -220,16 +226,16 @@ void ControlPlane::save() {
   saved_proof_ = cache_.freshness().proved_at();
   auto text = std::make_shared<std::string>(control::encode({cache_.save(), control::boot_id()}));
   auto outcome = std::make_shared<Status>();
-  disk_.run([file = file_, text, outcome] { *outcome = control::replace_file(file, *text); },
-            [this, outcome] {
-              writing_ = false;
-              if (!outcome->ok() && !std::exchange(disk_failed_, true)) {
-                around_.log.warn("cannot keep the control plane's documents on disk",
-                                 {{"cause", *outcome}});
-              }
-              if (outcome->ok()) disk_failed_ = false;
-              if (std::exchange(write_again_, false)) save();
-            });
+  disk_.run(
+      [file = file_, text, outcome] { *outcome = control::replace_file(file, *text); },
+      [this, outcome] {
+        writing_ = false;
+        if (!outcome->ok() && !std::exchange(disk_failed_, true)) {
+          log().warn("cannot keep the control plane's documents on disk", {{"cause", *outcome}});
+        }
+        if (outcome->ok()) disk_failed_ = false;
+        if (std::exchange(write_again_, false)) save();
+      });
 }
 
 }  // namespace lattice::server

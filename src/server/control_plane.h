@@ -15,17 +15,19 @@
 #include "control/registration.h"
 #include "loop/side_thread.h"
 #include "replica/linear_bound.h"
+#include "server/shared_telemetry.h"
 #include "telemetry/control_metrics.h"
-#include "telemetry/logger.h"
 
 namespace lattice::server {
+
+// What is wrong in that state; empty: nothing.
+std::string trouble_of(control::CacheState state);
 
 class ControlPlane final : public replica::LinearBound, private control::Follower::Host {
  public:
   struct Surroundings {
     loop::Loop& loop;
-    telemetry::Logger& log;
-    telemetry::Registry& registry;
+    SharedTelemetry& telemetry;
   };
   struct Events {
     // Those in force have changed, or were never told.
@@ -58,6 +60,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   void on_disconnected(const std::string& endpoint, const std::string& reason) override;
   void random_bytes(std::span<uint8_t> out) override;
 
+  telemetry::Logger& log() { return around_.telemetry.log; }
   void restore();
   void tell_documents();
   void tell_problems();

@@ -129,8 +129,7 @@ int Server::run() {
                {{"store", embedded ? config_.paths.wal_dir : "PostgreSQL"}, {"cause", status}});
     return exit_status_of(status, config_.paths.wal_dir);
   }
-  control_plane_ =
-      ControlPlane::open(config_, tls_.control_plane, {owner().loop(), log_, telemetry_.registry});
+  control_plane_ = ControlPlane::open(config_, tls_.control_plane, {owner().loop(), telemetry_});
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
   for (size_t i = 1; i < workers_.size(); ++i) {
     threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });

@@ -1,9 +1,11 @@
 // Counters of the whole process, and its log. Thread: any. Ownership: outlives what counts.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "config/config.h"
+#include "control/freshness.h"
 #include "telemetry/audit_log.h"
 #include "telemetry/grpc_metrics.h"
 #include "telemetry/logger.h"
@@ -23,6 +25,8 @@ struct SharedTelemetry {
   telemetry::ServerMetrics server;
   telemetry::TenantMetrics tenants;
   std::unique_ptr<telemetry::AuditLog> audit;  // null: off
+  // Of the control plane's cache, where there is one; ControlPlane sets it.
+  std::atomic<control::CacheState> cache_state{control::CacheState::expired};
 };
 
 }  // namespace lattice::server

@@ -1,5 +1,7 @@
 #include "server/worker.h"
 
+#include "server/control_plane.h"
+
 namespace lattice::server {
 namespace {
 
@@ -59,6 +61,11 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
                 .open_calls = {}},
       observer_(shared.calls, shared.server, shared.log, shared.audit.get(),
                 config.telemetry.slow_request) {
+  if (config.control_plane.clustor()) {
+    services_.control_plane = [&shared] {
+      return trouble_of(shared.cache_state.load(std::memory_order_relaxed));
+    };
+  }
   etcd::register_all(services_, router_);
   etcd::register_metrics_port(services_, metrics_router_);
   if (!config.grpc.tls.ca.empty()) {

@@ -132,6 +132,7 @@ class ControlPlane(cases.ServerTest):
         self.assertEqual(stream.receive().events[0].kv.value, b"again")
         self.assertEqual(self.metric(server, "lattice_lin_bound_can_linearize"), 0)
         self.assertEqual(cases.http_status(server.port, "/readyz"), 503)
+        self.assertEqual(cases.http_status(server.port, "/readyz/control_plane"), 503)
         self.assertEqual(cases.http_status(server.port, "/livez"), 200)
 
     # ---- The tests ----
@@ -150,6 +151,7 @@ class ControlPlane(cases.ServerTest):
         stream = connection.open("Watch.Watch")
         self.assertTrue(self.watch(stream).created)
         self.check_registered(control, server)
+        self.assertEqual(cases.http_status(server.port, "/readyz/control_plane"), 200)
 
         # The member that answers goes: nobody notices.
         followed = self.followed(server)
@@ -278,6 +280,8 @@ class ControlPlane(cases.ServerTest):
 
     def test_another_lattice(self):
         above = self.server("sqlite")
+        self.assertEqual(self.state(above), "Fresh")
+        self.assertEqual(cases.http_status(above.port, "/readyz/control_plane"), 404)
         control = self.connect(above)
         self.document(control, "tenants/default", {"limits": {"value_bytes_max": 10}})
         for number in range(100):  # several pages
