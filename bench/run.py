@@ -6,7 +6,7 @@
     bench/run.py --systems etcd,lattice-sqlite --cases fill,put,get
     bench/run.py --systems etcd-3,lattice-3,lattice-3-notify
                                                   three nodes each, and what lies between them
-    bench/run.py --tls                            etcd and Lattice with and without TLS on the client port
+    bench/run.py --tls                            etcd and Lattice with and without TLS on the client port, TLS 1.3 and 1.2
     bench/run.py --render build/bench/latest.json the tables of an earlier run
 
 A figure counts only if every grpc-status was 0, the revision advanced by exactly the writes sent and sampled answers
@@ -40,7 +40,7 @@ def machine():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--tls", action="store_true", help="TLS beside plaintext, by h2load, unless chosen otherwise")
+    parser.add_argument("--tls", action="store_true", help="TLS beside plaintext, unless chosen otherwise")
     parser.add_argument("--keys", type=int, help="instead of 1,000,000")
     parser.add_argument("--seconds", type=float, help="length of each timed benchmark instead of 10")
     parser.add_argument("--systems", help="comma-separated, of " + ", ".join(systems.NAMES))

@@ -26,6 +26,8 @@ class HandshakeLoad::Attempt {
     readable_.reset(
         event_new(load_.base_.get(), socket_->fd(), EV_READ | EV_PERSIST, on_readable, this));
     event_add(readable_.get(), nullptr);
+    // begin() may have read all that comes.
+    event_active(readable_.get(), EV_READ, 0);
   }
 
  private:

@@ -47,7 +47,7 @@ std::unique_ptr<TlsClient> TlsClient::make(const TlsOptions& options, std::strin
                           : SSL_CTX_set_ciphersuites(context, options.cipher.c_str());
   const auto* protocols = reinterpret_cast<const unsigned char*>(kProtocols.data());
   if (ciphers == 1 && SSL_CTX_load_verify_file(context, options.ca.c_str()) == 1 &&
-      SSL_CTX_set1_groups_list(context, "X25519") == 1 &&
+      SSL_CTX_set1_groups_list(context, "X25519:P-256") == 1 &&
       SSL_CTX_set_alpn_protos(context, protocols, kProtocols.size()) == 0) {
     return client;
   }

@@ -179,6 +179,19 @@ class Run:
         return {"valid": True, "errors": {}, "each_seconds": seconds, "median_seconds": statistics.median(seconds),
                 "max_seconds": seconds[-1]}
 
+    def get_tls12(self):
+        return self.load("get", keys=self.keys, value_size=100, **_TLS_1_2, **self.plan.timed())
+
+    def put_tls12(self):
+        return self.load("put", keys=self.keys, value_size=256, **_TLS_1_2, **self.plan.timed())
+
+    def handshake(self):
+        """Connections that are opened and closed, every one a full handshake."""
+        return self.load("handshake", in_flight=16, **self.plan.timed())
+
+    def handshake_tls12(self):
+        return self.load("handshake", in_flight=16, **_TLS_1_2, **self.plan.timed())
+
     def h2load_put(self):
         key, value = b"h2load/0", b"v" * 256
         message = b"\x0a" + bytes([len(key)]) + key + b"\x12\x80\x02" + value
@@ -191,11 +204,12 @@ class Run:
 
 
 # Reads of the filled keys come before the puts that change their size.
-ORDER = ("fill", "memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one", "list", "watch_hot",
+ORDER = ("fill", "memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "handshake",
+         "handshake_tls12", "update", "put_one", "list", "watch_hot",
          "watch_hot_streams", "watch_hot_rate", "watch_distinct", "watch_distinct_txn", "keepalive", "h2load_put",
          "h2load_get", "watch_across", "watch_across_followers", "failover")
 # What works on the filled keys.
-NEEDS_FILL = {"memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one"}
+NEEDS_FILL = {"memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "update", "put_one"}
 # kine's Put drops a write to a key that exists when anything else was written since, and still answers OK (v0.16.4):
 # only its transactions can be measured. It renews no leases.
 NOT_IN = {"kine": {"put", "put_one", "mixed", "watch_hot", "watch_hot_streams", "watch_hot_rate", "watch_distinct",
@@ -204,15 +218,18 @@ NOT_IN = {"kine": {"put", "put_one", "mixed", "watch_hot", "watch_hot_streams", 
 ACROSS = {"watch_across", "watch_across_followers", "failover"}
 OF_CLUSTERS = {"fill", "memory", "get", "get_one", "mixed", "put", "update", "put_one"} | ACROSS
 
-# What h2load measures, the load generator speaking no TLS.
-OF_TLS = {"h2load_put", "h2load_get"}
+# What only servers with TLS have, and what is measured of them.
+TLS_ONLY = {"get_tls12", "put_tls12", "handshake", "handshake_tls12"}
+OF_TLS = {"fill", "get", "put"} | TLS_ONLY
+# Unless told otherwise the load generator asks for TLS 1.3 and TLS_AES_128_GCM_SHA256.
+_TLS_1_2 = {"tls_version": "1.2", "tls_cipher": "ECDHE-ECDSA-AES128-GCM-SHA256"}
 
 
 def of(name):
     """The benchmarks that the system can run."""
     if name in systems.WITH_TLS:
         return OF_TLS
-    wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS
+    wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS - TLS_ONLY
     return wanted - NOT_IN.get(name, set())
 
 # kine writes rows of its own into the sequence of revisions.

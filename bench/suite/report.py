@@ -89,6 +89,12 @@ def cluster_table(results):
     return _table(["what", "etcd", "Lattice, Redis", "ratio", "Lattice, NOTIFY", "ratio", "remark"], rows)
 
 
+def tls_table(rows):
+    """TLS on the client port beside etcd's, with the same certificates and ciphers."""
+    return _table(["what", "etcd", "Lattice on SQLite", "ratio", "remark"],
+                  [[row["what"], _number(row["base"]), _number(row["own"]), _number(row["ratio"]), row["remark"]] for row in rows])
+
+
 def markdown(run):
     machine = run["machine"]
     parts = [
@@ -96,6 +102,7 @@ def markdown(run):
         f"{run['when']}; {run['plan']}; load average before the run {machine['load']}.",
         *(["### Targets", target_table(run["results"])] if targets.judge(run["results"]) else []),
         *(["### Three nodes", cluster_table(run["results"])] if targets.has_clusters(run["results"]) else []),
+        *(["### TLS", tls_table(targets.compare_tls(run["results"]))] if targets.compare_tls(run["results"]) else []),
         "### Measured", measured_table(run["results"]),
         "### Memory and restart", memory_table(run["results"]),
     ]

@@ -11,7 +11,7 @@ from . import clusters
 
 NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres", "etcd-3", "lattice-3", "lattice-3-notify",
          "etcd-tls", "lattice-sqlite-tls")
-# With TLS on the client port: the same ciphers, for h2load decides.
+# With TLS on the client port: one kind of certificate, and the ciphers that the load generator asks for.
 WITH_TLS = ("etcd-tls", "lattice-sqlite-tls")
 # Three nodes each; lattice-3 with a Redis between them, lattice-3-notify with what PostgreSQL has.
 CLUSTERS = ("etcd-3", "lattice-3", "lattice-3-notify")
@@ -27,9 +27,9 @@ _WAL_SEGMENTS = 64
 class System:
     """One server under load. `database_pid` is the postmaster's where there is one."""
 
-    def __init__(self, name, server, database=None):
+    def __init__(self, name, server, database=None, ca=None):
         self.name = name
-        self.scheme = "https" if name in WITH_TLS else "http"
+        self.ca = ca  # of its certificate: it speaks TLS
         self._server = server
         self._database = database
 
@@ -131,18 +131,18 @@ class Factory:
         return self.postgres.url(self.postgres.new_database())
 
     def _certificate(self):
-        """A folder with a server's certificate and key."""
+        """An authority's certificate, and a server's with its key: P-256."""
         folder = os.path.join(processes.scratch_folder("pki"), "pki")
         subprocess.run([self._lattice, "certs", "init", "--dir", folder], check=True, capture_output=True)
-        return os.path.join(folder, "server.crt"), os.path.join(folder, "server.key")
+        return [os.path.join(folder, name) for name in ("ca.crt", "server.crt", "server.key")]
 
     def _make_with_tls(self, name):
-        certificate, key = self._certificate()
+        ca, certificate, key = self._certificate()
         if name == "etcd-tls":
             return System(name, servers.Etcd(tools.build_go("etcd"), "etcd", scheme="https",
-                                             extra=_ETCD_QUOTA + ["--cert-file", certificate, "--key-file", key]))
+                                             extra=_ETCD_QUOTA + ["--cert-file", certificate, "--key-file", key]), ca=ca)
         return System(name, servers.Lattice(self._lattice, "sqlite",
-                                            extra=["--tls-chain", certificate, "--tls-key", key]))
+                                            extra=["--tls-chain", certificate, "--tls-key", key]), ca=ca)
 
     def make(self, name):
         if name in WITH_TLS:

@@ -134,6 +134,27 @@ def compare_clusters(results):
     return rows
 
 
+TLS_ETCD, TLS_OWN = "etcd-tls", "lattice-sqlite-tls"
+
+# TLS_AES_128_GCM_SHA256 and ECDHE-ECDSA-AES128-GCM-SHA256, P-256 certificates, X25519.
+TLS_FIGURES = tuple(
+    (f"{what}, TLS {version}", case + suffix, read) for version, suffix in (("1.3", ""), ("1.2", "_tls12"))
+    for what, case, read in (("puts/s, 256 B, 256 in flight", "put", _RATE), ("server CPU per put, us", "put", _CPU),
+                             ("linearizable gets/s", "get", _RATE), ("server CPU per get, us", "get", _CPU),
+                             ("full handshakes/s, 16 at a time", "handshake", _RATE),
+                             ("server CPU per handshake, us", "handshake", _CPU)))
+
+
+def compare_tls(results):
+    """One row for each figure of TLS: what, etcd's figure, Lattice's, ratio, remark."""
+    rows = []
+    for what, case, read in TLS_FIGURES:
+        base, own = (_figure(read, results.get(name, {}).get(case)) for name in (TLS_ETCD, TLS_OWN))
+        noisy = any(results.get(name, {}).get(case, {}).get("noisy") for name in (TLS_ETCD, TLS_OWN))
+        rows.append({"what": what, "base": base, "own": own, "ratio": _ratio(own, base), "remark": "noisy" if noisy else ""})
+    return rows if TLS_ETCD in results and TLS_OWN in results else []
+
+
 def _ratio(own, base):
     known = own and base and "INVALID" not in (own, base)
     return own / base if known else None
