@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "proxy/call.h"
+#include "proxy/fair_shares.h"
 #include "proxy/output_buffer.h"
 
 namespace lattice::proxy {
@@ -24,6 +25,7 @@ class SessionHost {
   // As ServerStream has them.
   virtual std::shared_ptr<const PeerCertificate> peer_certificate() const = 0;
   virtual std::string_view server_name() const = 0;
+  virtual bool belong_to(const SharedFlow& flow) = 0;
 };
 
 class Session {
