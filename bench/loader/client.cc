@@ -46,6 +46,7 @@ bool Client::open(const std::string& host, uint16_t port, size_t count, Windows 
       error_ = "cannot connect to " + authority;
       return false;
     }
+    connection->name_tenant(tenant_);
     connections_.push_back(std::move(connection));
   }
   return true;

@@ -22,6 +22,8 @@ class Client final : private ConnectionOwner {
 
   // Opens `count` more connections to host:port. False on failure; error() says why.
   bool open(const std::string& host, uint16_t port, size_t count, Windows windows = Windows::kWide);
+  // Of connections that are opened later; empty: none.
+  void name_tenant(std::string tenant) { tenant_ = std::move(tenant); }
   size_t connection_count() const { return connections_.size(); }
   Connection& connection(size_t i) { return *connections_[i]; }
 
@@ -58,6 +60,7 @@ class Client final : private ConnectionOwner {
   std::vector<Connection*> dirty_;
   uint64_t received_ns_ = 0;
   std::string error_;
+  std::string tenant_;
 };
 
 template <class Done>

@@ -118,17 +118,22 @@ void Connection::release() {
 }
 
 void Connection::start(Call& call, std::string_view path, std::string body, bool keep_open) {
-  const std::array<nghttp2_nv, 6> headers{
-      header(":method", "POST"), header(":scheme", "http"),
-      header(":path", path),     header(":authority", authority_),
-      header("te", "trailers"),  header("content-type", "application/grpc"),
+  const std::array<nghttp2_nv, 7> headers{
+      header(":method", "POST"),
+      header(":scheme", "http"),
+      header(":path", path),
+      header(":authority", authority_),
+      header("te", "trailers"),
+      header("content-type", "application/grpc"),
+      header("lattice-tenant", tenant_),
   };
+  const size_t count = headers.size() - (tenant_.empty() ? 1 : 0);
   call.reset(std::move(body), keep_open);
   nghttp2_data_provider provider{};
   provider.source.ptr = &call;
   provider.read_callback = read_body;
-  call.stream_id_ = nghttp2_submit_request(session_.get(), nullptr, headers.data(), headers.size(),
-                                           &provider, &call);
+  call.stream_id_ =
+      nghttp2_submit_request(session_.get(), nullptr, headers.data(), count, &provider, &call);
   if (call.stream_id_ < 0) return lost(nghttp2_strerror(call.stream_id_));
   call.open_on_ = this;
   mark_dirty();

@@ -46,6 +46,8 @@ class Connection {
 
   // Connects (blocking: it happens before the run) and queues the preface. False on failure.
   bool open(const std::string& host, uint16_t port);
+  // Requests from here on name it in their metadata; empty: none.
+  void name_tenant(std::string tenant) { tenant_ = std::move(tenant); }
 
   // Starts `call` with `body` (framed messages). Without keep_open the request ends with it.
   // `path` must be a constant.
@@ -88,6 +90,7 @@ class Connection {
   ConnectionOwner& owner_;
   event_base* base_;
   std::string authority_;
+  std::string tenant_;
   Windows windows_;
   bool holding_;
   std::map<int32_t, size_t> held_;  // by stream: received, and not given back to the windows

@@ -84,6 +84,7 @@ int run(const Options& options) {
   Report report;
   report.mode = mode_name(options.mode);
   int64_t revision = 0;
+  client.name_tenant(options.tenant);
   if (!connect(client, options, options.ports)) return no_server(client);
   if (!options.put_ports.empty() && !connect(client, options, options.put_ports)) {
     return no_server(client);

@@ -32,6 +32,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--port", o.ports, "of each server; connections take turns")->required();
   app.add_option("--put-port", o.put_ports,
                  "watch modes: put through connections of their own to these servers");
+  app.add_option("--tenant", o.tenant, "named in every request's metadata");
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "requests, over all connections")
       ->check(CLI::PositiveNumber);

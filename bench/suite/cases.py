@@ -5,7 +5,7 @@ import time
 
 from harness import processes
 
-from . import procstat, systems
+from . import neighbour, procstat, systems
 
 LIST_KEYS = 10_000
 WATCHERS = 1_000
@@ -179,6 +179,10 @@ class Run:
         return {"valid": True, "errors": {}, "each_seconds": seconds, "median_seconds": statistics.median(seconds),
                 "max_seconds": seconds[-1]}
 
+    def neighbour(self):
+        """Another tenant beside one that takes all it can get."""
+        return neighbour.measure(self.system, self.tools, self.plan.seconds)
+
     def h2load_put(self):
         key, value = b"h2load/0", b"v" * 256
         message = b"\x0a" + bytes([len(key)]) + key + b"\x12\x80\x02" + value
@@ -193,7 +197,7 @@ class Run:
 # Reads of the filled keys come before the puts that change their size.
 ORDER = ("fill", "memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one", "list", "watch_hot",
          "watch_hot_streams", "watch_hot_rate", "watch_distinct", "watch_distinct_txn", "keepalive", "h2load_put",
-         "h2load_get", "watch_across", "watch_across_followers", "failover")
+         "h2load_get", "neighbour", "watch_across", "watch_across_followers", "failover")
 # What works on the filled keys.
 NEEDS_FILL = {"memory", "restart", "get", "get_one", "mixed", "put", "update", "put_one"}
 # kine's Put drops a write to a key that exists when anything else was written since, and still answers OK (v0.16.4):
@@ -204,6 +208,9 @@ NOT_IN = {"kine": {"put", "put_one", "mixed", "watch_hot", "watch_hot_streams", 
 ACROSS = {"watch_across", "watch_across_followers", "failover"}
 OF_CLUSTERS = {"fill", "memory", "get", "get_one", "mixed", "put", "update", "put_one"} | ACROSS
 
+# What needs several tenants.
+OF_TENANTS = {"neighbour"}
+
 # What h2load measures, the load generator speaking no TLS.
 OF_TLS = {"h2load_put", "h2load_get"}
 
@@ -213,6 +220,8 @@ def of(name):
     if name in systems.WITH_TLS:
         return OF_TLS
     wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS
+    if name not in systems.WITH_TENANTS:
+        wanted = wanted - OF_TENANTS
     return wanted - NOT_IN.get(name, set())
 
 # kine writes rows of its own into the sequence of revisions.
