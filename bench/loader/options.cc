@@ -33,6 +33,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--port", o.ports, "of each server; connections take turns")->required();
   app.add_option("--put-port", o.put_ports,
                  "watch modes: put through connections of their own to these servers");
+  app.add_option("--tenant", o.tenant, "named in every request's metadata");
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "requests, over all connections")
       ->check(CLI::PositiveNumber);
@@ -74,6 +75,7 @@ Options parse_options(int argc, char** argv) {
     std::exit(app.exit(error));
   }
   if (options.prefix.empty()) options.prefix = "bench/";
+  if (!options.tenant.empty()) options.metadata.emplace_back("lattice-tenant", options.tenant);
   return options;
 }
 

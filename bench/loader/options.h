@@ -32,6 +32,7 @@ struct Options {
   Mode mode = Mode::kPut;
   std::string host = "127.0.0.1";
   std::vector<uint16_t> ports;      // connections take turns
+  std::string tenant;               // named in every request's metadata; empty: none
   std::vector<uint16_t> put_ports;  // watch modes: of connections for the puts alone; none: share
   size_t connections = 16;
   size_t in_flight = 256;  // over all connections

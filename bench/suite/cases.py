@@ -5,7 +5,7 @@ import time
 
 from harness import processes
 
-from . import procstat, systems
+from . import neighbour, procstat, systems
 
 LIST_KEYS = 10_000
 WATCHERS = 1_000
@@ -192,6 +192,10 @@ class Run:
     def handshake_tls12(self):
         return self.load("handshake", in_flight=16, **_TLS_1_2, **self.plan.timed())
 
+    def neighbour(self):
+        """Another tenant beside one that takes all it can get."""
+        return neighbour.measure(self.system, self.tools, self.plan.seconds)
+
     def h2load_put(self):
         key, value = b"h2load/0", b"v" * 256
         message = b"\x0a" + bytes([len(key)]) + key + b"\x12\x80\x02" + value
@@ -207,7 +211,7 @@ class Run:
 ORDER = ("fill", "memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "handshake",
          "handshake_tls12", "update", "put_one", "list", "watch_hot",
          "watch_hot_streams", "watch_hot_rate", "watch_distinct", "watch_distinct_txn", "keepalive", "h2load_put",
-         "h2load_get", "watch_across", "watch_across_followers", "failover")
+         "h2load_get", "neighbour", "watch_across", "watch_across_followers", "failover")
 # What works on the filled keys.
 NEEDS_FILL = {"memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "update", "put_one"}
 # kine's Put drops a write to a key that exists when anything else was written since, and still answers OK (v0.16.4):
@@ -224,12 +228,17 @@ OF_TLS = {"fill", "get", "put"} | TLS_ONLY
 # Unless told otherwise the load generator asks for TLS 1.3 and TLS_AES_128_GCM_SHA256.
 _TLS_1_2 = {"tls_version": "1.2", "tls_cipher": "ECDHE-ECDSA-AES128-GCM-SHA256"}
 
+# What needs several tenants.
+OF_TENANTS = {"neighbour"}
+
 
 def of(name):
     """The benchmarks that the system can run."""
     if name in systems.WITH_TLS:
         return OF_TLS
     wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS - TLS_ONLY
+    if name not in systems.WITH_TENANTS:
+        wanted = wanted - OF_TENANTS
     return wanted - NOT_IN.get(name, set())
 
 # kine writes rows of its own into the sequence of revisions.

@@ -47,13 +47,18 @@ class Tools:
             if not os.path.exists(program):
                 raise SystemExit(f"{program} is missing: build the release preset first (make build)")
 
-    def load(self, system, mode, timeout_s=900, **options):
-        """One run of the loader against a system; its JSON with the CPU time added."""
+    def command(self, system, mode, **options):
+        """The loader's command line against a system."""
         command = [self.loader, mode]
         tls = {"tls_ca": system.ca} if system.ca else {}
         for name, value in {"port": system.ports, **tls, **options}.items():
             for each in value if isinstance(value, list) else [value]:
                 command += ["--" + name.replace("_", "-"), str(each)]
+        return command
+
+    def load(self, system, mode, timeout_s=900, **options):
+        """One run of the loader against a system; its JSON with the CPU time added."""
+        command = self.command(system, mode, **options)
         result, cpu, used = _invalid("the loader printed nothing"), None, None
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
             deadline = time.monotonic() + timeout_s

@@ -1,6 +1,6 @@
 """The run as markdown."""
 
-from . import targets
+from . import neighbour, targets
 
 
 def _number(value):
@@ -57,7 +57,7 @@ def measured_table(results):
     for case in dict.fromkeys(cases):
         for system, measured in results.items():
             result = measured.get(case)
-            if result is None or case in ("memory", "restart", "failover"):
+            if result is None or case in ("memory", "restart", "failover", "neighbour"):
                 continue
             rows.append([case, system] + [_cell(read, result) for _, read in _COLUMNS] + [_remark(result)])
     return _table(["benchmark", "system"] + [name for name, _ in _COLUMNS] + ["remark"], rows)
@@ -95,6 +95,18 @@ def tls_table(rows):
                   [[row["what"], _number(row["base"]), _number(row["own"]), _number(row["ratio"]), row["remark"]] for row in rows])
 
 
+def neighbour_table(results):
+    """What one tenant sees beside another, and how many times of what it sees alone."""
+    rows = [labels + [_cell(lambda r, each=each: r[each], row) for each in (
+        "alone_p50", "p50", "ratio_p50", "alone_p99", "p99", "ratio_p99")] for labels, row in neighbour.rows_of(results)]
+    return _table(["system", "one in flight", "beside another tenant's", "its limit", "alone p50 us", "p50 us", "ratio",
+                   "alone p99 us", "p99 us", "ratio"], rows)
+
+
+def has_neighbours(results):
+    return any("neighbour" in measured for measured in results.values())
+
+
 def markdown(run):
     machine = run["machine"]
     parts = [
@@ -104,6 +116,7 @@ def markdown(run):
         *(["### Three nodes", cluster_table(run["results"])] if targets.has_clusters(run["results"]) else []),
         *(["### TLS", tls_table(targets.compare_tls(run["results"]))] if targets.compare_tls(run["results"]) else []),
         "### Measured", measured_table(run["results"]),
+        *(["### Neighbours", neighbour_table(run["results"])] if has_neighbours(run["results"]) else []),
         "### Memory and restart", memory_table(run["results"]),
     ]
     return "\n\n".join(parts) + "\n"

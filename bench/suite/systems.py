@@ -7,12 +7,13 @@ import time
 
 from harness import paths, postgres, processes, servers, tools
 
-from . import clusters
+from . import clusters, neighbour
 
 NAMES = ("etcd", "etcd34", "kine", "lattice-sqlite", "lattice-postgres", "etcd-3", "lattice-3", "lattice-3-notify",
          "etcd-tls", "lattice-sqlite-tls")
 # With TLS on the client port: one kind of certificate, and the ciphers that the load generator asks for.
 WITH_TLS = ("etcd-tls", "lattice-sqlite-tls")
+WITH_TENANTS = ("lattice-sqlite", "lattice-postgres")
 # Three nodes each; lattice-3 with a Redis between them, lattice-3-notify with what PostgreSQL has.
 CLUSTERS = ("etcd-3", "lattice-3", "lattice-3-notify")
 
@@ -32,6 +33,10 @@ class System:
         self.ca = ca  # of its certificate: it speaks TLS
         self._server = server
         self._database = database
+
+    @property
+    def server(self):
+        return self._server
 
     @property
     def port(self):
@@ -154,9 +159,10 @@ class Factory:
         if name == "kine":
             return System(name, Kine(build_kine(), self.new_database_url()), self.postgres)
         if name == "lattice-sqlite":
-            return System(name, servers.Lattice(self._lattice, "sqlite"))
+            return System(name, servers.Lattice(self._lattice, "sqlite", env=neighbour.ENVIRONMENT))
         if name == "lattice-postgres":
-            return System(name, servers.Lattice(self._lattice, "postgres", self.new_database_url()), self.postgres)
+            server = servers.Lattice(self._lattice, "postgres", self.new_database_url(), env=neighbour.ENVIRONMENT)
+            return System(name, server, self.postgres)
         if name in CLUSTERS:
             return self._make_cluster(name)
         raise SystemExit(f"unknown system {name!r}; one of {', '.join(NAMES)}")

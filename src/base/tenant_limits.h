@@ -21,6 +21,10 @@ struct TenantLimits {
   Duration grace = std::chrono::seconds(1);
   int64_t concurrent_requests_max = 0;
   int64_t watches_max = 0;
+  int64_t connections_max = 0;
+  // What part of a busy loop's time is the tenant's, beside the weights of the others that want it
+  // (proxy/fair_shares.h). At least 1.
+  int64_t weight = 1;
 
   // ---- At the tenant's leader, in the order of the log (replica/capacity.h) ----
   int64_t key_bytes_max = 0;

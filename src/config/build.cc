@@ -62,6 +62,8 @@ class Builder {
     GrpcListener& grpc = config_.grpc;
     grpc.bind = settings_.text("listeners.grpc.bind");
     grpc.connections_max = static_cast<int>(settings_.integer("listeners.grpc.max_connections"));
+    grpc.connections_per_address_max =
+        static_cast<int>(settings_.integer("listeners.grpc.max_connections_per_ip"));
     grpc.idle_timeout = settings_.milliseconds("listeners.grpc.idle_timeout_ms");
     grpc.request_bytes_max =
         static_cast<uint64_t>(settings_.integer("listeners.grpc.max_request_bytes"));

@@ -17,6 +17,8 @@ constexpr Limit limits[] = {
     {"tenants.default_bytes_burst", &TenantLimits::bytes_burst},
     {"tenants.default_max_concurrent_requests", &TenantLimits::concurrent_requests_max},
     {"tenants.default_max_watches", &TenantLimits::watches_max},
+    {"tenants.default_max_connections", &TenantLimits::connections_max},
+    {"tenants.default_weight", &TenantLimits::weight},
     {"tenants.default_max_key_bytes", &TenantLimits::key_bytes_max},
     {"tenants.default_max_value_bytes", &TenantLimits::value_bytes_max},
     {"tenants.default_max_keys", &TenantLimits::keys_max},

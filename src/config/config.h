@@ -33,8 +33,9 @@ struct TlsFiles {
 struct GrpcListener {
   std::string bind;  // "host:port", "[v6]:port"; port 0 picks a free one
   int connections_max = 0;
-  Duration idle_timeout{};         // of connections without open streams; 0: never
-  uint64_t request_bytes_max = 0;  // of one request, as etcd's --max-request-bytes
+  int connections_per_address_max = 0;  // 0: no limit
+  Duration idle_timeout{};              // of connections without open streams; 0: never
+  uint64_t request_bytes_max = 0;       // of one request, as etcd's --max-request-bytes
   uint32_t concurrent_streams_max = 0;
   Duration keepalive_min_time{};  // clients that ping more often are sent away
   Duration keepalive_interval{};  // 0: the server does not ping

@@ -58,6 +58,13 @@ constexpr Option early_options[] = {
      .help = "Most client connections at a time; further ones are closed at once.",
      .min = 1,
      .max = 1'000'000},
+    {.key = "listeners.grpc.max_connections_per_ip",
+     .kind = Kind::integer,
+     .fallback = "0",
+     .help = "The same for each client address (of IPv6 for each /64 network). 0: no limit; behind "
+             "a balancer all clients may have one address.",
+     .min = 0,
+     .max = 1'000'000},
     {.key = "listeners.grpc.idle_timeout_ms",
      .kind = Kind::integer,
      .fallback = "300000",

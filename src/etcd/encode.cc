@@ -239,6 +239,14 @@ ByteChain encode(const Header& header, const TxnResult& result) {
   return out.finish();
 }
 
+ByteChain encode_rest(const RangeResult& result) {
+  Measure m;
+  measure_body(result, &m);
+  ChainWriter out(m.copied());
+  write_body(result, &out);
+  return out.finish();
+}
+
 ByteChain encode_stream_chunk(const RangeResult& result) {
   Measure m;
   size_t body = m.open();

@@ -30,6 +30,9 @@ ByteChain encode(const Header& header, const keyspace::TxnResult& result);
 // RangeStreamResponse: the range response as field 1. Chunks before the last carry key-values only.
 ByteChain encode_stream_chunk(const keyspace::RangeResult& result);
 ByteChain encode_stream_end(const Header& header, const keyspace::RangeResult& result);
+// The rest of a range response that begins with an encode()d one: key-values, `more` and the count,
+// the last two where they are not zero.
+ByteChain encode_rest(const keyspace::RangeResult& result);
 // A message whose only field is the header.
 ByteChain encode_header_only(const Header& header, Revision revision);
 

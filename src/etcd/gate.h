@@ -33,6 +33,7 @@ struct TenantUsage {
   RateMeter bytes;
   std::atomic<int64_t> running{0};
   std::atomic<int64_t> watches{0};
+  std::atomic<int64_t> connections{0};
   std::atomic<int64_t> waiting_bytes{0};  // of requests that were not let in yet
   const GateMetrics metrics;
 };

@@ -27,6 +27,9 @@ Status ServiceCall::find_tenant() {
   Tenant& tenant = **found;
   if (tenant.requests != nullptr) tenant.requests->add();
   if (has_leader_wanted_ && !tenant.api.has_leader()) return Error::no_leader;
+  if (tenant.flow != nullptr && !stream_.belong_to(tenant.flow)) {
+    return {Error::resource_exhausted, "lattice: the tenant's limit of connections is reached"};
+  }
   tenant_.hold(tenant);
   identify();
   return {};

@@ -42,6 +42,7 @@ struct Tenant {
   replica::Api& api;
   Identity identity;
   Gate gate = {};
+  proxy::SharedFlow flow = {};  // null: loops are one tenant's
   // Calls that hold it (TenantUse); the table that has it lets none of them down.
   size_t users = 0;
   std::function<void()> on_unused = {};
@@ -100,6 +101,8 @@ struct Services {
   ServiceLimits limits;
   // Null: nobody counts.
   ClientRequests* client_requests = nullptr;
+  // Of the loop; null: it is one tenant's.
+  proxy::FairShares* shares = nullptr;
   // Null: no token is valid, and nobody can log in.
   credentials::Authority* authority = nullptr;
   // Null: nobody is told of changes and refusals.

@@ -19,6 +19,7 @@
 #include "absl/functional/any_invocable.h"
 #include "base/byte_chain.h"
 #include "base/time.h"
+#include "proxy/fair_shares.h"
 
 namespace lattice::proxy {
 
@@ -90,6 +91,12 @@ class ServerStream {
   }
   // Queued message bytes that HTTP/2 flow control and the socket have not taken yet.
   virtual size_t pending_bytes() const = 0;
+  // Whose work the call is, and its connection's from now on. False: that tenant may not have one
+  // more connection.
+  [[nodiscard]] virtual bool belong_to(const SharedFlow& flow) {
+    (void)flow;
+    return true;
+  }
   // Larger request messages end the call from here on; never more than the listener allows.
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };

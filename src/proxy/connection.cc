@@ -27,7 +27,8 @@ Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       output_(context_->chunks),
-      accepted_at_(context_->loop.now()) {
+      accepted_at_(context_->loop.now()),
+      flow_(context_->strangers) {
   watch_ =
       context_->loop.watch(transport_->fd(), [this](bool readable, bool) { on_ready(readable); });
   watch_->want(/*read=*/true, /*write=*/false);
@@ -36,29 +37,60 @@ Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
 Connection::~Connection() = default;
 
 void Connection::on_ready(bool readable) {
-  if (readable) {
-    read();
+  if (shared()) {
+    wants_read_ |= readable;
+    wants_flush_ |= !readable;
+    if (!waits()) context_->shares->enqueue(*this, flow_);
+  } else if (readable) {
+    while (read(Context::receive_bytes)) {
+    }
   } else {
     flush();
   }
 }
 
-void Connection::read() {
+bool Connection::belong_to(const SharedFlow& flow) {
+  if (flow == flow_) return true;
+  if (!flow->take_connection()) return false;
+  flow_->leave_connection();
+  flow_ = flow;
+  return true;
+}
+
+bool Connection::shared() {
+  FairShares* const shares = context_->shares;
+  if (shares == nullptr) return false;
+  shares->note(flow_, context_->loop.now());
+  return shares->contended();
+}
+
+bool Connection::run(size_t size) {
+  if (std::exchange(wants_flush_, false)) flush();
+  if (closed_ || !std::exchange(wants_read_, false)) return false;
+  const bool more = read(size);
+  // What is answered already must not wait for other tenants' turns.
+  if (std::exchange(flush_requested_, false)) flush();
+  wants_read_ = more && !closed_;
+  return wants_read_;
+}
+
+bool Connection::read(size_t size) {
   std::string& buffer = context_->receive_buffer;
-  do {
-    const size_t wanted =
-        session_ == nullptr ? buffer.size() : std::min(buffer.size(), session_->input_bytes_max());
-    const IoResult result = transport_->receive({buffer.data(), wanted});
-    if (result.kind == IoResult::Kind::would_block) {
-      // A handshake, or the answer to a key update, may wait for the socket.
-      const bool lingering = lingering_since_ != Instant::never();
-      if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
-      return;
-    }
-    if (result.kind != IoResult::Kind::moved) return on_end(result.kind);
-    if (context_->observer != nullptr) context_->observer->on_bytes(result.bytes, 0);
-    deliver({buffer.data(), result.bytes});
-  } while (!closed_ && transport_->has_buffered_input());
+  const size_t wanted = session_ == nullptr ? size : std::min(size, session_->input_bytes_max());
+  const IoResult result = transport_->receive({buffer.data(), wanted});
+  if (result.kind == IoResult::Kind::would_block) {
+    // A handshake, or the answer to a key update, may wait for the socket.
+    const bool lingering = lingering_since_ != Instant::never();
+    if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
+    return false;
+  }
+  if (result.kind != IoResult::Kind::moved) {
+    on_end(result.kind);
+    return false;
+  }
+  if (context_->observer != nullptr) context_->observer->on_bytes(result.bytes, 0);
+  deliver({buffer.data(), result.bytes});
+  return !closed_ && transport_->has_buffered_input();
 }
 
 void Connection::on_end(IoResult::Kind kind) {
@@ -108,9 +140,21 @@ void Connection::request_flush() {
   if (flush_requested_ || closed_) return;
   flush_requested_ = true;
   context_->loop.defer([this] {
-    flush_requested_ = false;
-    flush();
+    if (std::exchange(flush_requested_, false)) flush_in_turn();
   });
+}
+
+void Connection::flush_in_turn() {
+  if (closed_ || !shared()) return flush();
+  FairShares& shares = *context_->shares;
+  if (waits() || !shares.affords(*flow_)) {
+    wants_flush_ = true;
+    if (!waits()) shares.enqueue(*this, flow_);
+    return;
+  }
+  const Instant start = shares.now();
+  flush();
+  shares.charge(*flow_, shares.now() - start);
 }
 
 void Connection::flush() {
@@ -147,7 +191,7 @@ bool Connection::write() {
     // writable.
     if (output_.empty()) {
       session_->produce(output_);
-      if (++refills == refills_per_turn) break;
+      if (++refills == refills_per_turn || shared()) break;
     }
   }
   return true;
@@ -203,6 +247,8 @@ void Connection::report(const TransportFailure& failure) {
 void Connection::close() {
   if (std::exchange(closed_, true)) return;
   watch_.reset();
+  if (context_->shares != nullptr) context_->shares->remove(*this);
+  flow_->leave_connection();
   if (session_ != nullptr) session_->abandon();
   output_.clear();
   owner_.on_closed(*this);

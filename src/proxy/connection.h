@@ -32,7 +32,7 @@ class ConnectionOwner {
   virtual void on_closed(Connection& connection) = 0;
 };
 
-class Connection final : public SessionHost {
+class Connection final : public SessionHost, private FairWaiter {
  public:
   Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
              std::unique_ptr<Transport> transport, std::string peer);
@@ -44,6 +44,7 @@ class Connection final : public SessionHost {
     return transport_->peer_certificate();
   }
   std::string_view server_name() const override { return transport_->server_name(); }
+  bool belong_to(const SharedFlow& flow) override;
 
   void begin_drain();
   void tick(Instant now);
@@ -53,10 +54,16 @@ class Connection final : public SessionHost {
 
   // Its place in the owner's list.
   size_t index = 0;
+  // Under which the owner counts it; empty: it does not.
+  std::string source;
 
  private:
   void on_ready(bool readable);
-  void read();
+  // Whether the loop is shared just now, so that work queues.
+  bool shared();
+  bool run(size_t size) override;
+  // True: there is more that epoll does not tell of.
+  bool read(size_t size);
   // The transport can no more.
   void on_end(IoResult::Kind kind);
   void on_silence();
@@ -65,6 +72,7 @@ class Connection final : public SessionHost {
   void deliver(std::string_view bytes);
   // Chooses the session once the first bytes tell; false while they do not.
   bool sniff(std::string_view bytes);
+  void flush_in_turn();
   void flush();
   bool write();
   void update_watch();
@@ -81,6 +89,9 @@ class Connection final : public SessionHost {
   Instant accepted_at_;
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
+  SharedFlow flow_;
+  bool wants_read_ = false;   // once it is its turn
+  bool wants_flush_ = false;  // likewise
   bool flush_requested_ = false;
   bool draining_ = false;
   bool closed_ = false;

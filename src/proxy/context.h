@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "proxy/fair_shares.h"
 #include "proxy/http2_runtime.h"
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
@@ -37,17 +38,21 @@ struct Context {
   static constexpr size_t receive_bytes = 64 << 10;
 
   Context(loop::Loop& on_loop, const Router& with_router, const Limits& with_limits,
-          Observer* with_observer)
+          Observer* with_observer, FairShares* with_shares)
       : loop(on_loop),
         router(with_router),
         limits(with_limits),
         observer(with_observer),
+        shares(with_shares),
         receive_buffer(receive_bytes, '\0') {}
 
   loop::Loop& loop;
   const Router& router;
   const Limits limits;
-  Observer* const observer;    // may be null
+  Observer* const observer;  // may be null
+  FairShares* const shares;  // may be null: served as it comes
+  // Of connections that no tenant's request has come on, handshakes and probes included.
+  const SharedFlow strangers = std::make_shared<FairFlow>();
   std::string receive_buffer;  // every connection reads into the same 64 KiB
   ChunkPool chunks;
   Http2StreamPool streams;

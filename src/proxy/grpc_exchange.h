@@ -52,6 +52,7 @@ class GrpcExchange final : public ServerStream {
   void finish(GrpcStatus status) override;
   size_t pending_bytes() const override;
   void limit_messages(size_t bytes_max) override;
+  bool belong_to(const SharedFlow& flow) override;
 
  private:
   struct Refusal;

@@ -20,9 +20,15 @@ namespace {
 
 // One turn's output of a connection; more waits in the streams, where a reset can still drop it.
 constexpr size_t output_bytes = 256 << 10;
+constexpr size_t output_bytes_shared = 64 << 10;  // where other tenants want the loop, too
 constexpr uint8_t drain_ping[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 // From here on a response shares the connection with others instead of going first.
 constexpr size_t round_robin_bytes = 64 << 10;
+
+size_t output_max(const Context& context) {
+  const bool shared = context.shares != nullptr && context.shares->contended();
+  return shared ? output_bytes_shared : output_bytes;
+}
 
 uint8_t* bytes(std::string_view text) {
   return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
@@ -166,8 +172,9 @@ void Http2Session::reset(Http2Stream& stream, uint32_t error_code) {
 
 void Http2Session::produce(OutputBuffer& out) {
   out_ = &out;
+  const size_t bytes_max = output_max(context_);
   do {
-    while (out.size() < output_bytes) {
+    while (out.size() < bytes_max) {
       const uint8_t* data = nullptr;
       const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
       if (size < 0) closing_ = true;
@@ -176,7 +183,7 @@ void Http2Session::produce(OutputBuffer& out) {
     }
     if (sent_on_.empty()) break;
     report_sent();
-  } while (out.size() < output_bytes);
+  } while (out.size() < bytes_max);
   out_ = nullptr;
   recycle_closed();
 }
@@ -225,7 +232,7 @@ int Http2Session::send_data(Http2Stream* stream, const uint8_t* frame_header, si
     if (stream->sent_unreported == 0) sent_on_.push_back(stream->id);
     stream->sent_unreported += message_bytes;
   }
-  return out_->size() < output_bytes ? 0 : NGHTTP2_ERR_PAUSE;
+  return out_->size() < output_max(context_) ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 void Http2Session::on_frame_sent(const nghttp2_frame* frame) {

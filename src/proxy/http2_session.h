@@ -51,6 +51,7 @@ class Http2Session final : public Session {
     return host_.peer_certificate();
   }
   std::string_view server_name() const { return host_.server_name(); }
+  bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void submit_grpc_response(Http2Stream& stream, bool gzip);
   // The whole response in one HEADERS frame.

@@ -48,10 +48,11 @@ Duration tick_interval(const Limits& limits) {
 class Listener::Impl final : public ConnectionOwner {
  public:
   Impl(loop::Loop& loop, int fd, const Router& router, const Limits& limits, Observer* observer,
-       std::shared_ptr<const tls::Source> tls)
+       std::shared_ptr<const tls::Source> tls, Sharing sharing)
       : loop_(loop),
         tls_(std::move(tls)),
-        context_(std::make_shared<Context>(loop, router, limits, observer)),
+        context_(std::make_shared<Context>(loop, router, limits, observer, sharing.shares)),
+        counts_(std::move(sharing.counts)),
         fd_(fd),
         spare_fd_(spare_descriptor()),
         address_(local_address(fd)),
@@ -92,6 +93,7 @@ class Listener::Impl final : public ConnectionOwner {
       connections_[index]->index = index;
     }
     connections_.pop_back();
+    give_place_back(dead->source);
     // Behind the flush that may be pending for it.
     loop_.defer([dead = std::move(dead)] {});
     report_drained();
@@ -118,7 +120,7 @@ class Listener::Impl final : public ConnectionOwner {
       const int fd =
           accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
-        add(fd, print_address(address));
+        add(fd, address);
         continue;
       }
       if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -127,10 +129,13 @@ class Listener::Impl final : public ConnectionOwner {
     }
   }
 
-  void add(int fd, std::string peer) {
-    if (connections_.size() >= static_cast<size_t>(std::max(context_->limits.connections_max, 0))) {
+  void add(int fd, const sockaddr_storage& address) {
+    std::string peer = print_address(address);
+    const bool by_source = context_->limits.connections_per_address_max > 0;
+    std::string source = by_source ? source_of(address) : std::string();
+    if (std::string_view limit = take_place(source); !limit.empty()) {
       ::close(fd);
-      return;
+      return tell_refusal(peer, limit);
     }
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -139,8 +144,32 @@ class Listener::Impl final : public ConnectionOwner {
     auto connection =
         std::make_unique<Connection>(context_, *this, std::move(transport), std::move(peer));
     connection->index = connections_.size();
+    connection->source = std::move(source);
     connections_.push_back(std::move(connection));
     if (tick_timer_ == nullptr) start_ticking();
+  }
+
+  // The limit that is in the way; empty: the connection is counted.
+  std::string_view take_place(const std::string& source) {
+    const Limits& limits = context_->limits;
+    if (counts_->all.fetch_add(1, std::memory_order_relaxed) >= limits.connections_max) {
+      counts_->all.fetch_sub(1, std::memory_order_relaxed);
+      return "max_connections are open";
+    }
+    if (source.empty() || counts_->by_source.add(source, limits.connections_per_address_max)) {
+      return {};
+    }
+    counts_->all.fetch_sub(1, std::memory_order_relaxed);
+    return "max_connections_per_ip are open from its address";
+  }
+  void give_place_back(const std::string& source) {
+    counts_->all.fetch_sub(1, std::memory_order_relaxed);
+    if (!source.empty()) counts_->by_source.remove(source);
+  }
+  void tell_refusal(std::string_view peer, std::string_view limit) {
+    if (context_->observer == nullptr) return;
+    const bool tell = context_->told_failures.take(loop_.now());
+    context_->observer->on_transport_failure(peer, {"limit", std::string(limit), {}, {}, {}}, tell);
   }
 
   // Without descriptors the waiting connection can neither be taken nor be refused, and the
@@ -175,6 +204,7 @@ class Listener::Impl final : public ConnectionOwner {
   loop::Loop& loop_;
   const std::shared_ptr<const tls::Source> tls_;  // null: plaintext
   std::shared_ptr<Context> context_;
+  const std::shared_ptr<ConnectionCounts> counts_;
   int fd_;
   int spare_fd_;  // see on_accept_failure(); -1 while there is none
   std::string address_;
@@ -190,10 +220,12 @@ class Listener::Impl final : public ConnectionOwner {
 Result<std::unique_ptr<Listener>> Listener::listen(loop::Loop& loop, const std::string& address,
                                                    const Router& router, const Limits& limits,
                                                    Observer* observer, bool reuse_port,
-                                                   std::shared_ptr<const tls::Source> tls) {
+                                                   std::shared_ptr<const tls::Source> tls,
+                                                   Sharing sharing) {
   Result<int> fd = listen_tcp(address, reuse_port);
   if (!fd.ok()) return fd.status();
-  auto impl = std::make_unique<Impl>(loop, *fd, router, limits, observer, std::move(tls));
+  auto impl = std::make_unique<Impl>(loop, *fd, router, limits, observer, std::move(tls),
+                                     std::move(sharing));
   return std::unique_ptr<Listener>(new Listener(std::move(impl)));
 }
 

@@ -5,13 +5,16 @@
 // Ownership: owns its connections; they die with it. The Router must outlive it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "base/shared_counts.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "loop/loop.h"
+#include "proxy/fair_shares.h"
 #include "proxy/router.h"
 #include "proxy/transport.h"
 #include "tls/context.h"
@@ -23,7 +26,8 @@ struct Limits {
   size_t receive_message_bytes_max = (3 << 19) + (1 << 19);  // etcd: max-request-bytes + 512 KiB
   uint32_t concurrent_streams_max = 0xffffffff;              // as etcd's default; see listener.cc
   size_t header_list_bytes_max = 16 << 10;
-  int connections_max = 10000;
+  int64_t connections_max = 10000;
+  int64_t connections_per_address_max = 0;                 // 0: no limit
   Duration connection_idle_max = std::chrono::minutes(5);  // without open streams; 0: never
   Duration preface_timeout = std::chrono::seconds(10);
   // gRPC keepalive enforcement, etcd's defaults (etcd-v3.md 4.7).
@@ -36,6 +40,18 @@ struct Limits {
   // Above this a stream's unsent bytes are the service's to hold back
   // (ServerStream::pending_bytes).
   size_t send_buffer_bytes_max = 4 << 20;
+};
+
+// The connections of several listeners, which have their limits together. Thread: any.
+struct ConnectionCounts {
+  std::atomic<int64_t> all{0};
+  SharedCounts by_source;  // by address, where that is limited
+};
+
+// What a listener has in common with others.
+struct Sharing {
+  FairShares* shares = nullptr;  // of its loop, which outlives it; null: served as it comes
+  std::shared_ptr<ConnectionCounts> counts = std::make_shared<ConnectionCounts>();
 };
 
 // Called as calls start and end; the server turns it into metrics. Same loop.
@@ -78,7 +94,8 @@ class Listener {
   static Result<std::unique_ptr<Listener>> listen(loop::Loop& loop, const std::string& address,
                                                   const Router& router, const Limits& limits,
                                                   Observer* observer, bool reuse_port,
-                                                  std::shared_ptr<const tls::Source> tls = nullptr);
+                                                  std::shared_ptr<const tls::Source> tls = nullptr,
+                                                  Sharing sharing = {});
   ~Listener();
   // "127.0.0.1:2379"; the port is the real one when 0 was asked for.
   std::string address() const;

@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "proxy/call.h"
+#include "proxy/fair_shares.h"
 #include "proxy/output_buffer.h"
 
 namespace lattice::proxy {
@@ -25,6 +26,7 @@ class SessionHost {
   // As ServerStream has them.
   virtual std::shared_ptr<const PeerCertificate> peer_certificate() const = 0;
   virtual std::string_view server_name() const = 0;
+  virtual bool belong_to(const SharedFlow& flow) = 0;
 };
 
 class Session {

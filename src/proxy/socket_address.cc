@@ -100,6 +100,18 @@ std::string print_address(const sockaddr_storage& address) {
   return "unknown";
 }
 
+std::string source_of(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const in_addr& v4 = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+    return {reinterpret_cast<const char*>(&v4), sizeof v4};
+  }
+  if (address.ss_family != AF_INET6) return "unknown";
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  const char* const bytes = reinterpret_cast<const char*>(&v6);
+  // One socket may serve both kinds.
+  return IN6_IS_ADDR_V4MAPPED(&v6) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
+}
+
 std::string local_address(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;

@@ -15,6 +15,9 @@ namespace lattice::proxy {
 Result<int> listen_tcp(const std::string& address, bool reuse_port);
 
 std::string print_address(const sockaddr_storage& address);
+// Whose it is when connections are counted by address: the bytes of an IPv4 address, of IPv6 the
+// first half, for the other half is the client's to choose. Not for people.
+std::string source_of(const sockaddr_storage& address);
 // The local end of a socket.
 std::string local_address(int fd);
 

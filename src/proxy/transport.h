@@ -23,7 +23,8 @@ struct IoResult {
 
 // Why a connection never came about, or broke: for logs and metrics.
 struct TransportFailure {
-  // Of a closed set: not_tls, peer_certificate, own_certificate, protocol, lost, timeout, tls.
+  // Of a closed set: not_tls, peer_certificate, own_certificate, protocol, lost, timeout, tls,
+  // limit.
   std::string_view reason;
   std::string cause;
   std::string asked;    // the name that the client wanted; empty: it named none

@@ -27,6 +27,11 @@ class Environment {
                                                      absl::AnyInvocable<void()> callback) = 0;
   // Runs once this turn of the loop has handled what arrived: what one turn brings forms one batch.
   virtual void defer(absl::AnyInvocable<void()> callback) = 0;
+  // What part of the loop's time such a weight has just now; 1: nobody else wants any.
+  virtual double share_of(int64_t weight) const {
+    (void)weight;
+    return 1;
+  }
   virtual void random_bytes(std::span<uint8_t> out) = 0;
 };
 

@@ -13,6 +13,12 @@ namespace lattice::replica {
 namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(250);
 constexpr size_t prefetched = 32;  // proposals whose keys are looked for together
+// Of a batch whose tenant has the whole of a loop that is wanted by others, too: to build it and to
+// tell its callers keeps them waiting, and so does its commit where they share a file.
+constexpr double shared_batch_records = 256;
+constexpr double shared_batch_bytes = 512 << 10;
+constexpr size_t shared_batch_records_min = 16;
+constexpr size_t shared_batch_bytes_min = 16 << 10;
 
 // For planted bugs.
 void answer_all(std::vector<Proposal>* proposals, std::optional<Origin> origin = std::nullopt) {
@@ -57,14 +63,24 @@ void WriteQueue::begin_batch() {
   }
 }
 
+WriteQueue::BatchMax WriteQueue::batch_max() const {
+  const Options& options = state_.options;
+  const double share = state_.environment.share_of(state_.limits->weight);
+  if (share >= 1) return {options.batch_records_max, options.batch_bytes_max};
+  const auto records = static_cast<size_t>(shared_batch_records * share);
+  const auto bytes = static_cast<size_t>(shared_batch_bytes * share);
+  return {std::min(std::max(records, shared_batch_records_min), options.batch_records_max),
+          std::min(std::max(bytes, shared_batch_bytes_min), options.batch_bytes_max)};
+}
+
 std::vector<Proposal> WriteQueue::evaluate_batch() {
   std::vector<Proposal> batch = std::move(spare_);
   batch.clear();
   evaluator_.begin(in_flight_.empty() ? state_.applied.seq + 1
                                       : in_flight_.back().batch->header.seq + 1);
-  while (next_ < waiting_.size() &&
-         evaluator_.records().size() < state_.options.batch_records_max &&
-         evaluator_.bytes() < state_.options.batch_bytes_max) {
+  const auto [records_max, bytes_max] = batch_max();
+  while (next_ < waiting_.size() && evaluator_.records().size() < records_max &&
+         evaluator_.bytes() < bytes_max) {
     if (batch.size() % prefetched == 0) {
       evaluator_.prefetch(
           std::span(waiting_).subspan(next_).first(std::min(prefetched, waiting_.size() - next_)));

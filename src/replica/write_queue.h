@@ -12,7 +12,7 @@
 //   so of everything else at most one batch is staged. An operation is answered with success, or
 //   with what it saw, only when every batch that it could see is committed (P8).
 // Bounds: options.proposals_max waiting proposals, batch_records_max and batch_bytes_max per batch
-//   (exceeded by at most one operation).
+//   (exceeded by at most one operation); less while other tenants want the loop, too.
 #pragma once
 
 #include <deque>
@@ -114,6 +114,12 @@ class WriteQueue {
   bool may_follow(const Flight& newest) const;
   void begin_batch();
   std::vector<Proposal> evaluate_batch();
+  struct BatchMax {
+    size_t records;
+    size_t bytes;
+  };
+  // For the next batch.
+  BatchMax batch_max() const;
   void answer_without_append(std::vector<Proposal> proposals);
   void append_batch(std::vector<Proposal> proposals);
   void on_verdict(AppendResolver::Verdict verdict, const Status& detail);

@@ -4,13 +4,16 @@
 
 #include "base/planted.h"
 #include "loop/loop.h"
+#include "proxy/fair_shares.h"
 #include "replica/environment.h"
 
 namespace lattice::server {
 
 class LoopEnvironment final : public replica::Environment {
  public:
-  explicit LoopEnvironment(loop::Loop& loop) : loop_(loop) {}
+  // `shares`: of the loop; null: it is one tenant's.
+  explicit LoopEnvironment(loop::Loop& loop, const proxy::FairShares* shares = nullptr)
+      : loop_(loop), shares_(shares) {}
 
   // Not the loop's now(): that stands still within a turn, and a fence that was checked late in a
   // long turn would hold on a time when it still was up (log-protocol L5).
@@ -21,11 +24,15 @@ class LoopEnvironment final : public replica::Environment {
                                                       absl::AnyInvocable<void()> callback) override;
   void defer(absl::AnyInvocable<void()> callback) override { loop_.defer(std::move(callback)); }
   void random_bytes(std::span<uint8_t> out) override;
+  double share_of(int64_t weight) const override {
+    return shares_ == nullptr ? 1 : shares_->share_of(weight);
+  }
 
  private:
   static Instant wall_clock();  // for a planted bug
 
   loop::Loop& loop_;
+  const proxy::FairShares* const shares_;
 };
 
 }  // namespace lattice::server

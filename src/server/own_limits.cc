@@ -10,6 +10,7 @@ constexpr int64_t bytes_max = int64_t{1} << 50;
 constexpr int64_t item_bytes_max = 1 << 30;
 constexpr int64_t grace_ms_max = 60'000;
 constexpr int64_t lease_ttl_seconds_max = 9'000'000'000;
+constexpr int64_t weight_max = 1000;
 
 struct Limit {
   std::string_view name;
@@ -24,6 +25,8 @@ constexpr Limit table[] = {
     {"bytes_burst", &TenantLimits::bytes_burst, bytes_max},
     {"concurrent_requests_max", &TenantLimits::concurrent_requests_max, count_max},
     {"watches_max", &TenantLimits::watches_max, count_max},
+    {"connections_max", &TenantLimits::connections_max, count_max},
+    {"weight", &TenantLimits::weight, weight_max},
     {"key_bytes_max", &TenantLimits::key_bytes_max, item_bytes_max},
     {"value_bytes_max", &TenantLimits::value_bytes_max, item_bytes_max},
     {"keys_max", &TenantLimits::keys_max, count_max},
@@ -46,6 +49,7 @@ TenantLimits with_own_limits(TenantLimits limits, const backends::TenantLimitVal
     const auto found = own.find(limit.name);
     if (found != own.end()) limits.*limit.field = std::clamp<int64_t>(found->second, 0, limit.max);
   }
+  limits.weight = std::max<int64_t>(limits.weight, 1);
   if (const auto found = own.find("grace_ms"); found != own.end()) {
     limits.grace = std::chrono::milliseconds(std::clamp<int64_t>(found->second, 0, grace_ms_max));
   }

@@ -61,23 +61,34 @@ void RunningTenant::serve(replica::PeerRequest request,
 
 void RunningTenant::publish() {
   published_ = true;
-  const auto handle = [this](replica::Api& api) {
+  const auto flow = [this] {
+    const auto made = std::make_shared<proxy::FairFlow>(
+        std::shared_ptr<proxy::FairFlow::Count>(usage_, &usage_->connections));
+    made->set_limits(limits_->weight, limits_->connections_max);
+    return made;
+  };
+  const auto handle = [this](replica::Api& api, proxy::SharedFlow its_flow) {
     auto tenant = std::make_unique<etcd::Tenant>(api, identity_, etcd::Gate(limits_, usage_));
+    tenant->flow = std::move(its_flow);
     tenant->requests = observer_.requests();
     tenant->is_default = is_default_;
     tenant->name = name_;
     return tenant;
   };
-  workers_.front()->tenants().add(name_, handle(*replica_));
+  Worker& first = *workers_.front();
+  const proxy::SharedFlow owner_flow = flow();
+  first.tenants().add(name_, handle(*replica_, owner_flow));
   for (size_t i = 1; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
-    auto post_to = [](loop::Loop& loop) {
-      return [&loop](replica::Mailbox::Task task) { loop.post(std::move(task)); };
+    FairInbox& inbox =
+        *inboxes_.emplace_back(std::make_unique<FairInbox>(owner(), first.shares(), owner_flow));
+    const auto post_to = [](auto& place) {
+      return [&place](replica::Mailbox::Task task) { place.post(std::move(task)); };
     };
     replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
-        *replica_, replica_->published(),
-        replica::Mailbox{post_to(owner()), post_to(worker.loop())}, worker.environment()));
-    worker.loop().post([&worker, name = name_, tenant = handle(api)]() mutable {
+        *replica_, replica_->published(), replica::Mailbox{post_to(inbox), post_to(worker.loop())},
+        worker.environment()));
+    worker.loop().post([&worker, name = name_, tenant = handle(api, flow())]() mutable {
       worker.tenants().add(name, std::move(tenant));
     });
   }
@@ -115,10 +126,14 @@ void RunningTenant::close(bool now, StatusCallback done) {
   closing_steps_ = workers_.size() + 1;
   if (now) stop_replica();
   // A loop's answer comes behind all that its calls have asked of the replica.
-  for (auto& each : workers_) {
-    Worker& worker = *each;
-    worker.loop().post([this, &worker, &owner = owner(), name = name_] {
-      worker.tenants().retire(name, [this, &owner] { owner.post([this] { on_closing_step(); }); });
+  const auto answer = [this, asked = published_](size_t i) {
+    const auto step = [this] { on_closing_step(); };
+    i == 0 || !asked ? owner().post(step) : inboxes_[i - 1]->post(step);
+  };
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    worker.loop().post([&worker, answer, i, name = name_] {
+      worker.tenants().retire(name, [answer, i] { answer(i); });
     });
   }
 }

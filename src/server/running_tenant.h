@@ -11,6 +11,7 @@
 
 #include "replica/remote_api.h"
 #include "replica/replica.h"
+#include "server/fair_inbox.h"
 #include "server/node_links.h"
 #include "server/replica_observer.h"
 #include "server/worker.h"
@@ -71,7 +72,9 @@ class RunningTenant final : private replica::PeerService {
   const std::shared_ptr<etcd::TenantUsage> usage_;  // of all handles
   TenantLinks tenant_links_;
   std::unique_ptr<replica::Replica> replica_;
-  std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;  // of all workers but the first
+  // Of all workers but the first; the inboxes take what they ask.
+  std::vector<std::unique_ptr<FairInbox>> inboxes_;
+  std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;
   Instant used_by_peers_;
   bool published_ = false;
   bool stopping_ = false;

@@ -152,10 +152,12 @@ int Server::run() {
 
 Status Server::make_workers() {
   std::string address = config_.grpc.bind;
+  const auto counts = std::make_shared<proxy::ConnectionCounts>();
   for (int i = 0; i < config_.server.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(config_, telemetry_));
-    if (Status status = workers_.back()->listen(address, tls_.client_port); !status.ok())
+    if (Status status = workers_.back()->listen(address, tls_.client_port, counts); !status.ok()) {
       return status;
+    }
     // With port 0 the first listener has picked the port for all.
     address = workers_.front()->address();
     workers_.back()->start_ticking();

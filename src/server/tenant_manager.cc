@@ -43,10 +43,22 @@ TenantManager::TenantManager(Parts parts, OpenedLog default_log)
 }
 
 void TenantManager::start() {
-  if (session_ != nullptr) session_->start();
-  default_->start();
-  default_->publish();
-  create_missing(0);
+  parts_.store.directory().list([this](const Result<backends::TenantList>& list) {
+    if (stopping_) return;
+    if (!list.ok()) {
+      log().warn("cannot read the list of tenants; trying again", {{"cause", list.status()}});
+      look_timer_ = owner().loop().after(look_interval, [this] { start(); });
+      return;
+    }
+    for (const backends::TenantRow& row : list->tenants) {
+      if (row.name == default_name_) default_own_limits_ = row.limits;
+    }
+    default_->set_limits(limits_for(default_name_, default_own_limits_));
+    if (session_ != nullptr) session_->start();
+    default_->start();
+    default_->publish();
+    create_missing(0);
+  });
 }
 
 void TenantManager::upkeep() {
@@ -360,6 +372,7 @@ void TenantManager::sweep(int64_t log_no) {
 void TenantManager::stop(loop::Task done) {
   stopping_ = true;
   look_timer_.reset();
+  if (!default_->published()) return owner().loop().defer(std::move(done));  // nothing has begun
   on_stopped_ = std::move(done);
   const auto stopped = [this] {
     if (--stops_missing_ > 0) return;

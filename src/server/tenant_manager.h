@@ -32,7 +32,8 @@ class TenantManager {
   // `default_log`: of [tenants] default_tenant, which the store has just opened.
   TenantManager(Parts parts, OpenedLog default_log);
 
-  // Loads the default tenant, makes those of [tenants] create, then follows the list.
+  // Reads what limits the default tenant has, loads it, makes those of [tenants] create, then
+  // follows the list.
   void start();
   RunningTenant& default_tenant() { return *default_; }
   // Of tenants that have none of their own, from now on.
@@ -96,7 +97,7 @@ class TenantManager {
   std::map<int64_t, Doomed> doomed_;      // logs whose rows are to be deleted, by number
   int64_t version_ = -1;                  // of the list that was read last
   bool default_listed_ = true;
-  backends::TenantLimitValues default_own_limits_;  // known from the first look at the list on
+  backends::TenantLimitValues default_own_limits_;
   bool sweeping_ = false;
   bool stopping_ = false;
   Instant unloaded_at_;  // when idle ones were last looked for

@@ -35,7 +35,9 @@ void TenantTable::look_again(const std::string& name, Status failure) {
 
 void TenantTable::set_limits(const std::string& name, const SharedLimits& limits) {
   const auto found = loaded_.find(name);
-  if (found != loaded_.end()) found->second.tenant->gate.set_limits(limits);
+  if (found == loaded_.end()) return;
+  found->second.tenant->gate.set_limits(limits);
+  found->second.tenant->flow->set_limits(limits->weight, limits->connections_max);
 }
 
 bool TenantTable::idle_since(const std::string& name, Instant moment) const {

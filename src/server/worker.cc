@@ -29,6 +29,7 @@ proxy::Limits limits_of(const config::GrpcListener& grpc) {
   limits.receive_message_bytes_max = grpc.request_bytes_max + grpc_overhead_bytes;
   limits.concurrent_streams_max = grpc.concurrent_streams_max;
   limits.connections_max = grpc.connections_max;
+  limits.connections_per_address_max = grpc.connections_per_address_max;
   limits.connection_idle_max = grpc.idle_timeout;
   limits.keepalive_min_time = grpc.keepalive_min_time;
   limits.keepalive_permit_without_stream = grpc.keepalive_permit_without_stream;
@@ -41,7 +42,12 @@ proxy::Limits limits_of(const config::GrpcListener& grpc) {
 
 Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     : config_(config),
-      environment_(loop_),
+      shares_({.now = [this] { return loop_.fresh_now(); },
+               // Behind the answers that other parts of this turn have brought.
+               .call_in_this_turn =
+                   [this] { loop_.defer([this] { loop_.defer([this] { shares_.run_turn(); }); }); },
+               .call_in_next_turn = [this] { loop_.post([this] { shares_.run_turn(); }); }}),
+      environment_(loop_, &shares_),
       tenants_(config.tenants, loop_),
       passwords_(loop_, "passwords", passwords_waiting_max),
       authority_(
@@ -55,6 +61,7 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
                 .limits = {.request_bytes_max = config.grpc.request_bytes_max,
                            .txn_ops_max = config.server.txn_ops_max},
                 .client_requests = &client_requests_,
+                .shares = &shares_,
                 .authority = &authority_,
                 .audit = shared.audit.get(),
                 .scrape = [&shared] { return shared.registry.scrape(); },
@@ -73,10 +80,11 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
   }
 }
 
-Status Worker::listen(const std::string& address, std::shared_ptr<const tls::Source> tls) {
-  auto listener =
-      proxy::Listener::listen(loop_, address, router_, limits_of(config_.grpc), &observer_,
-                              /*reuse_port=*/config_.server.threads > 1, std::move(tls));
+Status Worker::listen(const std::string& address, std::shared_ptr<const tls::Source> tls,
+                      std::shared_ptr<proxy::ConnectionCounts> counts) {
+  auto listener = proxy::Listener::listen(
+      loop_, address, router_, limits_of(config_.grpc), &observer_,
+      /*reuse_port=*/config_.server.threads > 1, std::move(tls), {&shares_, std::move(counts)});
   if (!listener.ok()) return listener.status();
   listener_ = std::move(*listener);
   return {};

@@ -29,7 +29,8 @@ class Worker {
 
   // Errors: io.
   // Null: plaintext.
-  Status listen(const std::string& address, std::shared_ptr<const tls::Source> tls);
+  Status listen(const std::string& address, std::shared_ptr<const tls::Source> tls,
+                std::shared_ptr<proxy::ConnectionCounts> counts);
   Status listen_metrics(const std::string& address);
   std::string address() const { return listener_->address(); }
   std::string metrics_address() const;
@@ -45,6 +46,7 @@ class Worker {
 
   loop::Loop& loop() { return loop_; }
   LoopEnvironment& environment() { return environment_; }
+  proxy::FairShares& shares() { return shares_; }
   TenantTable& tenants() { return tenants_; }
   credentials::Authority& authority() { return authority_; }
   // Of the client port; any thread.
@@ -57,6 +59,7 @@ class Worker {
 
   const config::Config& config_;
   loop::Loop loop_;
+  proxy::FairShares shares_;
   LoopEnvironment environment_;
   TenantTable tenants_;
   loop::SideThread passwords_;

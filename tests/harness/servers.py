@@ -83,6 +83,14 @@ class Lattice(Server):
         self._extra = list(extra)
         self._env = env
 
+    @property
+    def binary(self):
+        return self._binary
+
+    def where(self):
+        """Its store, as the command line's tools take it."""
+        return ["--db-connection", self.url] if self.url else ["--data-dir", os.path.join(self.folder, "data")]
+
     def launch(self):
         command = [self._binary, "start", "--grpc-bind", f"127.0.0.1:{self.port}", "--metrics-bind",
                    f"127.0.0.1:{self.metrics_port}", "--data-dir", os.path.join(self.folder, "data")]

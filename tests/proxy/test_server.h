@@ -36,8 +36,11 @@ struct Counters final : Observer {
     sent += out;
   }
   void on_goaway(std::string_view) override { ++goaways; }
+  void on_transport_failure(std::string_view, const TransportFailure&, bool) override {
+    ++failures;
+  }
 
-  std::atomic<int> started = 0, finished = 0, last_code = -1, goaways = 0;
+  std::atomic<int> started = 0, finished = 0, last_code = -1, goaways = 0, failures = 0;
   std::atomic<int> cancelled = 0, destroyed = 0, half_closed = 0;
   std::atomic<int> large_bodies = 0, messages_in = 0, messages_out = 0;
   std::atomic<size_t> received = 0, sent = 0, pending_max = 0, reported_sent = 0;
@@ -45,10 +48,10 @@ struct Counters final : Observer {
 
 class TestServer {
  public:
-  explicit TestServer(const Limits& limits = {}) {
+  explicit TestServer(const Limits& limits = {}, Sharing sharing = {}) {
     register_services();
-    listener_ = std::move(
-        *Listener::listen(loop_, "127.0.0.1:0", router_, limits, &counters, /*reuse_port=*/false));
+    listener_ = std::move(*Listener::listen(loop_, "127.0.0.1:0", router_, limits, &counters,
+                                            /*reuse_port=*/false, nullptr, std::move(sharing)));
     address = listener_->address();
     thread_ = std::thread([this] { loop_.run(); });
   }

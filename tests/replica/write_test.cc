@@ -1,4 +1,6 @@
 // Writes and reads on an exclusive log.
+#include <algorithm>
+
 #include "replica/fixture.h"
 
 namespace lattice::replica {
@@ -39,6 +41,31 @@ TEST_CASE("what one turn of the loop brings is one batch") {
     REQUIRE((*answers[i]).ok());
     CHECK((*answers[i])->header_revision == Revision(static_cast<int64_t>(i) + 2));
   }
+}
+
+TEST_CASE("a batch is smaller while other tenants want the loop, and no write is lost by that") {
+  struct Counter : Observer {
+    void on_append_committed(const Append& append) override {
+      batches.push_back(append.operations);
+    }
+    std::vector<size_t> batches;
+  } counter;
+  Fixture f;
+  f.replica = f.make(nullptr, &counter);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+  const auto largest_of = [&](double part) {
+    f.environment.share(part);
+    counter.batches.clear();
+    std::vector<Answer<keyspace::PutResult>> answers(1000);
+    for (auto& answer : answers) f.replica->put(put_request("k", "v"), answer.callback());
+    f.run_until([&] { return answers.back().given(); });
+    for (auto& answer : answers) CHECK((*answer).ok());
+    return *std::ranges::max_element(counter.batches);
+  };
+  CHECK(largest_of(1) == 1000);
+  CHECK(largest_of(0.5) == 128);
+  CHECK(largest_of(0.001) == 16);
 }
 
 TEST_CASE("a batch is bounded in records and in bytes") {

@@ -132,6 +132,9 @@ class SimEnvironment : public replica::Environment {
     const int64_t world_now = process_.world().now();
     return {clock_origin_ + world_now + world_now / 1'000'000 * rate_ppm_};
   }
+  // From now on others want the loop, too, of which such a part is this process's.
+  void share(double part) { share_ = part; }
+  double share_of(int64_t) const override { return share_; }
   // A planted bug: the clock jumps, as a wall clock would.
   void jump(Duration by) { clock_origin_ += by.count(); }
 
@@ -172,6 +175,7 @@ class SimEnvironment : public replica::Environment {
   SimProcess& process_;
   int64_t clock_origin_;
   int rate_ppm_;
+  double share_ = 1;
 };
 
 }  // namespace lattice::sim

@@ -64,8 +64,9 @@ class TenantDirectory {
 // Every limit that a tenant can have of its own.
 inline constexpr auto limit_names = std::to_array<std::string_view>(
     {"requests_per_second", "requests_burst", "bytes_per_second", "bytes_burst", "grace_ms",
-     "concurrent_requests_max", "watches_max", "key_bytes_max", "value_bytes_max", "keys_max",
-     "leases_max", "quota_bytes", "lease_ttl_seconds_default", "lease_ttl_seconds_max"});
+     "concurrent_requests_max", "watches_max", "connections_max", "weight", "key_bytes_max",
+     "value_bytes_max", "keys_max", "leases_max", "quota_bytes", "lease_ttl_seconds_default",
+     "lease_ttl_seconds_max"});
 // "keys_max=10 quota_bytes=1024": as it is stored.
 std::string limits_to_text(const TenantLimitValues& limits);
 // nullopt for anything else. Unknown names are kept: a newer Lattice may have written them.

@@ -1,0 +1,138 @@
+#include "proxy/fair_shares.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace lattice::proxy {
+namespace {
+
+constexpr Duration sweep_interval = std::chrono::milliseconds(100);
+constexpr size_t piece_min = 512;
+constexpr size_t piece_max = 64 << 10;
+
+}  // namespace
+
+bool FairFlow::take_connection() {
+  if (connections_ == nullptr) return true;
+  const int64_t before = connections_->fetch_add(1, std::memory_order_relaxed);
+  if (before < connections_max_ || connections_max_ == 0) return true;
+  leave_connection();
+  return false;
+}
+
+double FairShares::share_of(int64_t weight) const {
+  if (!contended()) return 1;
+  return static_cast<double>(weight) / static_cast<double>(std::max(active_weight_, weight));
+}
+
+void FairShares::activate(const SharedFlow& flow, Instant now) {
+  flow->seen_ = now;
+  if (flow->counted_weight_ == 0) active_.push_back(flow);
+  active_weight_ += flow->weight_ - std::exchange(flow->counted_weight_, flow->weight_);
+  if (now - swept_ >= sweep_interval) sweep(now);
+}
+
+void FairShares::sweep(Instant now) {
+  swept_ = now;
+  std::erase_if(active_, [&](const SharedFlow& flow) {
+    if (now - flow->seen_ < active_time || !flow->queue_.empty()) return false;
+    active_weight_ -= std::exchange(flow->counted_weight_, 0);
+    return true;
+  });
+}
+
+Duration FairShares::earning(const FairFlow& flow) const {
+  const double part = share_of(flow.counted_weight_) * static_cast<double>(budget_.count());
+  return Duration(std::max<int64_t>(static_cast<int64_t>(part), 1));
+}
+
+// Nobody saves more than a whole long turn.
+void FairShares::earn(FairFlow& flow) const {
+  const Duration each = earning(flow);
+  const int64_t turns = turn_ - std::exchange(flow.turn_, turn_);
+  const int64_t to_full = (turn_budget_max - flow.credit_) / each;
+  flow.credit_ = turns > to_full ? turn_budget_max : flow.credit_ + each * turns;
+}
+
+void FairShares::enqueue(FairWaiter& waiter, const SharedFlow& flow) {
+  waiter.flow_ = flow.get();
+  if (flow->queue_.empty()) waiting_.push_back(flow);
+  flow->queue_.push_back(&waiter);
+  if (!std::exchange(called_, true)) around_.call_in_this_turn();
+}
+
+void FairShares::remove(FairWaiter& waiter) {
+  FairFlow* const flow = std::exchange(waiter.flow_, nullptr);
+  if (flow == nullptr) return;
+  std::erase(flow->queue_, &waiter);
+  if (flow->queue_.empty()) leave(*flow);
+}
+
+void FairShares::leave(const FairFlow& flow) {
+  std::erase_if(waiting_, [&flow](const SharedFlow& each) { return each.get() == &flow; });
+}
+
+FairWaiter& FairShares::take_first(FairFlow& flow) {
+  FairWaiter& first = *flow.queue_.front();
+  first.flow_ = nullptr;
+  flow.queue_.pop_front();
+  if (flow.queue_.empty()) leave(flow);
+  return first;
+}
+
+bool FairShares::affords(FairFlow& flow) const {
+  earn(flow);
+  return flow.credit_ > Duration{};
+}
+
+void FairShares::pass_turns() {
+  int64_t turns = std::numeric_limits<int64_t>::max();
+  for (const SharedFlow& flow : waiting_) {
+    earn(*flow);
+    turns = std::min(turns, 1 + std::max(Duration{}, -flow->credit_) / earning(*flow));
+  }
+  turn_ += turns;
+}
+
+void FairShares::run_turn() {
+  called_ = false;
+  if (waiting_.empty()) return;
+  called_ = true;  // what comes meanwhile waits for the next one
+  // Whether there is nobody whom a longer turn could keep waiting, or who has saved time for lack
+  // of work.
+  const auto has_saved = [this](const SharedFlow& flow) {
+    earn(*flow);
+    return flow->credit_ > turn_budget;
+  };
+  const bool all_busy =
+      waiting_.size() == active_.size() && std::ranges::none_of(waiting_, has_saved);
+  budget_ = all_busy ? turn_budget_max : turn_budget;
+  pass_turns();
+  for (const SharedFlow& flow : waiting_) earn(*flow);
+  // Who has used less of what was earned comes first.
+  std::vector<SharedFlow> order = waiting_;
+  std::ranges::stable_sort(
+      order, [](const SharedFlow& a, const SharedFlow& b) { return a->credit_ > b->credit_; });
+  Duration left = budget_;
+  for (const SharedFlow& flow : order) serve(flow, left);
+  called_ = !waiting_.empty();
+  if (called_) around_.call_in_next_turn();
+}
+
+void FairShares::serve(const SharedFlow& flow, Duration& left) {
+  const Duration fair = earning(*flow);
+  while (!flow->queue_.empty() && flow->credit_ > Duration{} && left > Duration{}) {
+    FairWaiter& waiter = take_first(*flow);
+    const Instant start = around_.now();
+    const bool more = waiter.run(waiter.piece_);
+    const Duration took = around_.now() - start;
+    flow->credit_ -= took;
+    left -= took;
+    if (took > fair) waiter.piece_ = std::max(waiter.piece_ / 2, piece_min);
+    if (took < fair / 4) waiter.piece_ = std::min(waiter.piece_ * 2, piece_max);
+    if (more && !waiter.waits()) enqueue(waiter, flow);
+  }
+}
+
+}  // namespace lattice::proxy

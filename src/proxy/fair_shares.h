@@ -1,0 +1,139 @@
+// Whose work a loop does next while several tenants want it. Each connection's input and output,
+// and each piece of a long answer, is work of its tenant's flow. While one flow alone is active,
+// nobody asks here: work is done as it comes. From the second one on it queues, and at the end of
+// each turn the flows are served by deficit round robin over measured time: a flow earns its part
+// of the turn's budget, by weight, spends what its work took, and waits while it owes. So turns
+// stay short, and who asks for little is served first, however much others ask.
+//
+// What waits is the readiness of a socket, not a request: a tenant that is ahead of its share is
+// slowed down by its own TCP windows, and nothing is refused here (docs/decisions/0016).
+//
+// Thread: the loop's. Time comes from outside, so that tests run on their own clock.
+// Ownership: keeps the flows that are active; waiters leave the queue before they die.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "base/time.h"
+
+namespace lattice::proxy {
+
+class FairShares;
+class FairWaiter;
+
+// One tenant at one loop.
+class FairFlow {
+ public:
+  using Count = std::atomic<int64_t>;
+  // `connections`: of the tenant at all loops; null: nobody counts.
+  explicit FairFlow(std::shared_ptr<Count> connections = nullptr)
+      : connections_(std::move(connections)) {}
+  // The weight is in force from the flow's next activity on. `connections_max` 0: no limit.
+  // Requires: weight > 0.
+  void set_limits(int64_t weight, int64_t connections_max) {
+    weight_ = weight;
+    connections_max_ = connections_max;
+  }
+  // One more connection is the tenant's; false: it may have no more.
+  bool take_connection();
+  void leave_connection() {
+    if (connections_ != nullptr) connections_->fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  friend class FairShares;
+
+  const std::shared_ptr<Count> connections_;
+  int64_t connections_max_ = 0;
+  int64_t weight_ = 1;
+  int64_t counted_weight_ = 0;  // of what active flows have together; 0: not active
+  Duration credit_{};           // negative: it owes
+  int64_t turn_ = 0;            // up to which it has earned
+  Instant seen_;
+  std::deque<FairWaiter*> queue_;
+};
+
+using SharedFlow = std::shared_ptr<FairFlow>;
+
+// Something that does its work in pieces. Not destroyed within run().
+class FairWaiter {
+ public:
+  virtual ~FairWaiter() = default;
+  // Does about so much: bytes, or whatever it counts. False: there is no more for now.
+  virtual bool run(size_t size) = 0;
+  bool waits() const { return flow_ != nullptr; }
+
+ private:
+  friend class FairShares;
+
+  FairFlow* flow_ = nullptr;  // in whose queue it is
+  size_t piece_ = 4 << 10;    // what run() is given; follows what it took
+};
+
+class FairShares {
+ public:
+  // What all flows together may take of one turn: about as long waits whoever comes meanwhile. The
+  // longer one, which gets more done, where every flow that is active has work all the time.
+  static constexpr Duration turn_budget = std::chrono::microseconds(100);
+  static constexpr Duration turn_budget_max = std::chrono::microseconds(400);
+  // A flow counts as active for so long after it was seen.
+  static constexpr Duration active_time = std::chrono::seconds(1);
+
+  struct Surroundings {
+    absl::AnyInvocable<Instant() const> now;
+    // Each has run_turn() called: at the end of this turn of the loop, and in the next one.
+    absl::AnyInvocable<void()> call_in_this_turn;
+    absl::AnyInvocable<void()> call_in_next_turn;
+  };
+  explicit FairShares(Surroundings surroundings) : around_(std::move(surroundings)) {}
+
+  // The flow has something to do. `now` may be the turn's.
+  void note(const SharedFlow& flow, Instant now) {
+    if (flow->seen_ != now) activate(flow, now);
+  }
+  // Whether work must queue.
+  bool contended() const { return active_.size() > 1; }
+  // What part of the loop's time such a weight is entitled to; 1: nobody else wants any.
+  double share_of(int64_t weight) const;
+  Instant now() const { return around_.now(); }
+
+  // Requires: the flow was noted, and the waiter does not wait.
+  void enqueue(FairWaiter& waiter, const SharedFlow& flow);
+  // Nothing if it does not wait.
+  void remove(FairWaiter& waiter);
+  // For small work that need not queue: whether the flow has something to spend, and what it spent.
+  bool affords(FairFlow& flow) const;
+  void charge(FairFlow& flow, Duration took) { flow.credit_ -= took; }
+  void run_turn();
+
+ private:
+  void activate(const SharedFlow& flow, Instant now);
+  void sweep(Instant now);
+  // In one turn.
+  Duration earning(const FairFlow& flow) const;
+  void earn(FairFlow& flow) const;
+  // A turn goes by; if all that wait owe, as many as it takes until one does not.
+  void pass_turns();
+  void serve(const SharedFlow& flow, Duration& left);
+  FairWaiter& take_first(FairFlow& flow);
+  void leave(const FairFlow& flow);
+
+  Surroundings around_;
+  std::vector<SharedFlow> active_;
+  std::vector<SharedFlow> waiting_;  // those with a queue
+  int64_t active_weight_ = 0;
+  Duration budget_ = turn_budget;  // of this turn
+  int64_t turn_ = 0;
+  Instant swept_;
+  bool called_ = false;  // run_turn() will be
+};
+
+}  // namespace lattice::proxy
