@@ -12,7 +12,6 @@
 namespace lattice::etcd {
 namespace {
 
-using testing::FakeStream;
 using testing::Seen;
 using testing::ServiceWorld;
 
@@ -33,8 +32,8 @@ TEST_CASE("etcd's gateway: a certificate's name is not a user behind it") {
   ServiceWorld world;
   const proxy::PeerCertificate certificate{"root", {}, {}};
   const auto caller = [&](proxy::Metadata metadata) {
-    Seen seen;
-    FakeStream stream(seen, std::move(metadata), &certificate);
+    proxy::testing::FakeStream stream(std::move(metadata));
+    stream.set_certificate(certificate);
     return caller_of(stream, world.tenant(), world.services());
   };
   const auto direct = caller({});

@@ -32,9 +32,7 @@ TEST_CASE("a call waits for its tenant, and is answered once that is loaded") {
   CHECK_FALSE(call->seen().over());
   world.look_again();  // not yet: it waits again
   CHECK_FALSE(call->seen().over());
-  world.loading = false;
-  world.look_again();
-  world.run(std::chrono::seconds(1));
+  world.end_loading();
   REQUIRE(call->seen().over());
   CHECK(call->seen().status->code == proxy::GrpcCode::ok);
 }
@@ -44,9 +42,8 @@ TEST_CASE("a call that waits is refused with what became of its tenant") {
   world.loading = true;
   auto call = world.open(put_path);
   call->send(put("k"));
-  world.loading = false;
   world.absence = Status(Error::tenant_unknown, "gone");
-  world.look_again();
+  world.end_loading();
   REQUIRE(call->seen().over());
   CHECK(call->seen().status->code == proxy::GrpcCode::permission_denied);
   CHECK(call->seen().status->message == "gone");
@@ -58,8 +55,7 @@ TEST_CASE("a call that has ended is not looked after") {
   auto call = world.open(put_path);
   call->send(put("k"));
   call->cancel();
-  world.loading = false;
-  world.look_again();
+  world.end_loading();
   call.reset();
   world.look_again();
   CHECK(world.tenant().users == 0);
@@ -72,9 +68,7 @@ TEST_CASE("a stream keeps its requests while it waits, in order, and its end") {
   for (const int64_t lease : {1, 2, 3}) call->send(keep_alive(lease));
   call->half_close();
   CHECK_FALSE(call->seen().over());
-  world.loading = false;
-  world.look_again();
-  world.run(std::chrono::seconds(1));
+  world.end_loading();
   REQUIRE(call->seen().messages.size() == 3);
   for (int64_t lease = 1; lease <= 3; ++lease) {
     etcdserverpb::LeaseKeepAliveResponse response;

@@ -11,6 +11,7 @@
 #include "backends/memory/memory_store.h"
 #include "etcd/services.h"
 #include "etcd/test_time.h"
+#include "proxy/fake_stream.h"
 #include "replica/replica.h"
 
 namespace lattice::etcd::testing {
@@ -22,21 +23,12 @@ struct Seen {
   bool over() const { return status.has_value(); }
 };
 
-class FakeStream final : public proxy::ServerStream {
+class SeenStream final : public proxy::testing::FakeStream {
  public:
-  FakeStream(Seen& seen, proxy::Metadata metadata,
-             const proxy::PeerCertificate* certificate = nullptr)
-      : seen_(seen), metadata_(std::move(metadata)), certificate_(certificate) {}
-  const proxy::Metadata& metadata() const override { return metadata_; }
-  std::string_view metadata(std::string_view name) const override {
-    for (const auto& [key, value] : metadata_) {
-      if (key == name) return value;
-    }
-    return {};
+  SeenStream(Seen& seen, std::string_view path, proxy::Metadata metadata)
+      : FakeStream(std::move(metadata)), seen_(seen) {
+    set_method(std::string(path));
   }
-  std::optional<Instant> deadline() const override { return std::nullopt; }
-  std::string_view peer() const override { return "127.0.0.1:1"; }
-  const proxy::PeerCertificate* peer_certificate() const override { return certificate_; }
   // Sending on a stream that is over is the services' mistake.
   void send(ByteChain message) override {
     if (seen_.over()) std::abort();
@@ -52,8 +44,6 @@ class FakeStream final : public proxy::ServerStream {
 
  private:
   Seen& seen_;
-  proxy::Metadata metadata_;
-  const proxy::PeerCertificate* const certificate_;
   size_t unsent_ = 0;
 };
 
@@ -74,6 +64,12 @@ class ServiceWorld final : public Tenants {
   void look_again() {
     for (auto& again : std::exchange(waiting_, {})) again();
   }
+  // The tenant is there now, or will never be; those that wait hear of it.
+  void end_loading() {
+    loading = false;
+    look_again();
+    run(std::chrono::seconds(1));
+  }
   Result<Tenant*> find_default() override {
     if (!absence.ok()) return absence;
     return &tenant_;
@@ -82,8 +78,9 @@ class ServiceWorld final : public Tenants {
   // A call whose messages and end come from the test.
   class Session {
    public:
-    Session(ServiceWorld& world, const proxy::CallFactory& factory, proxy::Metadata metadata)
-        : world_(world), stream_(seen_, std::move(metadata)), call_(factory(stream_)) {}
+    Session(ServiceWorld& world, const proxy::CallFactory& factory, std::string_view path,
+            proxy::Metadata metadata)
+        : world_(world), stream_(seen_, path, std::move(metadata)), call_(factory(stream_)) {}
     ~Session() {
       if (!seen_.over()) cancel();
     }
@@ -110,7 +107,7 @@ class ServiceWorld final : public Tenants {
     bool live() const { return call_ != nullptr && !seen_.over() && !gone_; }
     ServiceWorld& world_;
     Seen seen_;
-    FakeStream stream_;
+    SeenStream stream_;
     std::unique_ptr<proxy::Call> call_;
     bool gone_ = false;
   };
@@ -119,7 +116,7 @@ class ServiceWorld final : public Tenants {
   std::unique_ptr<Session> open(std::string_view path, proxy::Metadata metadata = {}) {
     const proxy::CallFactory* factory = router_.find_grpc(path);
     if (factory == nullptr) return nullptr;
-    return std::make_unique<Session>(*this, *factory, std::move(metadata));
+    return std::make_unique<Session>(*this, *factory, path, std::move(metadata));
   }
   // A unary call, start to end.
   Seen call(std::string_view path, std::string_view message, proxy::Metadata metadata = {}) {

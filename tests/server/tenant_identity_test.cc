@@ -3,48 +3,26 @@
 
 #include <doctest/doctest.h>
 
-#include <optional>
+#include "proxy/fake_stream.h"
 
 namespace lattice::server {
 namespace {
 
-// A request without a body.
-class Asked final : public proxy::ServerStream {
+// What a request says that matters here.
+class Asked final : public proxy::testing::FakeStream {
  public:
   Asked& certificate(proxy::PeerCertificate certificate) {
-    certificate_ = std::move(certificate);
+    set_certificate(std::move(certificate));
     return *this;
   }
   Asked& host(std::string name) {
-    server_name_ = std::move(name);
+    set_server_name(std::move(name));
     return *this;
   }
   Asked& tenant(const std::string& name) {
-    metadata_.emplace_back("lattice-tenant", name);
+    add_metadata("lattice-tenant", name);
     return *this;
   }
-
-  const proxy::Metadata& metadata() const override { return metadata_; }
-  std::string_view metadata(std::string_view name) const override {
-    for (const auto& [key, value] : metadata_) {
-      if (key == name) return value;
-    }
-    return {};
-  }
-  std::optional<Instant> deadline() const override { return std::nullopt; }
-  std::string_view peer() const override { return "127.0.0.1:1"; }
-  const proxy::PeerCertificate* peer_certificate() const override {
-    return certificate_ ? &*certificate_ : nullptr;
-  }
-  std::string_view server_name() const override { return server_name_; }
-  void send(ByteChain) override {}
-  void finish(proxy::GrpcStatus) override {}
-  size_t pending_bytes() const override { return 0; }
-
- private:
-  proxy::Metadata metadata_;
-  std::optional<proxy::PeerCertificate> certificate_;
-  std::string server_name_;
 };
 
 // The tenant, or "denied: why".
