@@ -42,7 +42,7 @@ void Connection::on_ready(bool readable) {
     wants_flush_ |= !readable;
     if (!waits()) context_->shares->enqueue(*this, flow_);
   } else if (readable) {
-    while (read(Context::receive_bytes)) {
+    while (read(Context::receive_bytes) > 0 && transport_->has_buffered_input()) {
     }
   } else {
     flush();
@@ -67,14 +67,15 @@ bool Connection::shared() {
 bool Connection::run(size_t size) {
   if (std::exchange(wants_flush_, false)) flush();
   if (closed_ || !std::exchange(wants_read_, false)) return false;
-  const bool more = read(size);
+  const size_t taken = read(size);
+  const bool more = taken == size || (taken > 0 && transport_->has_buffered_input());
   // What is answered already must not wait for other tenants' turns.
   if (std::exchange(flush_requested_, false)) flush();
   wants_read_ = more && !closed_;
   return wants_read_;
 }
 
-bool Connection::read(size_t size) {
+size_t Connection::read(size_t size) {
   std::string& buffer = context_->receive_buffer;
   const size_t wanted = session_ == nullptr ? size : std::min(size, session_->input_bytes_max());
   const IoResult result = transport_->receive({buffer.data(), wanted});
@@ -82,15 +83,15 @@ bool Connection::read(size_t size) {
     // A handshake, or the answer to a key update, may wait for the socket.
     const bool lingering = lingering_since_ != Instant::never();
     if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
-    return false;
+    return 0;
   }
   if (result.kind != IoResult::Kind::moved) {
     on_end(result.kind);
-    return false;
+    return 0;
   }
   if (context_->observer != nullptr) context_->observer->on_bytes(result.bytes, 0);
   deliver({buffer.data(), result.bytes});
-  return !closed_ && transport_->has_buffered_input();
+  return closed_ ? 0 : result.bytes;
 }
 
 void Connection::on_end(IoResult::Kind kind) {

@@ -62,8 +62,8 @@ class Connection final : public SessionHost, private FairWaiter {
   // Whether the loop is shared just now, so that work queues.
   bool shared();
   bool run(size_t size) override;
-  // True: there is more that epoll does not tell of.
-  bool read(size_t size);
+  // How many bytes it took; 0: there was nothing, or the connection is closed now.
+  size_t read(size_t size);
   // The transport can no more.
   void on_end(IoResult::Kind kind);
   void on_silence();

@@ -21,9 +21,17 @@ bool FairFlow::take_connection() {
   return false;
 }
 
+// Connections that are nobody's yet must not make a tenant that is alone work in smaller pieces.
 double FairShares::share_of(int64_t weight) const {
-  if (!contended()) return 1;
-  return static_cast<double>(weight) / static_cast<double>(std::max(active_weight_, weight));
+  int64_t tenants = 0;
+  int64_t all = 0;
+  for (const SharedFlow& flow : active_) {
+    if (flow->connections_ == nullptr) continue;
+    ++tenants;
+    all += flow->counted_weight_;
+  }
+  if (tenants <= 1) return 1;
+  return static_cast<double>(weight) / static_cast<double>(std::max(all, weight));
 }
 
 void FairShares::activate(const SharedFlow& flow, Instant now) {
@@ -43,8 +51,9 @@ void FairShares::sweep(Instant now) {
 }
 
 Duration FairShares::earning(const FairFlow& flow) const {
-  const double part = share_of(flow.counted_weight_) * static_cast<double>(budget_.count());
-  return Duration(std::max<int64_t>(static_cast<int64_t>(part), 1));
+  const int64_t weight = std::max<int64_t>(flow.counted_weight_, 1);
+  return Duration(
+      std::max<int64_t>(budget_.count() * weight / std::max(active_weight_, weight), 1));
 }
 
 // Nobody saves more than a whole long turn.
@@ -130,7 +139,7 @@ void FairShares::serve(const SharedFlow& flow, Duration& left) {
     flow->credit_ -= took;
     left -= took;
     if (took > fair) waiter.piece_ = std::max(waiter.piece_ / 2, piece_min);
-    if (took < fair / 4) waiter.piece_ = std::min(waiter.piece_ * 2, piece_max);
+    if (more && took < fair / 4) waiter.piece_ = std::min(waiter.piece_ * 2, piece_max);
     if (more && !waiter.waits()) enqueue(waiter, flow);
   }
 }

@@ -101,7 +101,7 @@ class FairShares {
   }
   // Whether work must queue.
   bool contended() const { return active_.size() > 1; }
-  // What part of the loop's time such a weight is entitled to; 1: nobody else wants any.
+  // What part of the loop's time is a tenant's of such a weight; 1: no other tenant wants any.
   double share_of(int64_t weight) const;
   Instant now() const { return around_.now(); }
 

@@ -54,7 +54,7 @@ struct Work final : FairWaiter {
 };
 
 SharedFlow flow_of(int64_t weight) {
-  auto flow = std::make_shared<FairFlow>();
+  auto flow = std::make_shared<FairFlow>(std::make_shared<FairFlow::Count>(0));
   flow->set_limits(weight, 0);
   return flow;
 }
@@ -70,12 +70,19 @@ TEST_CASE("One flow alone never queues; the second one makes both") {
   CHECK(world.shares.contended());
   CHECK(world.shares.share_of(1) == doctest::Approx(0.25));
   CHECK(world.shares.share_of(3) == doctest::Approx(0.75));
+  // Connections that are nobody's yet queue with the others, and take no part of theirs.
+  const auto strangers = std::make_shared<FairFlow>();
+  world.shares.note(strangers, world.now);
+  CHECK(world.shares.share_of(1) == doctest::Approx(0.25));
   // One of them is quiet for a while.
   for (int i = 0; i < 12; ++i) {
     world.now = world.now + milliseconds(100);
     world.shares.note(a, world.now);
   }
   CHECK_FALSE(world.shares.contended());
+  world.shares.note(strangers, world.now);
+  CHECK(world.shares.contended());
+  CHECK(world.shares.share_of(1) == 1);
   world.shares.note(b, world.now);
   CHECK(world.shares.contended());
 }

@@ -6,11 +6,16 @@
 //   /test.Test/Early     ends with FAILED_PRECONDITION before reading anything
 //   /test.Test/Flood     sends `count` (the first message) messages of 64 KiB, politely
 //   /test.Test/Metadata  answers with its metadata, one "name=value" per line
+//
+// With TestServer::fair the loop is shared between the tenants that calls name in metadata
+// "tenant".
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -48,6 +53,9 @@ struct Counters final : Observer {
 
 class TestServer {
  public:
+  struct Fair {};
+  static constexpr Fair fair{};
+  explicit TestServer(Fair) : TestServer({}, Sharing{&shares_}) {}
   explicit TestServer(const Limits& limits = {}, Sharing sharing = {}) {
     register_services();
     listener_ = std::move(*Listener::listen(loop_, "127.0.0.1:0", router_, limits, &counters,
@@ -161,6 +169,11 @@ class TestServer {
   template <class Service>
   void add(const std::string& method) {
     router_.add_grpc("/test.Test/" + method, [this](ServerStream& stream) -> std::unique_ptr<Call> {
+      if (const std::string tenant(stream.metadata("tenant")); !tenant.empty()) {
+        SharedFlow& flow = flows_[tenant];
+        if (flow == nullptr) flow = std::make_shared<FairFlow>();
+        if (!stream.belong_to(flow)) std::abort();
+      }
       return std::make_unique<Service>(stream, counters);
     });
   }
@@ -204,6 +217,10 @@ class TestServer {
   }
 
   loop::Loop loop_;
+  FairShares shares_{{.now = [this] { return loop_.fresh_now(); },
+                      .call_in_this_turn = [this] { loop_.defer([this] { shares_.run_turn(); }); },
+                      .call_in_next_turn = [this] { loop_.post([this] { shares_.run_turn(); }); }}};
+  std::map<std::string, SharedFlow> flows_;
   Router router_;
   std::unique_ptr<Listener> listener_;
   std::thread thread_;

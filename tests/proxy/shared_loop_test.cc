@@ -1,0 +1,61 @@
+// Connections of several tenants on one loop: each waits for its tenant's turn.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <vector>
+
+#include "proxy/test_client.h"
+#include "proxy/test_server.h"
+
+namespace lattice::proxy {
+namespace {
+
+const TestClient::Headers greedy = {{"tenant", "greedy"}};
+const TestClient::Headers modest = {{"tenant", "modest"}};
+
+TEST_CASE("Every answer arrives whole, whoever else is served in between") {
+  TestServer server(TestServer::fair);
+  TestClient other(server.address);
+  std::vector<std::unique_ptr<TestClient>> crowd;
+  std::vector<int32_t> floods;
+  for (int i = 0; i < 4; ++i) {
+    crowd.push_back(std::make_unique<TestClient>(server.address));
+    CHECK(crowd.back()->call("/test.Test/Echo", "x", greedy).grpc_status() == 0);
+    floods.push_back(crowd.back()->start("/test.Test/Flood", greedy));
+    crowd.back()->send(floods.back(), "100");
+    crowd.back()->half_close(floods.back());
+  }
+  for (int i = 0; i < 100; ++i) {
+    const auto answer = other.call("/test.Test/Echo", std::string(2000, 'x'), modest);
+    CHECK(answer.grpc_status() == 0);
+    CHECK(answer.messages() == std::vector<std::string>{std::string(2000, 'x')});
+  }
+  for (size_t i = 0; i < crowd.size(); ++i) {
+    REQUIRE(crowd[i]->wait_closed(floods[i]));
+    CHECK(crowd[i]->response(floods[i]).messages().size() == 100);
+  }
+}
+
+TEST_CASE("Connections that end while they wait for their turn are forgotten") {
+  TestServer server(TestServer::fair);
+  TestClient other(server.address);
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::unique_ptr<TestClient>> crowd;
+    for (int i = 0; i < 8; ++i) {
+      crowd.push_back(std::make_unique<TestClient>(server.address));
+      TestClient& client = *crowd.back();
+      CHECK(client.call("/test.Test/Echo", "x", greedy).grpc_status() == 0);
+      for (int call = 0; call < 8; ++call) {
+        const int32_t id = client.start("/test.Test/Flood", greedy);
+        client.send(id, "50");
+      }
+    }
+    CHECK(other.call("/test.Test/Echo", "x", modest).grpc_status() == 0);
+    crowd.clear();  // with output on its way and input unread
+    CHECK(other.call("/test.Test/Echo", "x", modest).grpc_status() == 0);
+  }
+  CHECK(TestServer::eventually([&] { return server.connections() == 1; }));
+}
+
+}  // namespace
+}  // namespace lattice::proxy
