@@ -12,7 +12,6 @@
 namespace lattice::etcd {
 namespace {
 
-using testing::Seen;
 using testing::ServiceWorld;
 
 TEST_CASE("GHSA grpc-go CVE-2026-33186: a path that only looks like a method is none") {
