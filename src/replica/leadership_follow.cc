@@ -51,8 +51,9 @@ void Leadership::on_head(const Known& known, const Result<LogHead>& head) {
     return reload(Error::leader_changed);
   }
   if (newest.seq <= reader_.tip().seq) return examine_leader();
-  // A hint has begun to read meanwhile.
-  if (reader_.reading()) return pause();
+  // A hint has begun to read meanwhile; or this replica has led in between, and what is new is an
+  // append of its own whose outcome it does not know yet.
+  if (reader_.reading() || !host_.quiet() || resolver_.busy()) return pause();
   reader_.read(lifetime_.guard([this](const Status& status) { on_followed(status); }));
 }
 

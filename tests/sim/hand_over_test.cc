@@ -40,4 +40,31 @@ TEST_CASE("who hands over invites nobody once another has taken over") {
   CHECK(exercised >= 20);
 }
 
+TEST_CASE("who led in between does not read its own append on the word of an older look") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    QuietCluster f(2, seed);
+    Node& first = *f.leader();
+    Node& second = *f.follower();
+    // A look of the follower is on its way for long.
+    second.faults().slow = 100;
+    f.world.run_for(std::chrono::milliseconds(250));
+    second.faults().slow = 0;
+    f.move(first, second);
+    // It leads, and does not hear what becomes of an append; nor does its successor of its wish.
+    second.faults().append_lost_after = 100;
+    f.network.host(first.ties().address).cut_off = true;
+    keyspace::PutRequest request;
+    request.key = "k";
+    second.replica()->put(std::move(request), [](const auto&) {});
+    f.world.run_for(std::chrono::milliseconds(2));
+    second.replica()->move_leader(first.ties().address, [](const Status&) {});
+    f.world.run_for(std::chrono::milliseconds(1500));
+    second.faults().append_lost_after = 0;
+    f.world.run_for(std::chrono::seconds(5));
+    CHECK(second.failure().empty());
+    CHECK(f.leader() == &second);
+  }
+}
+
 }  // namespace lattice::sim
