@@ -26,7 +26,7 @@ class CreateCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     v1::CreateTokenRequest request;
     if (!decode_into(message, &request)) return;
     if (services().authority == nullptr) return fail(Error::internal);
@@ -46,10 +46,9 @@ class CreateCall final : public UnaryCall {
     auth::Change change;
     change.kind = auth::Change::Kind::token_create;
     change.token = token_;
-    tenant.api.auth_change(
+    changes().auth_change(
         std::move(change),
-        answer<CreateCall, Revision>([](CreateCall& call, Revision at) { call.made(at); }),
-        caller());
+        answer<CreateCall, Revision>([](CreateCall& call, Revision at) { call.made(at); }));
   }
 
   void made(Revision revision) {
@@ -91,7 +90,7 @@ class RevokeCall final : public UnaryCall {
   using UnaryCall::UnaryCall;
 
  private:
-  void handle(Tenant& tenant, std::string_view message) override {
+  void handle(Tenant&, std::string_view message) override {
     v1::RevokeTokenRequest request;
     if (!decode_into(message, &request)) return;
     auth::Change change;
@@ -99,11 +98,10 @@ class RevokeCall final : public UnaryCall {
     change.token_id = credentials::looks_like_api_token(request.id())
                           ? auth::token_id_of(credentials::api_token_hash(request.id()))
                           : std::move(*request.mutable_id());
-    tenant.api.auth_change(std::move(change),
-                           answer<RevokeCall, Revision>([](RevokeCall& call, Revision revision) {
-                             call.reply(encode_header_only(call.tenant().header(), revision));
-                           }),
-                           caller());
+    changes().auth_change(std::move(change),
+                          answer<RevokeCall, Revision>([](RevokeCall& call, Revision revision) {
+                            call.reply(encode_header_only(call.tenant().header(), revision));
+                          }));
   }
 };
 

@@ -28,6 +28,8 @@ std::string_view name_of(auth::Caller::Kind kind) {
       return "jwt";
     case auth::Caller::Kind::certificate:
       return "certificate";
+    case auth::Caller::Kind::api_token:
+      return "api_token";
     default:
       return "token";
   }
@@ -95,7 +97,12 @@ void describe_call(const proxy::ServerStream& stream, const Tenant* tenant,
   line->text("method", stream.method());
   if (tenant != nullptr) line->text("tenant", tenant->name);
   line->text("auth", caller == nullptr ? "none" : name_of(caller->kind));
-  if (caller != nullptr) line->text_if("user", caller->user);
+  if (caller != nullptr) {
+    line->text_if("user", caller->user);
+    if (caller->kind == auth::Caller::Kind::api_token) {
+      line->text("token_id", auth::token_id_of(caller->token_hash));
+    }
+  }
   if (const proxy::PeerCertificate* certificate = stream.peer_certificate()) {
     line->text("certificate", holder_of(*certificate));
   }
@@ -133,6 +140,12 @@ void describe(const auth::Change& change, AuditLine* line) {
       change.kind == auth::Change::Kind::role_revoke) {
     describe({change.permission.key, change.permission.end}, line);
   }
+  if (change.kind == auth::Change::Kind::token_create) {
+    line->text("target_user", change.token.user)
+        .text("target_token", auth::token_id_of(change.token.hash));
+    if (change.token.read_only) line->flag("read_only");
+  }
+  line->text_if("target_token", change.token_id);
 }
 
 std::string_view name_of(auth::Change::Kind kind) {
@@ -160,6 +173,10 @@ std::string_view name_of(auth::Change::Kind kind) {
       return "role_grant_permission";
     case Kind::role_revoke:
       return "role_revoke_permission";
+    case Kind::token_create:
+      return "token_create";
+    case Kind::token_revoke:
+      return "token_revoke";
     default:
       return "auth_change";
   }

@@ -93,7 +93,8 @@ def main():
         done = subprocess.run(command + [word for tenant in tenants for word in ("--tenant", tenant)], capture_output=True,
                               text=True, check=False)
         took = time.monotonic() - began
-        assert done.returncode == 0 and server.process.alive(), done.stdout + done.stderr + server.process.log_tail()
+        assert done.returncode == 0 and server.process.alive(), (
+            f"{done.stdout}{done.stderr}the server's exit status: {server.process.exit_status()}\n{server.process.log_tail()}")
     finally:
         server.remove()
     found = {"server": arguments.server, "users": arguments.users, "seed": arguments.seed, "seconds": round(took, 1),
