@@ -159,7 +159,7 @@ class RandomValues {
   auth::CallerRef caller() {
     if (flag()) return nullptr;
     return std::make_shared<const auth::Caller>(auth::Caller{
-        static_cast<auth::Caller::Kind>(below(6)), text(), number(), text(), text(), integer()});
+        static_cast<auth::Caller::Kind>(below(5)), text(), number(), text(), text(), integer()});
   }
 
   keyspace::KvRef kv() {
