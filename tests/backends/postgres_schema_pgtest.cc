@@ -3,6 +3,7 @@
 
 #include <sys/mount.h>
 
+#include "backends/common/schema.h"
 #include "backends/postgres_world.h"
 #include "backends/resolve.h"
 
@@ -94,8 +95,9 @@ TEST_CASE("postgres schema: version 1 is brought up to date") {
   for (const auto& batch : loaded) {
     CHECK(compute_digest(log->id(), *batch.header, batch.records) == batch.header->digest);
   }
-  CHECK(shared_server().sql(
-            database, "SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "6\n");
+  CHECK(shared_server().sql(database,
+                            "SELECT value FROM lattice.meta WHERE key = 'schema_version'") ==
+        std::to_string(schema_version) + "\n");
   CHECK(world.store().cluster_secret().size() == 32);
   CHECK(shared_server().sql(database,
                             "SELECT address, name, client_urls, announced_seq, announced_digest "
@@ -114,7 +116,8 @@ TEST_CASE("postgres schema: version 4 gets the views of users and roles, and kee
       " VALUES (7, 'team', decode(md5('a'), 'hex'), 'keys_max=5')");
   sql("UPDATE lattice.meta SET value = '4' WHERE key = 'schema_version'");
   REQUIRE(open_status(url).ok());
-  CHECK(sql("SELECT value FROM lattice.meta WHERE key = 'schema_version'") == "6\n");
+  CHECK(sql("SELECT value FROM lattice.meta WHERE key = 'schema_version'") ==
+        std::to_string(schema_version) + "\n");
   CHECK(sql("SELECT limits FROM lattice.logs WHERE tenant = 'team'") == "keys_max=5\n");
   CHECK(sql("SELECT (SELECT count(*) FROM lattice.auth), (SELECT count(*) FROM lattice.users),"
             " (SELECT count(*) FROM lattice.roles), (SELECT count(*) FROM lattice.tokens)") ==

@@ -254,6 +254,37 @@ TEST_CASE("Bodies of plain requests over HTTP/2 count against what a connection 
   }
 }
 
+TEST_CASE("Messages that nobody finishes hold a bounded amount, whoever sends them") {
+  TestServer server;
+  const std::string part(120'000, 'b');
+  std::vector<std::unique_ptr<TestClient>> hostile;
+  for (int connection = 0; connection < 20; ++connection) {
+    auto& client = *hostile.emplace_back(std::make_unique<TestClient>(server.address));
+    for (int i = 0; i < 30 && client.connected(); ++i) {
+      const int32_t id = client.start("/test.Test/Echo");
+      client.send_raw(id, std::string("\0\0\x10\0\0", 5) + part, /*end=*/false);
+      client.pump(milliseconds(0));
+    }
+  }
+  // 72 MB were sent, and no byte of them may go anywhere.
+  const auto held = [&] {
+    size_t bytes = 0;
+    for (auto& client : hostile) {
+      client->pump(milliseconds(3));
+      for (int32_t id = 1; id < 60; id += 2) bytes += client->response(id).closed ? 0 : part.size();
+    }
+    return bytes;
+  };
+  CHECK(TestServer::eventually([&] { return held() <= 56 << 20; }));
+  CHECK(held() >= 12 << 20);
+  // Who sends little is served even so.
+  TestClient honest(server.address);
+  const std::string message(60'000, 'm');
+  CHECK(honest.call("/test.Test/Echo", message).messages() == std::vector<std::string>{message});
+  hostile.clear();
+  CHECK(TestServer::eventually([&] { return server.connections() == 1; }));
+}
+
 TEST_CASE("Connections above the cap are closed, later ones served again") {
   Limits limits;
   limits.connections_max = 2;
