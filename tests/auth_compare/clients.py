@@ -59,6 +59,10 @@ class World:
             raise RuntimeError(done.stderr)
         return done.stdout
 
+    def add_root(self):
+        self.etcdctl("user", "add", "root:rootpw")
+        self.etcdctl("user", "grant-role", "root", "root")
+
     def sql(self, statement):
         if self.database:
             return self._postgres.query(statement.replace("FROM ", "FROM lattice."), self.database)
@@ -77,8 +81,7 @@ class Auth(unittest.TestCase):
     def setUpClass(cls):
         cls.world = World()
         ctl = cls.world.etcdctl
-        ctl("user", "add", "root:rootpw")
-        ctl("user", "grant-role", "root", "root")
+        cls.world.add_root()
         ctl("user", "add", "alice:alicepw")
         ctl("role", "add", "app")
         ctl("role", "grant-permission", "app", "--prefix=true", "readwrite", "/app/")
@@ -190,8 +193,7 @@ class ApiTokens(unittest.TestCase):
     def setUpClass(cls):
         cls.world = World()
         ctl = cls.world.etcdctl
-        ctl("user", "add", "root:rootpw")
-        ctl("user", "grant-role", "root", "root")
+        cls.world.add_root()
         ctl("user", "add", "ci", "--no-password")
         for role in ("build", "deploy"):
             ctl("role", "add", role)

@@ -4,6 +4,21 @@
 #include "replica/fixture.h"
 
 namespace lattice::replica {
+namespace {
+
+struct BatchSizes : Observer {
+  void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+  std::vector<size_t> batches;
+};
+
+// Starts the replica, which tells the observer, and waits until it leads.
+void lead(Fixture& f, Observer& observer) {
+  f.replica = f.make(nullptr, &observer);
+  f.replica->start();
+  f.run_until([&] { return f.replica->can_linearize(); });
+}
+
+}  // namespace
 
 TEST_CASE("a put is answered after it is durable, and read at its revision") {
   Fixture f;
@@ -21,16 +36,9 @@ TEST_CASE("a put is answered after it is durable, and read at its revision") {
 }
 
 TEST_CASE("what one turn of the loop brings is one batch") {
-  struct Counter : Observer {
-    void on_append_committed(const Append& append) override {
-      batches.push_back(append.operations);
-    }
-    std::vector<size_t> batches;
-  } counter;
+  BatchSizes counter;
   Fixture f;
-  f.replica = f.make(nullptr, &counter);
-  f.replica->start();
-  f.run_until([&] { return f.replica->can_linearize(); });
+  lead(f, counter);
   std::vector<Answer<keyspace::PutResult>> answers(100);
   for (size_t i = 0; i < answers.size(); ++i) {
     f.replica->put(put_request("k" + std::to_string(i), "v"), answers[i].callback());
@@ -44,16 +52,9 @@ TEST_CASE("what one turn of the loop brings is one batch") {
 }
 
 TEST_CASE("a batch is smaller while other tenants want the loop, and no write is lost by that") {
-  struct Counter : Observer {
-    void on_append_committed(const Append& append) override {
-      batches.push_back(append.operations);
-    }
-    std::vector<size_t> batches;
-  } counter;
+  BatchSizes counter;
   Fixture f;
-  f.replica = f.make(nullptr, &counter);
-  f.replica->start();
-  f.run_until([&] { return f.replica->can_linearize(); });
+  lead(f, counter);
   const auto largest_of = [&](double part) {
     f.environment.share(part);
     counter.batches.clear();
@@ -69,19 +70,12 @@ TEST_CASE("a batch is smaller while other tenants want the loop, and no write is
 }
 
 TEST_CASE("a batch is bounded in records and in bytes") {
-  struct Counter : Observer {
-    void on_append_committed(const Append& append) override {
-      batches.push_back(append.operations);
-    }
-    std::vector<size_t> batches;
-  } counter;
+  BatchSizes counter;
   Options options;
   options.batch_records_max = 10;
   options.batch_bytes_max = 100;
   Fixture f(options);
-  f.replica = f.make(nullptr, &counter);
-  f.replica->start();
-  f.run_until([&] { return f.replica->can_linearize(); });
+  lead(f, counter);
   std::vector<Answer<keyspace::PutResult>> answers(25);
   for (size_t i = 0; i < 20; ++i) f.replica->put(put_request("k", "v"), answers[i].callback());
   for (size_t i = 20; i < 25; ++i) {

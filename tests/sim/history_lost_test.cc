@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "sim/cluster.h"
+#include "sim/quiet_cluster.h"
 
 namespace lattice::sim {
 namespace {
@@ -31,33 +31,9 @@ class Sink : public replica::WatchSink {
   bool closed = false;
 };
 
-struct Trio {
-  explicit Trio(bool with_fanout = true) {
-    database.asynchronous = true;
-    for (int i = 0; i < 3; ++i) {
-      nodes.push_back(
-          std::make_unique<Node>(world, database, probes, false,
-                                 Node::Ties{&network, with_fanout, "node " + std::to_string(i)}));
-      nodes.back()->faults() = {0, 0, 0, 0, 0, 0, false};
-    }
-    network.faults() = {0, 0, 0, 0, 0, 0};
-    for (auto& node : nodes) node->start();
-    world.run_for(std::chrono::seconds(3));
-    REQUIRE(leader() != nullptr);
-  }
+struct Trio : QuietCluster {
+  explicit Trio(bool with_fanout = true) : QuietCluster(3, 7, with_fanout, /*asynchronous=*/true) {}
 
-  Node* leader() {
-    for (auto& node : nodes) {
-      if (node->running() && node->replica()->can_linearize()) return node.get();
-    }
-    return nullptr;
-  }
-  Node* follower() {
-    for (auto& node : nodes) {
-      if (node.get() != leader()) return node.get();
-    }
-    return nullptr;
-  }
   // Answers the revision of the put, which is tried until it is answered.
   int64_t put(Node& node, const std::string& key) {
     int64_t revision = 0;
@@ -105,12 +81,6 @@ struct Trio {
     world.run_for(std::chrono::seconds(1));
     CHECK(hashes.size() == 1);
   }
-
-  SimWorld world{7};
-  SimDatabase database{world};
-  Probes probes;
-  SimNetwork network{world, probes};
-  std::vector<std::unique_ptr<Node>> nodes;
 };
 
 replica::WatchCreate watch_all() {

@@ -12,10 +12,15 @@
 namespace lattice::sim {
 
 struct QuietCluster {
-  explicit QuietCluster(int count, uint64_t seed = 7) : world(seed) {
+  // `asynchronous`: what the database acknowledges need not survive its failover.
+  explicit QuietCluster(int count, uint64_t seed = 7, bool with_fanout = true,
+                        bool asynchronous = false)
+      : world(seed) {
+    database.asynchronous = asynchronous;
     for (int i = 0; i < count; ++i) {
-      nodes.push_back(std::make_unique<Node>(
-          world, database, probes, false, Node::Ties{&network, true, "node " + std::to_string(i)}));
+      nodes.push_back(
+          std::make_unique<Node>(world, database, probes, false,
+                                 Node::Ties{&network, with_fanout, "node " + std::to_string(i)}));
       nodes.back()->faults() = {0, 0, 0, 0, 0, 0, false};
     }
     network.faults() = {0, 0, 0, 0, 0, 0};
