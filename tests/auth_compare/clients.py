@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from harness import client, processes, protos, servers, tools  # noqa: E402
+from world import World  # noqa: E402
 
 rpc = protos.rpc
 _TTL_S = 2
@@ -29,57 +29,12 @@ _ENV = {"LATTICE_AUTH_BCRYPT_COST": "4", "LATTICE_AUTH_TOKEN_TTL_SECONDS": str(_
 _arguments = None
 
 
-class World:
-    """One server, or two that take turns."""
-
-    def __init__(self):
-        self.database = None
-        if _arguments.server == "postgres":
-            self._postgres = servers.shared_postgres()
-            self.database = self._postgres.new_database()
-            url = self._postgres.url(self.database)
-            self.servers = servers.lattice_cluster(_arguments.lattice, url, size=2, env=_ENV).start().servers
-        else:
-            self.servers = [servers.make(_arguments.server, _arguments.lattice, env=_ENV).start()]
-        self._turn = 0
-
-    def target(self):
-        self._turn += 1
-        return self.servers[self._turn % len(self.servers)].target
-
-    def etcdctl(self, *arguments, user=None, token=None):
-        """What it prints; raises with its complaint."""
-        command = [tools.build_go("etcdctl"), "--endpoints", self.target()]
-        if user:
-            command += ["--user", user]
-        if token:
-            command += ["--auth-jwt-token", token]
-        done = subprocess.run(command + list(arguments), capture_output=True, text=True, check=False, timeout=30)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    def add_root(self):
-        self.etcdctl("user", "add", "root:rootpw")
-        self.etcdctl("user", "grant-role", "root", "root")
-
-    def sql(self, statement):
-        if self.database:
-            return self._postgres.query(statement.replace("FROM ", "FROM lattice."), self.database)
-        with sqlite3.connect(os.path.join(self.servers[0].folder, "data", "lattice.db")) as database:
-            return [[str(value) for value in row] for row in database.execute(statement)]
-
-    def remove(self):
-        for server in self.servers:
-            server.remove()
-
-
 class Auth(unittest.TestCase):
     """In this order: each test finds what the one before has left."""
 
     @classmethod
     def setUpClass(cls):
-        cls.world = World()
+        cls.world = World(_arguments.server, _arguments.lattice, _ENV)
         ctl = cls.world.etcdctl
         cls.world.add_root()
         ctl("user", "add", "alice:alicepw")
@@ -191,7 +146,7 @@ class ApiTokens(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.world = World()
+        cls.world = World(_arguments.server, _arguments.lattice, _ENV)
         ctl = cls.world.etcdctl
         cls.world.add_root()
         ctl("user", "add", "ci", "--no-password")
