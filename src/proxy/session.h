@@ -26,6 +26,7 @@ class SessionHost {
   // As ServerStream has them.
   virtual std::shared_ptr<const PeerCertificate> peer_certificate() const = 0;
   virtual std::string_view server_name() const = 0;
+  // A request of that tenant has come on the connection. False: it may have no more connections.
   virtual bool belong_to(const SharedFlow& flow) = 0;
 };
 

@@ -50,6 +50,7 @@ struct Host final : SessionHost {
   std::string_view peer() const override { return "fuzzer"; }
   std::shared_ptr<const PeerCertificate> peer_certificate() const override { return nullptr; }
   std::string_view server_name() const override { return {}; }
+  bool belong_to(const SharedFlow&) override { return true; }
 };
 
 Router make_router() {
@@ -80,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static loop::Loop loop;  // costs descriptors, so made once
   static const Router router = make_router();
   if (size == 0) return 0;
-  Context context(loop, router, make_limits(), nullptr);
+  Context context(loop, router, make_limits(), nullptr, nullptr);
   Host host;
   std::unique_ptr<Session> session;
   if (data[0] % 2 == 0) {
