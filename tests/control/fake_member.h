@@ -17,7 +17,7 @@ namespace lattice::control::testing {
 
 class FakeMember {
  public:
-  explicit FakeMember(loop::Loop& loop) {
+  explicit FakeMember(loop::Loop& loop) : loop_(loop) {
     add<RangeCall>("KV/Range");
     add<PutCall>("KV/Put");
     add<WatchCall>("Watch/Watch");
@@ -25,6 +25,10 @@ class FakeMember {
     add<KeepAliveCall>("Lease/LeaseKeepAlive");
     listener_ = std::move(
         *proxy::Listener::listen(loop, "127.0.0.1:0", router_, {}, nullptr, /*reuse_port=*/false));
+  }
+  ~FakeMember() {
+    listener_.reset();
+    loop_.turn();  // where the connections' calls are destroyed, which refer to this
   }
   std::string address() const { return listener_->address(); }
 
@@ -173,6 +177,7 @@ class FakeMember {
 
   std::set<proxy::ServerStream*> watches_;
   proxy::Router router_;
+  loop::Loop& loop_;
   std::unique_ptr<proxy::Listener> listener_;
 };
 
