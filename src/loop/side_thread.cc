@@ -46,10 +46,11 @@ void SideThread::main() {
     jobs_.pop_front();
     lock.unlock();
     job.work();
+    // Before `done` can run: what both refer to ends on the loop, where it belongs.
+    job.work = nullptr;
     loop_.post([alive = alive_, done = std::move(job.done)]() mutable {
       if (*alive) done();
     });
-    job = {};
     lock.lock();
   }
 }

@@ -1,6 +1,7 @@
 // Runs what would block a loop, or keep it busy for milliseconds, on a thread of its own.
 // Thread: run() on the loop; `work` runs on the side, one after the other, `done` on the loop.
-//   Destroying it waits for the work that is running, if any; no `done` comes after that.
+//   Destroying it waits for the work that is running, if any; no `done` comes after that. `work` is
+//   destroyed before `done` is called, so what they share may belong to the loop's thread.
 #pragma once
 
 #include <condition_variable>
