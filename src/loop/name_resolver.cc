@@ -1,10 +1,10 @@
 #include "loop/name_resolver.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
+#include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace lattice::loop {
@@ -45,46 +45,12 @@ Result<NameResolver::Addresses> look_up_all(const std::vector<std::string>& host
 }  // namespace
 
 NameResolver::NameResolver(Loop& loop, std::string thread_name)
-    : loop_(loop), thread_name_(std::move(thread_name)) {}
-
-NameResolver::~NameResolver() {
-  *alive_ = false;
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    requests_.clear();
-  }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
-}
+    : side_(loop, std::move(thread_name), /*waiting_max=*/SIZE_MAX) {}
 
 void NameResolver::resolve(std::vector<std::string> hosts, Callback<Addresses> done) {
-  {
-    std::lock_guard lock(mutex_);
-    requests_.push_back({std::move(hosts), std::move(done)});
-  }
-  wake_.notify_one();
-  if (!thread_.joinable()) thread_ = std::thread([this] { main(); });
-}
-
-void NameResolver::main() {
-  pthread_setname_np(pthread_self(), thread_name_.c_str());
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  std::unique_lock lock(mutex_);
-  while (true) {
-    wake_.wait(lock, [&] { return stopping_ || !requests_.empty(); });
-    if (stopping_) return;
-    Request request = std::move(requests_.front());
-    requests_.pop_front();
-    lock.unlock();
-    loop_.post([alive = alive_, found = look_up_all(request.hosts),
-                done = std::move(request.done)]() mutable {
-      if (*alive) done(std::move(found));
-    });
-    lock.lock();
-  }
+  auto found = std::make_shared<Result<Addresses>>(Error::backend_unavailable);
+  side_.run([found, hosts = std::move(hosts)] { *found = look_up_all(hosts); },
+            [found, done = std::move(done)]() mutable { done(std::move(*found)); });
 }
 
 }  // namespace lattice::loop

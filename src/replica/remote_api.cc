@@ -36,132 +36,98 @@ class Homing {
 
 }  // namespace
 
-template <class Call>
-void RemoteApi::ask(Call call) {
-  mailbox_->post_to_owner([owner = &owner_, call = std::move(call)]() mutable { call(*owner); });
+template <auto method, class Done, class... Arguments>
+void RemoteApi::relay(Done done, Arguments... arguments) {
+  mailbox_->post_to_owner([owner = &owner_, home = Homing(mailbox_, std::move(done)),
+                           ... arguments = std::move(arguments)]() mutable {
+    (owner->*method)(std::move(arguments)..., std::move(home));
+  });
+}
+
+template <auto method, class Done, class... Arguments>
+void RemoteApi::relay_for(auth::CallerRef caller, Done done, Arguments... arguments) {
+  mailbox_->post_to_owner([owner = &owner_, home = Homing(mailbox_, std::move(done)),
+                           caller = std::move(caller),
+                           ... arguments = std::move(arguments)]() mutable {
+    (owner->*method)(std::move(arguments)..., std::move(home), std::move(caller));
+  });
 }
 
 void RemoteApi::range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
                       auth::CallerRef caller) {
-  ask([caller = std::move(caller), request = std::move(request),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.range(std::move(request), std::move(home), std::move(caller));
-  });
+  relay_for<&Api::range>(std::move(caller), std::move(done), std::move(request));
 }
 
 void RemoteApi::put(keyspace::PutRequest request, Callback<keyspace::PutResult> done,
                     auth::CallerRef caller) {
-  ask([caller = std::move(caller), request = std::move(request),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.put(std::move(request), std::move(home), std::move(caller));
-  });
+  relay_for<&Api::put>(std::move(caller), std::move(done), std::move(request));
 }
 
 void RemoteApi::delete_range(keyspace::DeleteRangeRequest request,
                              Callback<keyspace::DeleteRangeResult> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), request = std::move(request),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.delete_range(std::move(request), std::move(home), std::move(caller));
-  });
+  relay_for<&Api::delete_range>(std::move(caller), std::move(done), std::move(request));
 }
 
 void RemoteApi::txn(keyspace::TxnRequest request, Callback<keyspace::TxnResult> done,
                     auth::CallerRef caller) {
-  ask([caller = std::move(caller), request = std::move(request),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.txn(std::move(request), std::move(home), std::move(caller));
-  });
+  relay_for<&Api::txn>(std::move(caller), std::move(done), std::move(request));
 }
 
 void RemoteApi::compact(Revision revision, bool physical, Callback<Revision> done,
                         auth::CallerRef caller) {
-  ask([caller = std::move(caller), revision, physical,
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.compact(revision, physical, std::move(home), std::move(caller));
-  });
+  relay_for<&Api::compact>(std::move(caller), std::move(done), revision, physical);
 }
 
 void RemoteApi::lease_grant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done,
                             auth::CallerRef caller) {
-  ask([caller = std::move(caller), id, ttl_seconds,
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_grant(id, ttl_seconds, std::move(home), std::move(caller));
-  });
+  relay_for<&Api::lease_grant>(std::move(caller), std::move(done), id, ttl_seconds);
 }
 
 void RemoteApi::lease_revoke(LeaseId id, Callback<Revision> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), id, home = Homing(mailbox_, std::move(done))](
-          Api& owner) mutable { owner.lease_revoke(id, std::move(home), std::move(caller)); });
+  relay_for<&Api::lease_revoke>(std::move(caller), std::move(done), id);
 }
 
 void RemoteApi::lease_keep_alive(LeaseId id, Callback<LeaseKeepAliveResult> done,
                                  auth::CallerRef caller) {
-  ask([caller = std::move(caller), id, home = Homing(mailbox_, std::move(done))](
-          Api& owner) mutable { owner.lease_keep_alive(id, std::move(home), std::move(caller)); });
+  relay_for<&Api::lease_keep_alive>(std::move(caller), std::move(done), id);
 }
 
 void RemoteApi::lease_time_to_live(LeaseId id, bool keys, Callback<LeaseTimeToLiveResult> done,
                                    auth::CallerRef caller) {
-  ask([caller = std::move(caller), id, keys,
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_time_to_live(id, keys, std::move(home), std::move(caller));
-  });
+  relay_for<&Api::lease_time_to_live>(std::move(caller), std::move(done), id, keys);
 }
 
 void RemoteApi::lease_leases(Callback<LeaseLeasesResult> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.lease_leases(std::move(home), std::move(caller));
-  });
+  relay_for<&Api::lease_leases>(std::move(caller), std::move(done));
 }
 
 void RemoteApi::auth_change(auth::Change change, Callback<Revision> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), change = std::move(change),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.auth_change(std::move(change), std::move(home), std::move(caller));
-  });
+  relay_for<&Api::auth_change>(std::move(caller), std::move(done), std::move(change));
 }
 
 void RemoteApi::auth_query(auth::Query query, Callback<auth::Answer> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), query = std::move(query),
-       home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.auth_query(std::move(query), std::move(home), std::move(caller));
-  });
-}
-
-void RemoteApi::status(Callback<StatusResult> done) {
-  ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.status(std::move(home));
-  });
+  relay_for<&Api::auth_query>(std::move(caller), std::move(done), std::move(query));
 }
 
 void RemoteApi::alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller) {
-  ask([caller = std::move(caller), change, home = Homing(mailbox_, std::move(done))](
-          Api& owner) mutable { owner.alarm(change, std::move(home), std::move(caller)); });
+  relay_for<&Api::alarm>(std::move(caller), std::move(done), change);
 }
 
+void RemoteApi::status(Callback<StatusResult> done) { relay<&Api::status>(std::move(done)); }
+
 void RemoteApi::members(Callback<std::vector<Member>> done) {
-  ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.members(std::move(home));
-  });
+  relay<&Api::members>(std::move(done));
 }
 
 void RemoteApi::move_leader(std::string address, StatusCallback done) {
-  ask([address = std::move(address), home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.move_leader(std::move(address), std::move(home));
-  });
+  relay<&Api::move_leader>(std::move(done), std::move(address));
 }
 
 void RemoteApi::hash_kv(Revision revision, Callback<keyspace::HashResult> done) {
-  ask([revision, home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.hash_kv(revision, std::move(home));
-  });
+  relay<&Api::hash_kv>(std::move(done), revision);
 }
 
-void RemoteApi::defragment(StatusCallback done) {
-  ask([home = Homing(mailbox_, std::move(done))](Api& owner) mutable {
-    owner.defragment(std::move(home));
-  });
-}
+void RemoteApi::defragment(StatusCallback done) { relay<&Api::defragment>(std::move(done)); }
 
 std::unique_ptr<WatchStream> RemoteApi::open_watch_stream(WatchSink& sink) {
   return RemoteWatchStream::open(owner_, mailbox_, sink);

@@ -71,8 +71,12 @@ class RemoteApi final : public Api {
   [[nodiscard]] std::unique_ptr<WatchStream> open_watch_stream(WatchSink& sink) override;
 
  private:
-  template <class Call>
-  void ask(Call call);
+  // Has the owner's `method` called there with these, and its answer given to `done` here.
+  template <auto method, class Done, class... Arguments>
+  void relay(Done done, Arguments... arguments);
+  // One that the caller is judged for.
+  template <auto method, class Done, class... Arguments>
+  void relay_for(auth::CallerRef caller, Done done, Arguments... arguments);
 
   Api& owner_;
   std::shared_ptr<const Published> published_;

@@ -14,7 +14,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import client, protos, raw_h2, suite  # noqa: E402
+from harness import client, protos, raw_h2, suite, wire  # noqa: E402
 
 rpc = protos.rpc
 _PUT = "/etcdserverpb.KV/Put"
@@ -239,26 +239,9 @@ class BadInput(unittest.TestCase):
             request = outer
         answer = raw_h2.call(suite.server.target, "/etcdserverpb.KV/Txn", body(request.SerializeToString()))
         self.assertNotEqual(answer.code, -1)
-        payload = b""
-        for _ in range(4000):
-            payload = _nested_success(payload)
-        answer = raw_h2.call(suite.server.target, "/etcdserverpb.KV/Txn", body(payload))
+        answer = raw_h2.call(suite.server.target, "/etcdserverpb.KV/Txn", body(wire.nested_txn(4000, b"")))
         self.assertNotEqual(answer.code, -1)
         self.assert_lives()
-
-
-def _nested_success(payload):
-    """Bytes of a TxnRequest whose only success operation is the transaction of those bytes."""
-    operation = b"\x22" + _varint(len(payload)) + payload
-    return b"\x12" + _varint(len(operation)) + operation
-
-
-def _varint(number):
-    encoded = b""
-    while number > 127:
-        encoded += bytes([number & 127 | 128])
-        number >>= 7
-    return encoded + bytes([number])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import functools
 import gzip
 import zlib
 
-from harness import protos, raw_h2
+from harness import protos, raw_h2, wire
 from hostile import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, PRIORITY_UPDATE,
                      PUT, RANGE, RST, SETTINGS, TXN, WATCH, WINDOW, Requests, literal_block, literal_headers, replay, script)
 
@@ -236,30 +236,13 @@ register_flood("gzip bomb", "gzip: 1 GiB in 1 MiB", bombs, 3, ends=False)
 register_flood("gzip bomb", "messages that promise 4 GiB", promised, 5000, ends=False)
 
 
-def nested(depth, innermost):
-    """A Txn whose first operation is a Txn, and so on."""
-    message = innermost
-    for _ in range(depth):
-        operation = b"\x22" + varint(len(message)) + message
-        message = b"\x12" + varint(len(operation)) + operation
-    return message
-
-
-def varint(number):
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
 def wide(operations):
     """A Txn of so many puts of nothing."""
     return b"\x12\x00" * operations
 
 
 _MESSAGES = {
-    "transactions nested 10,000 deep": (TXN, nested(10_000, b""), 20),
+    "transactions nested 10,000 deep": (TXN, wire.nested_txn(10_000, b""), 20),
     "transactions of 500,000 empty operations": (TXN, wide(500_000), 3),
     "lengths beyond the message": (TXN, b"\x12\xff\xff\xff\xff\x0f" * 1000, 1000),
     "varints without end": (TXN, b"\xff" * 10_000, 500),

@@ -12,7 +12,7 @@ constexpr int64_t puts = 30;
 
 struct Couple : QuietCluster {
   explicit Couple(uint64_t seed = 7) : QuietCluster(2, seed) {
-    for (int64_t i = 0; i < puts; ++i) put();
+    for (int64_t i = 0; i < puts; ++i) REQUIRE(put(*leader()) == i + 2);
     database.removal_fails = true;
   }
 
@@ -122,12 +122,12 @@ TEST_CASE("the answer about deletions of an earlier term is not taken for the pr
     first.faults().slow = 100;
     f.world.run_for(std::chrono::milliseconds(3));
     first.faults().slow = 0;
-    f.move(first, second);
+    REQUIRE(f.move(first, second));
     f.world.run_for(std::chrono::milliseconds(100));
     CHECK(f.stored_puts() == 1);
-    f.move(second, first);
+    REQUIRE(f.move(second, first));
     // Another list of deletions is being worked off when the answer arrives.
-    for (int64_t i = 0; i < puts; ++i) f.put();
+    for (int64_t i = 0; i < puts; ++i) REQUIRE(f.put(*f.leader()) > 0);
     first.replica()->compact(Revision(1 + 2 * puts), true,
                              [&](Result<Revision> result) { f.answer = std::move(result); });
     f.world.run_for(std::chrono::seconds(4));

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "sim/trio.h"
+#include "sim/quiet_cluster.h"
 
 namespace lattice::sim {
 namespace {
@@ -47,9 +47,9 @@ auth::CallerRef machine(int64_t seen_seconds) {
 }
 
 // Three replicas, on which alice may read and write keys from "a" to "c".
-class Bench : public Trio {
+class Bench : public QuietCluster {
  public:
-  Bench() : Trio(11, true, false) {
+  Bench() : QuietCluster(3, 11) {
     change({.kind = Change::Kind::user_add, .user = "root"});
     change({.kind = Change::Kind::user_grant_role, .user = "root", .role = "root"});
     change({.kind = Change::Kind::user_add, .user = "alice"});
@@ -60,7 +60,7 @@ class Bench : public Trio {
   }
   // By root, at each node in turn.
   bool change(Change change) {
-    Node& node = *nodes()[turn_++ % nodes().size()];
+    Node& node = *nodes[turn_++ % nodes.size()];
     return answer_of<Revision>([&](auto done) {
              node.replica()->auth_change(std::move(change), std::move(done), logged_in("root"));
            })
@@ -110,7 +110,7 @@ class Bench : public Trio {
 
 std::string bounds(Bench& bench) {
   const auth::CallerRef alice = logged_in("alice");
-  for (const auto& node : bench.nodes()) {
+  for (const auto& node : bench.nodes) {
     if (bench.get(*node, alice) != Error::ok) return "E53: a user may not what was granted";
     if (bench.get(*node, nullptr) != Error::user_empty) return "E54: nobody reads";
     if (bench.get(*node, logged_in("alice", "another log")) != Error::invalid_auth_token) {
@@ -130,13 +130,13 @@ std::string changes(Bench& bench) {
   const auth::CallerRef alice = logged_in("alice");
   for (int round = 0; round < 3; ++round) {
     if (!bench.permit(Change::Kind::role_revoke)) return "E37: no change of a role";
-    for (const auto& node : bench.nodes()) {
+    for (const auto& node : bench.nodes) {
       if (bench.get(*node, alice) != Error::permission_denied) {
         return "E53: a permission was taken away, and a node reads by it";
       }
     }
     if (!bench.permit(Change::Kind::role_grant)) return "E37: no change of a role";
-    for (const auto& node : bench.nodes()) {
+    for (const auto& node : bench.nodes) {
       if (bench.get(*node, alice) != Error::ok) return "E53: a node does not know a permission";
     }
   }
@@ -151,7 +151,7 @@ std::string tokens(Bench& bench) {
   create.token.expires_seconds = over_at;
   if (!bench.change(create)) return "E37: no token";
   std::vector<std::unique_ptr<Listener>> listeners;
-  for (const auto& node : bench.nodes()) {
+  for (const auto& node : bench.nodes) {
     if (bench.get(*node, machine(made_at)) != Error::ok) return "E53: a node does not know a token";
     if (bench.get(*node, machine(over_at)) != Error::invalid_auth_token) {
       return "E53: a token counts for longer than its time";
@@ -163,7 +163,7 @@ std::string tokens(Bench& bench) {
           {.kind = Change::Kind::token_revoke, .token_id = auth::token_id_of(create.token.hash)})) {
     return "E37: no revocation";
   }
-  for (const auto& node : bench.nodes()) {
+  for (const auto& node : bench.nodes) {
     if (bench.get(*node, machine(made_at)) != Error::invalid_auth_token) {
       return "E53: a token was revoked, and a node reads by it";
     }

@@ -1,4 +1,6 @@
 // A leader that is asked to hand over.
+#include <doctest/doctest.h>
+
 #include "sim/quiet_cluster.h"
 
 namespace lattice::sim {
@@ -50,7 +52,7 @@ TEST_CASE("who led in between does not read its own append on the word of an old
     second.faults().slow = 100;
     f.world.run_for(std::chrono::milliseconds(250));
     second.faults().slow = 0;
-    f.move(first, second);
+    REQUIRE(f.move(first, second));
     // It leads, and does not hear what becomes of an append; nor does its successor of its wish.
     second.faults().append_lost_after = 100;
     f.network.host(first.ties().address).cut_off = true;

@@ -8,10 +8,6 @@
 namespace lattice::sim {
 namespace {
 
-using keyspace::PutRequest;
-using keyspace::RangeRequest;
-using keyspace::RangeResult;
-
 constexpr int64_t jump = 1'000'000'000;
 
 class Sink : public replica::WatchSink {
@@ -34,32 +30,6 @@ class Sink : public replica::WatchSink {
 struct Trio : QuietCluster {
   explicit Trio(bool with_fanout = true) : QuietCluster(3, 7, with_fanout, /*asynchronous=*/true) {}
 
-  // Answers the revision of the put, which is tried until it is answered.
-  int64_t put(Node& node, const std::string& key) {
-    int64_t revision = 0;
-    for (int attempt = 0; attempt < 5 && revision == 0; ++attempt) {
-      PutRequest request;
-      request.key = key;
-      request.value = "v";
-      bool answered = false;
-      node.replica()->put(std::move(request), [&](const Result<keyspace::PutResult>& result) {
-        answered = true;
-        if (result.ok()) revision = result->header_revision.value;
-      });
-      for (int i = 0; i < 1000 && !answered; ++i) world.run_for(std::chrono::milliseconds(10));
-    }
-    return revision;
-  }
-  Result<RangeResult> get(Node& node, std::string key, int64_t revision = 0) {
-    RangeRequest request;
-    request.range.key = std::move(key);
-    request.revision = Revision(revision);
-    Result<RangeResult> answer = Error::timeout;
-    node.replica()->range(std::move(request),
-                          [&](Result<RangeResult> result) { answer = std::move(result); });
-    world.run_for(std::chrono::seconds(1));
-    return answer;
-  }
   // Every node shows the same, and nothing of what was lost.
   void check_agreement(int64_t above) {
     std::map<uint32_t, int> hashes;

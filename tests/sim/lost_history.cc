@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "sim/trio.h"
+#include "sim/quiet_cluster.h"
 
 namespace lattice::sim {
 namespace {
@@ -26,35 +26,11 @@ class Ear : public replica::WatchSink {
   bool ended = false;
 };
 
-class Bench : public Trio {
+class Bench : public QuietCluster {
  public:
-  explicit Bench(bool with_fanout = true) : Trio(7, with_fanout, true) {}
+  explicit Bench(bool with_fanout = true)
+      : QuietCluster(3, 7, with_fanout, /*asynchronous=*/true) {}
 
-  // The revision of a put that some node acknowledges; 0 if none does.
-  int64_t put(Node& node) {
-    int64_t revision = 0;
-    for (int attempt = 0; attempt < 5 && revision == 0; ++attempt) {
-      keyspace::PutRequest request;
-      request.key = "key";
-      bool answered = false;
-      node.replica()->put(std::move(request), [&](const Result<keyspace::PutResult>& result) {
-        answered = true;
-        if (result.ok()) revision = result->header_revision.value;
-      });
-      for (int i = 0; i < 1000 && !answered; ++i) run_for(milliseconds(10));
-    }
-    return revision;
-  }
-  Result<keyspace::RangeResult> get(Node& node) {
-    Result<keyspace::RangeResult> answer = Error::timeout;
-    keyspace::RangeRequest request;
-    request.range.key = "key";
-    node.replica()->range(std::move(request), [&answer](Result<keyspace::RangeResult> result) {
-      answer = std::move(result);
-    });
-    run_for(seconds(1));
-    return answer;
-  }
   void listen(Node& node, Ear* ear) {
     streams_.push_back(node.replica()->open_watch_stream(*ear));
     replica::WatchCreate create;
@@ -69,21 +45,21 @@ class Bench : public Trio {
 
 std::string known_to_all() {
   Bench bench;
-  Node& node = *bench.nodes().front();
+  Node& node = *bench.nodes.front();
   bench.put(node);
   int64_t acknowledged = 0;
   for (int i = 0; i < 20; ++i) acknowledged = bench.put(node);
-  for (const auto& one : bench.nodes()) {
+  for (const auto& one : bench.nodes) {
     if (!bench.get(*one).ok()) return "E37: a node does not read";
   }
-  bench.database().fail_over_losing(20);
+  bench.database.fail_over_losing(20);
   const int64_t next = bench.put(node);
   if (next <= acknowledged) {
     return "E52: after a loss, " + std::to_string(next) + " was answered, and " +
            std::to_string(acknowledged) + " before";
   }
   bench.run_for(seconds(2));
-  for (const auto& one : bench.nodes()) {
+  for (const auto& one : bench.nodes) {
     if (!bench.get(*one).ok()) return "E37: a node does not read behind a loss";
   }
   return "";
@@ -98,24 +74,24 @@ std::string known_to_one() {
   bench.run_for(seconds(1));
   bench.put(*witness);
   bench.run_for(seconds(1));
-  for (const auto& node : bench.nodes()) {
+  for (const auto& node : bench.nodes) {
     if (node.get() != witness) node->crash();
   }
   witness->process().pause();
-  bench.database().asynchronous = false;  // the server's timeline tells nothing
-  bench.database().fail_over_losing(1);
-  for (const auto& node : bench.nodes()) {
+  bench.database.asynchronous = false;  // the server's timeline tells nothing
+  bench.database.fail_over_losing(1);
+  for (const auto& node : bench.nodes) {
     if (node.get() != witness) node->start();
   }
   bench.run_for(seconds(4));
-  std::vector<Ear> ears(bench.nodes().size());
+  std::vector<Ear> ears(bench.nodes.size());
   for (size_t i = 0; i < ears.size(); ++i) {
-    if (bench.nodes()[i].get() != witness) bench.listen(*bench.nodes()[i], &ears[i]);
+    if (bench.nodes[i].get() != witness) bench.listen(*bench.nodes[i], &ears[i]);
   }
   witness->process().resume();
   bench.run_for(seconds(4));
   for (size_t i = 0; i < ears.size(); ++i) {
-    if (bench.nodes()[i].get() != witness && !ears[i].ended) {
+    if (bench.nodes[i].get() != witness && !ears[i].ended) {
       return "E52: a watch goes on behind a loss";
     }
   }
@@ -130,9 +106,9 @@ std::string unseen() {
   for (int i = 0; i < 9; ++i) bench.put(*follower);
   bench.run_for(seconds(1));
   follower->faults().unreachable = true;
-  bench.database().fail_over_losing(8);
+  bench.database.fail_over_losing(8);
   int64_t newest = 0;
-  for (const auto& node : bench.nodes()) {
+  for (const auto& node : bench.nodes) {
     if (node.get() != follower) newest = std::max(newest, bench.put(*node));
   }
   const auto answer = bench.get(*follower);
