@@ -13,13 +13,14 @@ import ssl
 import subprocess
 import sys
 import time
+import unittest
 
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import cases, processes, protos  # noqa: E402
+from harness import cases, processes, protos, tools  # noqa: E402
 
 rpc = protos.rpc
 _EX_CONFIG = 78
@@ -142,6 +143,15 @@ class Tls(cases.ServerTest):
         self.assertEqual(pki.etcdctl(server, "put", "foo", "bar"), (0, "OK\n"))
         self.assertEqual(self.curl(server, "/healthz", "-k"), (0, "ok\n"))
         self.assertEqual(self.curl(server, "/readyz", "-k"), (0, "ok\n"))
+
+    @unittest.skipUnless(tools.have_go(), "SKIPPED: no usable Go toolchain; make check needs one")
+    def test_go_client_with_certificates_and_users(self):
+        pki = Pki()
+        server = self.start(*pki.flags())
+        status, output = run("go", "test", "-C", os.path.join(HERE, "go"), "-count=1", "-run", "^TestUsers", ".", timeout_s=300,
+                             env={"ENDPOINT": f"localhost:{server.port}", "PKI": pki.folder})
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("no tests to run", output)
 
     def test_who_has_no_certificate_learns_whether_the_server_works_and_nothing_else(self):
         pki = Pki()
