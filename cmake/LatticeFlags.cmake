@@ -4,6 +4,10 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+# All addresses of library functions are looked up when the process starts, and their table is read-only from then on.
+# tests/security/binary.py looks for it.
+add_link_options(-Wl,-z,relro,-z,now)
+
 add_library(lattice_warnings INTERFACE)
 target_compile_options(lattice_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough)

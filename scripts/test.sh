@@ -7,7 +7,7 @@
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
 # --full: besides, TSan on all modules, clang-tidy on every file, every kind of caller of etcd's Auth, a minute for each fuzzer,
-# a million requests for each canary, and how long clients wait beside each protocol attack.
+# a million requests for each canary, how long clients wait beside each protocol attack, and which security updates wait.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -46,6 +46,7 @@ stage "install packages" scripts/install.sh build run test lint
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"
+[ "$full" = OFF ] || stage "security updates" tests/security/updates.py --lattice build/release/lattice
 
 # One ctest over the build folders.
 mkdir -p build/all

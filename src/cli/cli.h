@@ -1,6 +1,6 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
-// `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice version`, each with
-// --help.
+// `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice restore declare`,
+// `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -37,6 +37,9 @@ struct Surroundings {
   // Likewise `lattice token`.
   std::function<int(const server::TokenCommand& command, std::ostream& out, std::ostream& err)>
       token = {};
+  // Likewise `lattice restore declare`.
+  std::function<int(const config::Config& config, std::ostream& out, std::ostream& err)> restore =
+      {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

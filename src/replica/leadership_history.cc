@@ -4,25 +4,14 @@
 // watches end. The leader appends it; a replica that alone knows of the loss tells the leader, and
 // shows nothing meanwhile.
 #include <algorithm>
-#include <cstring>
-#include <string>
 #include <utility>
 
-#include "base/big_endian.h"
 #include "base/planted.h"
 #include "replica/leadership.h"
+#include "replica/takeover.h"
 
 namespace lattice::replica {
 namespace {
-
-constexpr int64_t jump = 1'000'000'000;
-
-Bytes position_bytes(const Position& position) {
-  std::string bytes;
-  append_big_endian(position.seq.value, &bytes);
-  bytes.append(reinterpret_cast<const char*>(position.digest.data()), position.digest.size());
-  return Bytes::copy(bytes);
-}
 
 // A header that was trimmed lies behind a compaction of this very history.
 bool is_there(const WitnessCall& witness, const Log::LookReply& reply) {
@@ -103,25 +92,11 @@ bool Leadership::server_changed() const {
 
 // Requires: the batch holds its takeover record; its digest is not computed yet.
 void Leadership::append_jump(Batch* batch) const {
-  BatchHeader& header = batch->header;
-  const Revision acknowledged =
-      lost_ ? std::max(lost_->revision, header.last_revision) : header.last_revision;
-  const Revision base =
-      planted(Planted::jump_too_short) ? header.last_revision + 1 : acknowledged + jump;
-  header.last_revision = base;
-  batch->records.front().revision = base;
-  keyspace::Record lost;
-  lost.kind = keyspace::RecordKind::history_lost;
-  lost.revision = base;
-  lost.number = acknowledged.value;
-  if (lost_) lost.value = position_bytes(lost_->position);
-  batch->records.push_back(std::move(lost));
-  keyspace::Record compact;
-  compact.kind = keyspace::RecordKind::compact;
-  compact.revision = base;
-  compact.number = base.value;
-  batch->records.push_back(std::move(compact));
-  header.record_count = static_cast<uint32_t>(batch->records.size());
+  const Revision newest = batch->header.last_revision;
+  const Revision acknowledged = lost_ ? std::max(lost_->revision, newest) : newest;
+  std::optional<Position> gone;
+  if (lost_) gone = lost_->position;
+  const Revision base = add_jump(batch, acknowledged, gone);
   state_.observer.on_history_lost(acknowledged, base);
 }
 

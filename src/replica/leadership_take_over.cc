@@ -5,6 +5,7 @@
 
 #include "base/planted.h"
 #include "replica/leadership.h"
+#include "replica/takeover.h"
 
 namespace lattice::replica {
 namespace {
@@ -49,25 +50,10 @@ void Leadership::take_over() {
 
 std::shared_ptr<Batch> Leadership::make_takeover(const BatchHeader& tip,
                                                  const Incarnation& incarnation) {
-  auto batch = std::make_shared<Batch>();
-  BatchHeader& header = batch->header;
-  header.seq = tip.seq + 1;
-  header.previous = tip.digest;
-  header.epoch = tip.epoch + 1;
-  header.incarnation = incarnation;
-  header.id = state_.random.batch_id();
-  header.last_revision = tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
-  header.record_count = 1;
-  keyspace::Record record;
-  record.kind = keyspace::RecordKind::takeover;
-  record.revision = header.last_revision;
-  record.number = static_cast<int64_t>(header.epoch.value);
-  record.value = Bytes::copy(
-      {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
-  record.lease = LeaseId(static_cast<int64_t>(state_.log.server().system));
-  record.version = static_cast<int64_t>(state_.log.server().timeline);
-  batch->records.push_back(std::move(record));
-  return batch;
+  const Revision revision =
+      tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
+  return make_takeover_batch(tip, revision, incarnation, state_.log.server(),
+                             state_.random.batch_id());
 }
 
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,

@@ -180,6 +180,25 @@ TEST_CASE("tenant commands reach the store with what they were told") {
   CHECK(tenant({"limit", "a"}) == 2);
 }
 
+TEST_CASE("a restore is declared of the store that was named, and not by accident") {
+  std::ostringstream out;
+  std::ostringstream err;
+  std::string asked;
+  Surroundings surroundings{{}, out, err, {}};
+  surroundings.restore = [&](const config::Config& config, std::ostream&, std::ostream&) {
+    asked = config.paths.data_dir;
+    return served_status;
+  };
+  CHECK(run({"restore", "declare", "--data-dir", "/d"}, surroundings) == 2);
+  CHECK(contains(err.str(), "--yes"));
+  CHECK(asked.empty());
+  CHECK(run({"restore", "declare", "--data-dir", "/d", "--yes"}, surroundings) == served_status);
+  CHECK(asked == "/d");
+  CHECK(run({"restore"}, surroundings) == 2);
+  CHECK(run({"restore", "declare", "--yes", "--db-connection", "mysql://h/d"}, surroundings) ==
+        exit_configuration);
+}
+
 TEST_CASE("an empty flag is a value, not an absent flag") {
   CHECK(contains(invoke({"start", "--data-dir", ""}).err, "--data-dir: paths.data_dir: expected"));
 }

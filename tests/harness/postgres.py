@@ -12,9 +12,10 @@ _ACCOUNT = "postgres"
 
 
 class Postgres:
-    """One server; `new_database` gives each Lattice a database of its own."""
+    """One server; `new_database` gives each Lattice a database of its own. With `backup_of` it begins as a base backup of
+    that running server."""
 
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, backup_of=None):
         self._programs = paths.postgres_programs()
         self.folder = processes.scratch_folder("pg")
         self.port = processes.free_port()
@@ -25,6 +26,10 @@ class Postgres:
         if os.geteuid() == 0:
             account = pwd.getpwnam(_ACCOUNT)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
+        if backup_of is not None:
+            self._run("pg_basebackup", "--host", "127.0.0.1", "--port", str(backup_of.port), "--username", "lattice",
+                      "--pgdata", self._data, "--checkpoint", "fast", "--no-sync")
+            return
         self._run("initdb", "--pgdata", self._data, "--username", "lattice", "--auth", "trust", "--encoding", "UTF8",
                   "--locale", "C", "--no-sync")
 
@@ -36,6 +41,14 @@ class Postgres:
         if done.returncode != 0:
             raise processes.ProcessFailed(f"{program}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def recover_until(self, moment, restore_command):
+        """The next start replays the archive up to that time, then opens for writing. Before the first start."""
+        signal_file = os.path.join(self._data, "recovery.signal")
+        with open(signal_file, "w", encoding="utf-8"):
+            pass
+        self._settings.update(restore_command=restore_command, recovery_target_time=moment,
+                              recovery_target_action="promote")
 
     def start(self, timeout_s=60):
         """Starts the server and waits until it accepts connections, crash recovery included."""
