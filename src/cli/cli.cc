@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/certs.h"
+#include "cli/health_commands.h"
 #include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "cli/tenant_commands.h"
@@ -47,6 +48,7 @@ class CommandLine {
     add_version();
     tenants_.emplace(app_, around_, status_);
     tokens_.emplace(app_, around_, status_);
+    health_.emplace(app_, around_, status_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -192,6 +194,7 @@ class CommandLine {
   int status_ = 0;
   std::optional<TenantCommands> tenants_;
   std::optional<TokenCommands> tokens_;
+  std::optional<HealthCommands> health_;
 };
 
 }  // namespace
