@@ -42,14 +42,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# "uri codename" of this machine's Debian archives.
-archives() {
-  # shellcheck disable=SC2016
-  apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(LABEL)' 'Created-By: Packages' |
-    awk '$2 ~ /^bookworm/ && $3 ~ /^Debian/ { print $1, $2 }' | sort -u
-}
-
-mirror=$(archives | awk '$2 == "bookworm" { print $1; exit }')
+mirror=$("$here/scripts/archives.sh" | awk '$2 == "bookworm" { print $1; exit }')
 [ -n "$mirror" ] || {
   echo "$0: this machine's apt knows no mirror of Debian 12" >&2
   exit 69
@@ -59,7 +52,7 @@ debootstrap --variant=minbase bookworm "$root" "$mirror" >"$(dirname "$root")/de
   tail -n 20 "$(dirname "$root")/debootstrap.log" >&2
   exit 69
 }
-archives | sed 's/^/deb /; s/$/ main/' >"$root/etc/apt/sources.list"
+"$here/scripts/archives.sh" | sed 's/^/deb /; s/$/ main/' >"$root/etc/apt/sources.list"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 # npm has a list of authorities of its own; those that this machine trusts besides are its mirrors'.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/mirrors.crt"

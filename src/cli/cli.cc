@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/certs.h"
+#include "cli/health_commands.h"
 #include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "cli/restore_commands.h"
@@ -49,6 +50,7 @@ class CommandLine {
     tenants_.emplace(app_, around_, status_);
     tokens_.emplace(app_, around_, status_);
     restores_.emplace(app_, around_, status_);
+    health_.emplace(app_, around_, status_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -195,6 +197,7 @@ class CommandLine {
   std::optional<TenantCommands> tenants_;
   std::optional<TokenCommands> tokens_;
   std::optional<RestoreCommands> restores_;
+  std::optional<HealthCommands> health_;
 };
 
 }  // namespace

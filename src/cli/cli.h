@@ -1,6 +1,6 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
 // `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice restore declare`,
-// `lattice version`, each with --help.
+// `lattice healthcheck`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "server/health_command.h"
 #include "server/tenant_command.h"
 #include "server/token_command.h"
 #include "telemetry/logger.h"
@@ -40,6 +41,9 @@ struct Surroundings {
   // Likewise `lattice restore declare`.
   std::function<int(const config::Config& config, std::ostream& out, std::ostream& err)> restore =
       {};
+  // Likewise `lattice healthcheck`.
+  std::function<int(const server::HealthCommand& command, std::ostream& out, std::ostream& err)>
+      health = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/cli.h"
+#include "server/health_command.h"
 #include "server/restore_command.h"
 #include "server/server.h"
 
@@ -15,7 +16,8 @@ int main(int count, char** values) {
                                                   lattice::server::run,
                                                   lattice::server::run_tenant_command,
                                                   lattice::server::run_token_command,
-                                                  lattice::server::run_restore_command};
+                                                  lattice::server::run_restore_command,
+                                                  lattice::server::run_health_command};
     return lattice::cli::run(std::vector<std::string>(values + 1, values + count), surroundings);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << "\n";

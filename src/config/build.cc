@@ -65,6 +65,9 @@ class Builder {
     grpc.connections_per_address_max =
         static_cast<int>(settings_.integer("listeners.grpc.max_connections_per_ip"));
     grpc.idle_timeout = settings_.milliseconds("listeners.grpc.idle_timeout_ms");
+    grpc.connection_age_max = settings_.milliseconds("listeners.grpc.max_connection_age_ms");
+    grpc.connection_age_grace =
+        settings_.milliseconds("listeners.grpc.max_connection_age_grace_ms");
     grpc.request_bytes_max =
         static_cast<uint64_t>(settings_.integer("listeners.grpc.max_request_bytes"));
     grpc.concurrent_streams_max =

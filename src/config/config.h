@@ -35,6 +35,8 @@ struct GrpcListener {
   int connections_max = 0;
   int connections_per_address_max = 0;  // 0: no limit
   Duration idle_timeout{};              // of connections without open streams; 0: never
+  Duration connection_age_max{};        // then GOAWAY, so that clients connect anew; 0: never
+  Duration connection_age_grace{};      // after that, before what still runs is cut off
   uint64_t request_bytes_max = 0;       // of one request, as etcd's --max-request-bytes
   uint32_t concurrent_streams_max = 0;
   Duration keepalive_min_time{};  // clients that ping more often are sent away

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "proxy/http1_session.h"
@@ -18,6 +19,19 @@ constexpr int refills_per_turn = 4;
 // which can overtake and destroy the GOAWAY or the error response.
 constexpr Duration linger_max = std::chrono::seconds(1);
 
+// Until a new connection is old. Multiples of the golden ratio, modulo one, lie evenly between zero
+// and one however many there are, and neighbours lie far apart: no two that come together end
+// together.
+Instant next_old_since(Context& context) {
+  const Duration limit = context.limits.connection_age_max;
+  if (limit.count() == 0) return Instant::never();
+  constexpr double golden = 0.6180339887498949;
+  const double turns = static_cast<double>(context.ages_given++ % 100'000) * golden;
+  const double spread = 0.9 + 0.2 * (turns - std::floor(turns));
+  return context.loop.now() +
+         std::chrono::duration_cast<Duration>(spread * std::chrono::duration<double>(limit));
+}
+
 }  // namespace
 
 Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
@@ -28,6 +42,7 @@ Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
       peer_(std::move(peer)),
       output_(context_->chunks),
       accepted_at_(context_->loop.now()),
+      old_since_(next_old_since(*context_)),
       flow_(context_->strangers) {
   watch_ =
       context_->loop.watch(transport_->fd(), [this](bool readable, bool) { on_ready(readable); });
@@ -229,7 +244,16 @@ void Connection::tick(Instant now) {
     if (now - accepted_at_ >= context_->limits.preface_timeout) on_silence();
     return;
   }
-  session_->tick(now);
+  grow_older(now);
+  if (!closed_) session_->tick(now);
+}
+
+void Connection::grow_older(Instant now) {
+  if (now < old_since_) return;
+  if (now - old_since_ >= context_->limits.connection_age_grace) return close();
+  if (draining_) return;
+  if (context_->observer != nullptr) context_->observer->on_goaway("max_age");
+  begin_drain();
 }
 
 void Connection::on_silence() {

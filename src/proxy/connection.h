@@ -77,6 +77,8 @@ class Connection final : public SessionHost, private FairWaiter {
   bool write();
   void update_watch();
   void begin_linger();
+  // Sends clients of old connections to new ones.
+  void grow_older(Instant now);
 
   std::shared_ptr<Context> context_;
   ConnectionOwner& owner_;
@@ -87,6 +89,7 @@ class Connection final : public SessionHost, private FairWaiter {
   std::unique_ptr<Session> session_;  // null while the protocol is unknown
   std::string first_bytes_;           // shorter than the HTTP/2 preface
   Instant accepted_at_;
+  Instant old_since_;                           // in the future as long as it is young
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
   SharedFlow flow_;

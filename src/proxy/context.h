@@ -57,7 +57,8 @@ struct Context {
   ChunkPool chunks;
   Http2StreamPool streams;
   Http2Runtime http2;
-  HeldBytes held;  // by the unfinished messages of all its connections
+  HeldBytes held;           // by the unfinished messages of all its connections
+  uint64_t ages_given = 0;  // connections so far; spreads their age limits
   // Failures that are worth a line in the log: a burst, then one a second.
   TokenBucket told_failures{20, 1};
 };

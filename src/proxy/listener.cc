@@ -36,8 +36,9 @@ Duration tick_interval(const Limits& limits) {
   Duration shortest =
       std::chrono::seconds(1);  // the fixed ones of connection.cc and http2_session.cc
   for (const Duration limit :
-       {limits.connection_idle_max, limits.preface_timeout, limits.keepalive_interval,
-        limits.keepalive_timeout, limits.write_stall_max}) {
+       {limits.connection_idle_max, limits.connection_age_max, limits.connection_age_grace,
+        limits.preface_timeout, limits.keepalive_interval, limits.keepalive_timeout,
+        limits.write_stall_max}) {
     if (limit.count() > 0) shortest = std::min(shortest, limit);
   }
   return std::max<Duration>(shortest / 4, std::chrono::milliseconds(5));

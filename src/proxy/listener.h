@@ -29,6 +29,10 @@ struct Limits {
   int64_t connections_max = 10000;
   int64_t connections_per_address_max = 0;                 // 0: no limit
   Duration connection_idle_max = std::chrono::minutes(5);  // without open streams; 0: never
+  // Older connections get a GOAWAY, and are closed when the grace is over; 0: never. Each has a
+  // limit of its own, a tenth more or less, so that clients that came together do not go together.
+  Duration connection_age_max{};
+  Duration connection_age_grace = std::chrono::seconds(30);
   Duration preface_timeout = std::chrono::seconds(10);
   // gRPC keepalive enforcement, etcd's defaults (etcd-v3.md 4.7).
   Duration keepalive_min_time = std::chrono::seconds(5);

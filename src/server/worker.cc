@@ -31,6 +31,8 @@ proxy::Limits limits_of(const config::GrpcListener& grpc) {
   limits.connections_max = grpc.connections_max;
   limits.connections_per_address_max = grpc.connections_per_address_max;
   limits.connection_idle_max = grpc.idle_timeout;
+  limits.connection_age_max = grpc.connection_age_max;
+  limits.connection_age_grace = grpc.connection_age_grace;
   limits.keepalive_min_time = grpc.keepalive_min_time;
   limits.keepalive_permit_without_stream = grpc.keepalive_permit_without_stream;
   limits.keepalive_interval = grpc.keepalive_interval;

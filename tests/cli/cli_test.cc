@@ -72,6 +72,34 @@ TEST_CASE("start reads a file, and the flags win over it and over the environmen
   unlink(name);
 }
 
+TEST_CASE("healthcheck asks where the configuration says that the server is") {
+  std::vector<std::string> asked;
+  std::ostringstream out;
+  std::ostringstream err;
+  const auto ask = [&](std::vector<std::string> arguments,
+                       std::map<std::string, std::string> environment) {
+    arguments.insert(arguments.begin(), "healthcheck");
+    Surroundings surroundings{std::move(environment), out, err, {}};
+    surroundings.health = [&](const server::HealthCommand& command, std::ostream&, std::ostream&) {
+      asked.push_back(command.address + command.path);
+      return 0;
+    };
+    return run(std::move(arguments), surroundings);
+  };
+  CHECK(ask({}, {}) == 0);
+  CHECK(ask({}, {{"LATTICE_TELEMETRY_METRICS_BIND", "0.0.0.0:9191"}}) == 0);
+  CHECK(ask({"--path", "/livez"}, {{"LATTICE_TELEMETRY_METRICS_BIND", "[::]:9191"}}) == 0);
+  CHECK(ask({}, {{"LATTICE_TELEMETRY_ENABLED", "false"}}) == 0);
+  CHECK(ask({"--endpoint", "h:1"}, {{"LATTICE_TELEMETRY_METRICS_BIND", "127.0.0.1:0"}}) == 0);
+  CHECK(asked == std::vector<std::string>{"127.0.0.1:9090/readyz", "127.0.0.1:9191/readyz",
+                                          "[::1]:9191/livez", "127.0.0.1:2379/readyz",
+                                          "h:1/readyz"});
+  // Nobody can be asked: unhealthy, never 2, which container engines reserve.
+  CHECK(ask({}, {{"LATTICE_TELEMETRY_METRICS_BIND", "127.0.0.1:0"}}) == 1);
+  CHECK(ask({"--config", "/nonexistent.toml"}, {}) == 1);
+  CHECK(asked.size() == 5);
+}
+
 #ifdef LATTICE_PLANTED_BUGS
 TEST_CASE("start plants the bug that the environment names, or says which there are") {
   const Outcome unknown = invoke({"start"}, {{"LATTICE_PLANTED_BUG", "no_such"}});

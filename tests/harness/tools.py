@@ -1,6 +1,8 @@
-"""The etcd server and etcdctl that Lattice is compared with, built once by Go from tests/tools/go.mod."""
+"""The etcd server and etcdctl that Lattice is compared with, built once by Go from tests/tools/go.mod; and programs of ours."""
 
 import fcntl
+import glob
+import hashlib
 import os
 import re
 import subprocess
@@ -56,13 +58,26 @@ def _pinned(name):
 
 def build_go(name):
     """The path of the pinned etcd or etcdctl, built when the cache lacks it. Safe to call from several tests at once."""
-    target = _built(name)
+    return _build(_built(name), _PACKAGES[name], os.path.join(paths.SOURCE, "tests", "tools"))
+
+
+def build_own(module, name):
+    """Likewise the program `name` of a Go module of ours, a folder of the source tree."""
+    folder = os.path.join(paths.SOURCE, module)
+    content = hashlib.sha256()
+    for path in sorted(glob.glob(os.path.join(folder, name, "*.go")) + glob.glob(os.path.join(folder, "go.*"))):
+        with open(path, "rb") as file:
+            content.update(file.read())
+    return _build(os.path.join(paths.TOOLS_CACHE, f"{name}-{content.hexdigest()[:12]}"), "./" + name, folder)
+
+
+def _build(target, package, folder):
     os.makedirs(paths.TOOLS_CACHE, exist_ok=True)
     with open(os.path.join(paths.TOOLS_CACHE, ".lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(target):
-            print(f"building {name} {_pinned(name)} ...", file=sys.stderr, flush=True)
-            subprocess.run(["go", "build", "-trimpath", "-buildvcs=false", "-o", target + ".new", _PACKAGES[name]],
-                           cwd=os.path.join(paths.SOURCE, "tests", "tools"), check=True)
+            print(f"building {os.path.basename(target)} ...", file=sys.stderr, flush=True)
+            subprocess.run(["go", "build", "-trimpath", "-buildvcs=false", "-o", target + ".new", package],
+                           cwd=folder, check=True)
             os.rename(target + ".new", target)
     return target

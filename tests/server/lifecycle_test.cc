@@ -1,8 +1,10 @@
 // Start, health, metrics, shutdown, and what the rest of the API answers.
 #include <filesystem>
+#include <sstream>
 
 #include "proto/health.pb.h"
 #include "server/exit_status.h"
+#include "server/health_command.h"
 #include "server/running_server.h"
 
 namespace lattice::server::testing {
@@ -33,6 +35,23 @@ TEST_CASE("the health family answers as etcd's does") {
   CHECK(client.http("GET", "/readyz/nonsense").http_status == 404);
   CHECK(client.http("GET", "/version").body ==
         "{\"etcdserver\":\"3.7.0\",\"etcdcluster\":\"3.7.0\",\"storage\":\"3.7.0\"}");
+}
+
+TEST_CASE("lattice healthcheck says how the server is, or why nobody knows") {
+  RunningServer server;
+  std::ostringstream out;
+  std::ostringstream err;
+  CHECK(run_health_command({server.metrics_address(), "/readyz"}, out, err) == 0);
+  CHECK(run_health_command({server.address(), "/livez"}, out, err) == 0);
+  CHECK(out.str() == "ok\n\nok\n\n");
+  CHECK(err.str().empty());
+  CHECK(run_health_command({server.address(), "/readyz/nonsense"}, out, err) == 1);
+  CHECK(err.str().find("404") != std::string::npos);
+  const std::string address = server.metrics_address();
+  server.stop();
+  CHECK(run_health_command({address, "/readyz"}, out, err) == 1);
+  CHECK(err.str().find("connect: Connection refused") != std::string::npos);
+  CHECK(run_health_command({"nowhere", "/readyz"}, out, err) == 1);
 }
 
 TEST_CASE("metrics are on both ports") {
