@@ -64,9 +64,9 @@ class RestoreTool {
     if (!store.ok()) return store.status();
     store_ = std::move(*store);
     // The sessions come with the first log.
-    const Status opened = wait_for<Result<OpenedLog>>([&](auto done) {
-                            store_->open_log(config_.tenants.default_tenant, std::move(done));
-                          }).status();
+    Status opened = wait_for<Result<OpenedLog>>([&](auto done) {
+                      store_->open_log(config_.tenants.default_tenant, std::move(done));
+                    }).status();
     if (!opened.ok()) return opened;
     Result<backends::TenantList> all = wait_for<Result<backends::TenantList>>(
         [&](auto done) { store_->directory().list(std::move(done)); });
