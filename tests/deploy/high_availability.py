@@ -51,6 +51,10 @@ class Writer:
             except grpc.RpcError as error:
                 self.problems += 1
                 self.last_problem = f"{error.code().name}: {error.details()}"
+                # A channel that failed is not waited for: what counts is when the service is there again.
+                connection.close()
+                connection = client.Client(self._target)
+                time.sleep(0.05)
             time.sleep(0.005)
         connection.close()
 
