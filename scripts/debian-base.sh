@@ -3,6 +3,11 @@
 # with the packages of these sections of packages.txt. Needs root.
 set -eu
 
+# What it cannot do says so as a skipped test does.
+[ "$(id -u)" -eq 0 ] || {
+  echo "SKIPPED: $0: making a Debian needs root" >&2
+  exit 77
+}
 here=$(cd "$(dirname "$0")" && pwd)
 file=$1
 shift

@@ -42,7 +42,7 @@ build() {
   cmake --preset "$variant" --log-level=WARNING -DLATTICE_TESTS=ON "$@" && cmake --build --preset "$variant" --parallel "$jobs"
 }
 
-stage "install packages" scripts/install.sh build run test lint
+stage "install packages" scripts/install.sh build run test lint deploy
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"

@@ -44,7 +44,6 @@ echo 'lattice:x:65532:65532::/var/lib/lattice:/sbin/nologin' >"$folder/etc/passw
 echo 'lattice:x:65532:' >"$folder/etc/group"
 install -D -m 644 "$here/lattice.toml" "$folder/etc/lattice/lattice.toml"
 install -D -m 644 "$here/../../LICENSE" "$folder/usr/share/doc/lattice/copyright"
-install -d -m 700 "$folder/var/lib/lattice"
 
 # dpkg knows a file by the path under which it was unpacked, which may lie behind the link /lib.
 owner_of() {

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 
-from harness import paths, processes, tools
+from harness import cases, paths, processes, tools
 
 DOCKER = os.path.join(paths.SOURCE, "docker")
 # The ports that the services listen on in their containers.
@@ -106,9 +106,10 @@ class Service:
 
     def healthy(self):
         """What the service's healthcheck would say, asked from outside the container that it does not have."""
-        check = (self.definition.get("healthcheck") or {}).get("test")
-        if check is None:
-            return self.process.alive()
+        if self.kind == "balancer":
+            # Through it: it has somebody to send clients to.
+            return cases.http_status(self.port(2379), "/readyz", timeout_s=2) == 200
+        check = self.definition["healthcheck"]["test"]
         check = check[1:]
         if self.kind == "lattice":
             check = [self._topology.lattice, "healthcheck", "--endpoint", f"127.0.0.1:{self.port(9090)}"]
@@ -165,11 +166,15 @@ class Topology:
                 elif not service.process.alive():
                     raise processes.ProcessFailed(f"{name} ended:\n{service.process.log_tail()}")
             if time.monotonic() - began > timeout_s:
-                late = set(self.services) - healthy
-                logs = "\n".join(self.services[name].process.log_tail(8) for name in late - set(waiting))
-                raise processes.ProcessFailed(f"not healthy after {timeout_s} s: {sorted(late)}\n{logs}")
+                late = sorted(set(self.services) - healthy)
+                raise processes.ProcessFailed(f"not healthy after {timeout_s} s: {late}\n{self.logs()}")
             time.sleep(0.1)
         return time.monotonic() - began
+
+    def logs(self):
+        """The ends of all logs, for who wants to know why."""
+        return "\n".join(f"== {name}\n{service.process.log_tail(8)}" for name, service in self.services.items()
+                         if service.process is not None)
 
     def kill(self, name):
         self.services[name].process.kill()

@@ -1,0 +1,73 @@
+"""A Debian 12 of the tests' own: a minimal root that scripts/debian-base.sh has made, and programs that run in it."""
+
+import os
+import subprocess
+
+import namespaces
+
+from harness import paths, processes, tools
+
+BASE = os.path.join(paths.SOURCE, "build", "debian-base.tar")
+NEEDED = ("mmdebstrap", "buildah", "unshare", "nsenter")
+
+
+def skip_where_impossible():
+    """Namespaces and chroot need root; everything else is in Debian 12."""
+    if os.geteuid() != 0:
+        tools.skip("making a root for the image and the package needs root")
+    for program in NEEDED:
+        paths.find_program(program)
+
+
+def run(*command, timeout_s=300, **options):
+    """A command that must succeed; its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s, **options)
+    if done.returncode != 0:
+        raise processes.ProcessFailed(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def base():
+    """The archive; made by the test deploy_base, or here where that has not run."""
+    if not os.path.exists(BASE):
+        run(os.path.join(paths.SOURCE, "scripts", "debian-base.sh"), BASE, "image", timeout_s=600)
+    return BASE
+
+
+def stripped(binary, path):
+    """The binary without what is for debuggers."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    run("strip", "-o", path, binary)
+    return path
+
+
+class Inside:
+    """A process in a network of its own, with its root in a folder. Others can be run beside it."""
+
+    def __init__(self, name, root, command, log_path, env=None, user=None):
+        self.root = root
+        self._user = user
+        # The shell prepares what a container engine would, and becomes the process.
+        script = ('ip link set lo up && mount --bind "$0/." "$0" && mkdir -p "$0/dev" "$0/proc" && '
+                  'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec "$@"')
+        self.process = processes.Process(
+            name, ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script, root,
+                   *self._chroot(command)], log_path, env=env)
+
+    def _chroot(self, command):
+        user = [f"--userspec={self._user}"] if self._user else []
+        return ["chroot", *user, self.root, *command]
+
+    def run(self, command):
+        """In the same network, with the same root and as the same user: (status, output)."""
+        return namespaces.enter(self.process, ("net", "mount"), self._chroot(command))
+
+    def from_outside(self, command):
+        """A program of this machine in the same network: its output."""
+        status, output = namespaces.enter(self.process, ("net",), command)
+        if status != 0:
+            raise processes.ProcessFailed(f"{' '.join(command)}: status {status}\n{output}")
+        return output
+
+    def signal(self, number):
+        os.kill(namespaces.inner_pid(self.process), number)

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""The container image, built by buildah without an engine from a binary that exists, then run as its own configuration says,
+in a network and a root of its own: image.py --lattice PATH. With --compile nothing is given and all of docker/Dockerfile runs."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import debian  # noqa: E402
+
+from harness import cases, paths, processes, tools  # noqa: E402
+
+_BYTES_MAX = 40_000_000
+_CONTEXT = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "deploy", "proto", "scripts", "src", ".dockerignore",
+            "docker")
+
+
+class Image(cases.ServerTest):
+    compile = False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = processes.scratch_folder("image")
+        cls.name = "lattice"
+        context = os.path.join(cls.folder, "context")
+        os.mkdir(context)
+        for name in _CONTEXT:
+            source, target = os.path.join(paths.SOURCE, name), os.path.join(context, name)
+            shutil.copytree(source, target) if os.path.isdir(source) else shutil.copy(source, target)
+        arguments = ["BASE=localhost/lattice-base", "REVISION=of-the-test"]
+        if not cls.compile:
+            debian.stripped(cls.lattice, os.path.join(context, "prebuilt", "lattice"))
+            arguments.append("BINARY=prebuilt/lattice")
+        made = cls.buildah("from", "scratch").strip()
+        cls.buildah("add", "--quiet", made, debian.base(), "/")
+        cls.buildah("commit", "--quiet", "--rm", made, "lattice-base")
+        cls.buildah("bud", "--isolation", "chroot", "--format", "docker", "--file",
+                    os.path.join(context, "docker", "Dockerfile"), "--tag", cls.name,
+                    *(f"--build-arg={argument}" for argument in arguments), context, timeout_s=3600)
+        cls.container = cls.buildah("from", cls.name).strip()
+        cls.root = cls.buildah("mount", cls.container).strip()
+        cls.described = json.loads(cls.buildah("inspect", "--type", "image", cls.name))["Docker"]
+        cls.configuration = cls.described["config"]
+
+    @classmethod
+    def buildah(cls, *arguments, timeout_s=300):
+        return debian.run("buildah", "--root", os.path.join(cls.folder, "root"), "--runroot", os.path.join(cls.folder, "run"),
+                          "--storage-driver", "vfs", *arguments, timeout_s=timeout_s)
+
+    def start(self):
+        """A container, as its engine would: the image's user, entrypoint, command and folder."""
+        user, group = self.configuration["User"].split(":")
+        environment = dict(item.split("=", 1) for item in self.configuration["Env"] or [])
+        command = self.configuration["Entrypoint"] + self.configuration["Cmd"]
+        made = debian.Inside("container", self.root, command, os.path.join(self.folder, "log"), env=environment,
+                             user=f"{user}:{group}")
+        self.addCleanup(made.process.stop, signal.SIGKILL)
+        return made
+
+    def health(self, container):
+        kind, *command = self.configuration["Healthcheck"]["Test"]
+        self.assertEqual(kind, "CMD")
+        return container.run(command)
+
+    def test_it_is_small_and_holds_nothing_else(self):
+        size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(self.root) for name in names
+                   if not os.path.islink(os.path.join(folder, name)))
+        archive = os.path.join(self.folder, "image.tar.gz")
+        debian.run("tar", "-C", self.root, "-czf", archive, ".")
+        print(f"{size / 1e6:.1f} MB, compressed {os.path.getsize(archive) / 1e6:.1f} MB")
+        self.assertLess(size, _BYTES_MAX)
+        programs = {os.path.join(folder, name) for folder, _, names in os.walk(self.root) for name in names
+                    if os.access(os.path.join(folder, name), os.X_OK) and not os.path.islink(os.path.join(folder, name))}
+        self.assertEqual({os.path.basename(path).split("-")[0] for path in programs}, {"lattice", "ld"}, programs)
+        packages = os.listdir(os.path.join(self.root, "var", "lib", "dpkg", "status.d"))
+        for name in ("ca-certificates", "libc6", "libpq5", "libnghttp2-14"):
+            self.assertIn(name, packages)
+            self.assertTrue(os.path.exists(os.path.join(self.root, "usr", "share", "doc", name, "copyright")), name)
+
+    def test_nobody_is_root(self):
+        user, group = self.configuration["User"].split(":")
+        self.assertEqual((user, group), ("65532", "65532"))
+        self.assertEqual(os.lstat(os.path.join(self.root, "var", "lib", "lattice")).st_uid, 65532)
+        mine = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(self.root, "usr")) for name in names
+                if os.lstat(os.path.join(folder, name)).st_uid != 0]
+        self.assertEqual(mine, [])
+
+    def test_its_labels(self):
+        labels = self.configuration["Labels"]
+        self.assertEqual(labels["org.opencontainers.image.revision"], "of-the-test")
+        version = debian.run(self.lattice, "version").split()[1]
+        self.assertEqual(labels["org.opencontainers.image.version"], version.split("-")[0].split("+")[0])
+        self.assertEqual(set(self.configuration["ExposedPorts"]), {"2379/tcp", "9090/tcp"})
+
+    def test_it_runs_and_etcdctl_talks_to_it(self):
+        container = self.start()
+        cases.eventually(lambda: self.health(container)[0] == 0, "healthy", timeout_s=30)
+        etcdctl = paths.find_program("etcdctl")
+        self.assertEqual(container.from_outside([etcdctl, "put", "greeting", "hello"]), "OK\n")
+        self.assertEqual(container.from_outside([etcdctl, "get", "greeting"]), "greeting\nhello\n")
+        self.assertIn("lattice_", container.from_outside(["curl", "-sf", "http://127.0.0.1:9090/metrics"]))
+        container.signal(signal.SIGTERM)
+        cases.eventually(lambda: not container.process.alive(), "it drains and ends", timeout_s=30)
+        self.assertEqual(container.process.exit_status(), 0, container.process.log_tail())
+        # The data is where a volume would be.
+        container = self.start()
+        cases.eventually(lambda: self.health(container)[0] == 0, "healthy", timeout_s=30)
+        self.assertEqual(container.from_outside([etcdctl, "get", "greeting"]), "greeting\nhello\n")
+
+    def test_production_refuses_what_the_image_does_for_beginners(self):
+        made = debian.Inside("production", self.root, self.configuration["Entrypoint"] + self.configuration["Cmd"],
+                             os.path.join(self.folder, "production.log"), env={"LATTICE_ENV": "production"}, user="65532:65532")
+        cases.eventually(lambda: not made.process.alive(), "it refuses", timeout_s=30)
+        status, output = made.process.exit_status(), made.process.log()
+        self.assertEqual(status, 78, output)
+        self.assertIn("production refuses plaintext", output)
+
+
+if __name__ == "__main__":
+    debian.skip_where_impossible()
+    if "--compile" in sys.argv:
+        sys.argv.remove("--compile")
+        Image.compile = True
+    cases.main(__doc__)
