@@ -5,7 +5,7 @@ import time
 
 from harness import processes
 
-from . import neighbour, procstat, systems
+from . import forwarding, neighbour, procstat, systems
 
 LIST_KEYS = 10_000
 WATCHERS = 1_000
@@ -196,6 +196,10 @@ class Run:
         """Another tenant beside one that takes all it can get."""
         return neighbour.measure(self.system, self.tools, self.plan.seconds)
 
+    def forwarding(self):
+        """A node that serves beside one that passes requests on to it."""
+        return forwarding.measure(self.factory.lattice, self.factory.postgres, self.tools, self.plan)
+
     def h2load_put(self):
         key, value = b"h2load/0", b"v" * 256
         message = b"\x0a" + bytes([len(key)]) + key + b"\x12\x80\x02" + value
@@ -211,7 +215,7 @@ class Run:
 ORDER = ("fill", "memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "handshake",
          "handshake_tls12", "update", "put_one", "list", "watch_hot",
          "watch_hot_streams", "watch_hot_rate", "watch_distinct", "watch_distinct_txn", "keepalive", "h2load_put",
-         "h2load_get", "neighbour", "watch_across", "watch_across_followers", "failover")
+         "h2load_get", "neighbour", "forwarding", "watch_across", "watch_across_followers", "failover")
 # What works on the filled keys.
 NEEDS_FILL = {"memory", "restart", "get", "get_tls12", "get_one", "mixed", "put", "put_tls12", "update", "put_one"}
 # kine's Put drops a write to a key that exists when anything else was written since, and still answers OK (v0.16.4):
@@ -230,6 +234,8 @@ _TLS_1_2 = {"tls_version": "1.2", "tls_cipher": "ECDHE-ECDSA-AES128-GCM-SHA256"}
 
 # What needs several tenants.
 OF_TENANTS = {"neighbour"}
+# What starts nodes of its own beside the system, on the same PostgreSQL.
+BESIDE_POSTGRES = {"forwarding"}
 
 
 def of(name):
@@ -239,6 +245,8 @@ def of(name):
     wanted = OF_CLUSTERS if name in systems.CLUSTERS else set(ORDER) - ACROSS - TLS_ONLY
     if name not in systems.WITH_TENANTS:
         wanted = wanted - OF_TENANTS
+    if name != "lattice-postgres":
+        wanted = wanted - BESIDE_POSTGRES
     return wanted - NOT_IN.get(name, set())
 
 # kine writes rows of its own into the sequence of revisions.

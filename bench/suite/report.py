@@ -1,6 +1,6 @@
 """The run as markdown."""
 
-from . import neighbour, targets
+from . import forwarding, neighbour, targets
 
 
 def _number(value):
@@ -57,7 +57,7 @@ def measured_table(results):
     for case in dict.fromkeys(cases):
         for system, measured in results.items():
             result = measured.get(case)
-            if result is None or case in ("memory", "restart", "failover", "neighbour"):
+            if result is None or case in ("memory", "restart", "failover", "neighbour", "forwarding"):
                 continue
             rows.append([case, system] + [_cell(read, result) for _, read in _COLUMNS] + [_remark(result)])
     return _table(["benchmark", "system"] + [name for name, _ in _COLUMNS] + ["remark"], rows)
@@ -107,6 +107,17 @@ def has_neighbours(results):
     return any("neighbour" in measured for measured in results.values())
 
 
+def forwarding_table(results):
+    """The same load at the node that serves a tenant, and through one that passes it on."""
+    rows = [[row["what"]] + [_cell(lambda r, each=each: r[each], row) for each in (
+        "direct_p50", "p50", "added_p50", "direct_rate", "rate", "ratio")] for row in forwarding.rows_of(results)]
+    return _table(["load", "direct p50 us", "forwarded p50 us", "added us", "direct /s", "forwarded /s", "ratio"], rows)
+
+
+def has_forwarding(results):
+    return any("forwarding" in measured for measured in results.values())
+
+
 def markdown(run):
     machine = run["machine"]
     parts = [
@@ -117,6 +128,7 @@ def markdown(run):
         *(["### TLS", tls_table(targets.compare_tls(run["results"]))] if targets.compare_tls(run["results"]) else []),
         "### Measured", measured_table(run["results"]),
         *(["### Neighbours", neighbour_table(run["results"])] if has_neighbours(run["results"]) else []),
+        *(["### Forwarding", forwarding_table(run["results"])] if has_forwarding(run["results"]) else []),
         "### Memory and restart", memory_table(run["results"]),
     ]
     return "\n\n".join(parts) + "\n"

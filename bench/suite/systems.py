@@ -125,6 +125,11 @@ class Factory:
         self._postgres = None
 
     @property
+    def lattice(self):
+        """The binary."""
+        return self._lattice
+
+    @property
     def postgres(self):
         if self._postgres is None:
             self._postgres = postgres.Postgres({"max_connections": _KINE_CONNECTIONS_MAX + 50,

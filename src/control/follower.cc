@@ -12,6 +12,8 @@ constexpr std::string_view watch_path = "/etcdserverpb.Watch/Watch";
 // Each document may be as large as etcd lets it be; one answer has a bound.
 constexpr int64_t page_keys = 40;
 constexpr Duration backoff_min = std::chrono::milliseconds(50);
+// However often a proof is wanted.
+constexpr Duration probe_spacing = std::chrono::milliseconds(100);
 
 etcdserverpb::RangeRequest all_documents(std::string from) {
   etcdserverpb::RangeRequest request;
@@ -130,11 +132,20 @@ void Follower::on_end(const proxy::ClientStreamEnd& end) {
 // ---- The proof ----
 
 void Follower::probe_later() {
-  timer_ = loop_.after(options_.probe_interval, [this] { probe(); });
+  const Duration soon = std::max<Duration>(probed_at_ + probe_spacing - loop_.now(), {});
+  timer_ = loop_.after(probe_wanted_ ? soon : options_.probe_interval, [this] { probe(); });
+}
+
+void Follower::probe_soon() {
+  probe_wanted_ = true;
+  const bool waits = timer_ != nullptr && watch_ != nullptr && !failed_;
+  if (waits) probe_later();
 }
 
 void Follower::probe() {
   timer_.reset();
+  probe_wanted_ = false;
+  probed_at_ = loop_.now();
   etcdserverpb::RangeRequest request = all_documents(std::string(documents_prefix));
   request.set_limit(1);
   request.set_sort_target(etcdserverpb::RangeRequest::MOD);

@@ -51,6 +51,8 @@ class Follower final : private proxy::ClientStreamEvents {
   ~Follower() override;
 
   void start();
+  // Asks for a proof soon, not only when it is time.
+  void probe_soon();
 
  private:
   void connect();
@@ -76,6 +78,8 @@ class Follower final : private proxy::ClientStreamEvents {
   size_t failures_ = 0;  // since the last proof
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<proxy::ClientStream> watch_;
+  bool probe_wanted_ = false;
+  Instant probed_at_;
   bool failed_ = false;  // the connection is closed; another one follows
   Origin listed_;
   Instant listed_at_;

@@ -54,12 +54,12 @@ FrameKey::FrameKey(const Digest& key) : inner_(64, '\x36'), outer_(64, '\x5c') {
   }
 }
 
-Digest FrameKey::mac_of_next(std::string_view frame) {
-  std::string number;
-  append_number(&number, number_++, 8);
+Digest FrameKey::mac_of(uint64_t number, std::string_view text) {
+  std::string bytes;
+  append_number(&bytes, number, 8);
   hash_.update(inner_);
-  hash_.update(number);
-  hash_.update(frame);
+  hash_.update(bytes);
+  hash_.update(text);
   const Digest inner = hash_.finish();
   hash_.update(outer_);
   hash_.update({reinterpret_cast<const char*>(inner.data()), inner.size()});
@@ -67,7 +67,7 @@ Digest FrameKey::mac_of_next(std::string_view frame) {
 }
 
 Bytes FrameKey::seal(std::string_view frame) {
-  const Digest mac = mac_of_next(frame);
+  const Digest mac = mac_of(number_++, frame);
   char* data = nullptr;
   Bytes message = Bytes::allocate(mac_bytes + frame.size(), &data);
   std::memcpy(data, mac.data(), mac_bytes);
@@ -80,7 +80,7 @@ std::optional<std::string_view> FrameKey::open(std::string_view message) {
   Digest mac;
   std::memcpy(mac.data(), message.data(), mac_bytes);
   const std::string_view frame = message.substr(mac_bytes);
-  if (!equal_digests(mac, mac_of_next(frame))) return std::nullopt;
+  if (!equal_digests(mac, mac_of(number_++, frame))) return std::nullopt;
   return frame;
 }
 

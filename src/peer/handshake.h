@@ -28,10 +28,10 @@ class FrameKey {
   Bytes seal(std::string_view frame);
   // The frame, a part of `message`; nullopt: it is not the next one of who knows the key.
   std::optional<std::string_view> open(std::string_view message);
+  // Of what has a number of its own. A key is used for this, or for frames.
+  Digest mac_of(uint64_t number, std::string_view text);
 
  private:
-  Digest mac_of_next(std::string_view frame);
-
   Sha256 hash_;
   std::string inner_;  // the key, padded and masked, as HMAC has it
   std::string outer_;

@@ -1,10 +1,15 @@
-// The one method between nodes. Thread: constant.
+// The methods between nodes. Thread: constant.
 #pragma once
 
 #include <string_view>
 
 namespace lattice::peer {
 
+// Calls from replica to replica.
 inline constexpr std::string_view connect_path = "/lattice.peer.v1.Peer/Connect";
+// Opens a session for clients' requests that are passed on (proto/lattice/peer/v1/forward.proto).
+inline constexpr std::string_view forward_path = "/lattice.peer.v1.Peer/Forward";
+// What such a request carries in its metadata.
+inline constexpr std::string_view forwarded_header = "lattice-forwarded-bin";
 
 }  // namespace lattice::peer

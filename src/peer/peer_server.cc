@@ -5,88 +5,36 @@
 #include <utility>
 
 #include "peer/codec.h"
-#include "peer/handshake.h"
 #include "peer/method.h"
 #include "peer/outbox.h"
+#include "peer/proved_call.h"
 
 namespace lattice::peer {
-namespace {
-
-// Without the port, which changes with each connection.
-std::string host_of(std::string_view peer) { return std::string(peer.substr(0, peer.rfind(':'))); }
-
-Nonce fresh_nonce(Surroundings& around) {
-  Nonce nonce;
-  around.random_bytes(nonce);
-  return nonce;
-}
-
-}  // namespace
 
 // One stream of one node.
-class PeerServer::Connection final : public proxy::Call {
+class PeerServer::Connection final : public ProvedCall {
  public:
   Connection(PeerServer& server, proxy::ServerStream& stream)
-      : server_(server),
-        stream_(stream),
-        handshake_(std::make_unique<ServerHandshake>(server.around_.keyring, server.around_.cluster,
-                                                     fresh_nonce(server.around_))) {
-    stream.limit_messages(ServerHandshake::message_bytes_max);
-    timer_ = server.around_.loop.after(server.around_.limits.handshake_timeout,
-                                       [this] { refuse("no handshake in time"); });
-  }
-  ~Connection() override { on_cancel(); }
-
-  void on_message(Bytes message) override {
-    if (closed_) return;
-    if (outbox_ != nullptr) return on_frame(message.view());
-    welcomed_ ? on_proof(message.view()) : on_hello(message.view());
-  }
-  // The node has nothing more to ask, nor does it wait for answers.
-  void on_half_close() override {
-    if (closed_) return;
-    on_cancel();
-    stream_.finish({});
-  }
-  void on_cancel() override {
-    closed_ = true;
-    timer_.reset();
-    if (outbox_ != nullptr) outbox_->close();
-  }
+      : ProvedCall(server.around_, server.trouble_, stream), server_(server) {}
+  ~Connection() override { on_end(); }
 
  private:
-  void refuse(const std::string& why) {
-    server_.trouble_.tell(host_of(stream_.peer()), why);
-    on_cancel();
-    stream_.finish({proxy::GrpcCode::unauthenticated, why});
+  void on_proved(FrameKeys keys) override {
+    incoming_.emplace(std::move(keys.client));
+    outbox_ = std::make_shared<Outbox>(server_.around_.loop, stream(), std::move(keys.server));
   }
-
-  void on_hello(std::string_view message) {
-    Result<std::string> welcome = handshake_->on_hello(message);
-    if (!welcome.ok()) return refuse(welcome.status().detail());
-    welcomed_ = true;
-    stream_.send(ByteChain(Bytes::copy(*welcome)));
-  }
-
-  void on_proof(std::string_view message) {
-    Result<FrameKeys> keys = handshake_->on_proof(message);
-    if (!keys.ok()) return refuse(keys.status().detail());
-    handshake_.reset();
-    timer_.reset();
-    incoming_.emplace(std::move(keys->client));
-    outbox_ = std::make_shared<Outbox>(server_.around_.loop, stream_, std::move(keys->server));
-    stream_.limit_messages(SIZE_MAX);  // the listener's limit holds
-  }
-
-  void on_frame(std::string_view message) {
+  void on_proved_message(std::string_view message) override {
     const std::optional<std::string_view> bytes = incoming_->open(message);
     if (!bytes) return refuse("a call is not authentic");
     std::optional<DecodedFrame> frame = decode_frame(*bytes);
     if (!frame) return refuse("a malformed call");
     for (DecodedCall& call : frame->calls) {
-      if (closed_) return;
+      if (closed()) return;
       serve(std::move(call));
     }
+  }
+  void on_end() override {
+    if (outbox_ != nullptr) outbox_->close();
   }
 
   void serve(DecodedCall call) {
@@ -106,13 +54,8 @@ class PeerServer::Connection final : public proxy::Call {
   }
 
   PeerServer& server_;
-  proxy::ServerStream& stream_;
-  std::unique_ptr<ServerHandshake> handshake_;  // null once it is over
-  std::unique_ptr<loop::TimerHandle> timer_;    // of the handshake
   std::optional<FrameKey> incoming_;
   std::shared_ptr<Outbox> outbox_;  // null until the node has proved who it is
-  bool welcomed_ = false;
-  bool closed_ = false;
 };
 
 void PeerServer::register_with(proxy::Router& router) {
@@ -124,7 +67,12 @@ void PeerServer::register_with(proxy::Router& router) {
 proxy::Limits PeerServer::listener_limits() const {
   proxy::Limits limits;
   limits.receive_message_bytes_max = around_.limits.message_bytes_max;
-  limits.concurrent_streams_max = 4;  // a node needs one, and another while it replaces it
+  // Of a node, one for each request that it passes on, whose metadata grows by what it says of
+  // them.
+  limits.concurrent_streams_max = 1 << 16;
+  limits.header_list_bytes_max = 64 << 10;
+  // The answers of many clients share a connection: one that takes none must not stop the others.
+  limits.send_buffer_bytes_max = 64 << 20;
   limits.connections_max = 1000;
   limits.connection_idle_max = std::chrono::seconds(10);
   limits.preface_timeout = around_.limits.handshake_timeout;

@@ -35,6 +35,7 @@ struct Limits {
   // ---- The server's ----
   size_t calls_in_flight_max = 20'000;  // of one stream
   Duration handshake_timeout = std::chrono::seconds(5);
+  size_t handshakes_max = 4000;  // under way, of all nodes
 
   // ---- Both ----
   // Of a message with calls; larger calls are refused by the caller's end.
@@ -50,6 +51,7 @@ struct Surroundings {
   absl::AnyInvocable<void(std::string_view node, std::string_view trouble)> on_trouble;
   Limits limits;
   std::shared_ptr<const tls::Source> tls = nullptr;  // for calls to others; null: plaintext
+  size_t handshakes = 0;                             // with callers, under way
 };
 
 // Passes trouble on, once a minute for each node.

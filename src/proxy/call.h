@@ -62,6 +62,12 @@ struct PeerCertificate {
   std::vector<std::string> dns_names, uris;  // the subject's alternative names
 };
 
+// What another node, where the client is, has found out about a call that it has passed on.
+struct ForwardedFacts {
+  std::string tenant;
+  int64_t routing_epoch = 0;  // of the tenant, as that node knows it; 0: none
+};
+
 class ServerStream {
  public:
   virtual ~ServerStream() = default;
@@ -78,10 +84,22 @@ class ServerStream {
   virtual const PeerCertificate* peer_certificate() const { return nullptr; }
   // The host that the client named in its TLS handshake (SNI), in lower case; empty: none.
   virtual std::string_view server_name() const { return {}; }
+  // Null for a call that came from its client.
+  virtual const ForwardedFacts* forwarded() const { return nullptr; }
+  // Messages of the request may be compressed; then those of the answer are, too.
+  virtual bool uses_gzip() const { return false; }
 
+  // One more entry of the answer's metadata. Requires: nothing was sent yet.
+  virtual void add_header(std::string name, std::string value) {
+    (void)name;
+    (void)value;
+  }
   // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated).
   // Never blocks; look at pending_bytes() to stay polite.
   virtual void send(ByteChain message) = 0;
+  // Queues part of an answer that another server has framed: prefixes and all, cut anywhere.
+  // Requires: send() is not used.
+  virtual void send_framed(Bytes part) { (void)part; }
   // Ends the call with trailers. Nothing may be sent afterwards.
   virtual void finish(GrpcStatus status) = 0;
   // A unary answer in one go: message and OK.
@@ -91,6 +109,8 @@ class ServerStream {
   }
   // Queued message bytes that HTTP/2 flow control and the socket have not taken yet.
   virtual size_t pending_bytes() const = 0;
+  // While paused, the client's window runs out: what is on its way still comes.
+  virtual void pause_input(bool paused) { (void)paused; }
   // Whose work the call is, and its connection's from now on. False: that tenant may not have one
   // more connection.
   [[nodiscard]] virtual bool belong_to(const SharedFlow& flow) {
@@ -112,6 +132,12 @@ class Call {
   virtual void on_sent(size_t bytes) { (void)bytes; }
   // The stream is gone before finish(): reset, deadline, connection loss or drain. Last callback.
   virtual void on_cancel() {}
+};
+
+// A call that was ended as it began.
+class EndedCall final : public Call {
+ public:
+  void on_message(Bytes) override {}
 };
 
 // How a service starts: one factory per method path ("/etcdserverpb.KV/Range").

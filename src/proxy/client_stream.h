@@ -22,6 +22,12 @@ namespace lattice::proxy {
 
 class Http2Client;
 
+// How the body of an answer is handed out.
+enum class AnswerForm : uint8_t {
+  messages,  // whole ones
+  framed,    // as it comes: prefixes and all, cut anywhere
+};
+
 struct ClientStreamEnd {
   // What the server answered; `unavailable` when it did not: the connection was lost, or refused.
   GrpcStatus status;
@@ -29,13 +35,16 @@ struct ClientStreamEnd {
   // No byte of the call can have been processed: it was never sent, or the server said so
   // (REFUSED_STREAM, or a GOAWAY below it).
   bool unsent = false;
+  // The status is the server's own.
+  bool answered = false;
 };
 
 class ClientStreamEvents {
  public:
   virtual ~ClientStreamEvents() = default;
   virtual void on_headers(const Metadata& headers) { (void)headers; }
-  virtual void on_message(Bytes message) = 0;
+  virtual void on_message(Bytes message) { (void)message; }
+  virtual void on_framed(Bytes part) { (void)part; }
   // `bytes` of queued messages have left for the socket: there is room for more.
   virtual void on_sent(size_t bytes) { (void)bytes; }
   // The last event; never inside open() or send().
@@ -61,11 +70,13 @@ class ClientStream {
 
  private:
   friend class Http2Client;
-  ClientStream(Http2Client& client, ClientStreamEvents& events, size_t message_bytes_max)
-      : client_(&client), events_(events), assembler_(message_bytes_max) {}
+  ClientStream(Http2Client& client, ClientStreamEvents& events, size_t message_bytes_max,
+               AnswerForm form)
+      : client_(&client), events_(events), form_(form), assembler_(message_bytes_max) {}
 
   Http2Client* client_;  // null: the call has ended
   ClientStreamEvents& events_;
+  const AnswerForm form_;
   int32_t id_ = 0;
   MessageAssembler assembler_;
   OutgoingBody body_;

@@ -210,6 +210,8 @@ void GrpcExchange::recycle() {
   deadline_.reset();
   metadata_.reset();
   status_ = {};
+  headers_.clear();
+  framed_ = {};
   finished_ = half_closed_ = gzip_ = false;
 }
 
@@ -257,6 +259,15 @@ void GrpcExchange::send(ByteChain message) {
   start_response();
 }
 
+void GrpcExchange::send_framed(Bytes part) {
+  if (finished_) return;
+  const size_t ended = framed_.feed(part.view());
+  stream_.session().queue_framed(stream_, std::move(part));
+  Observer* const observer = stream_.session().context().observer;
+  for (size_t i = 0; observer != nullptr && i < ended; ++i) observer->on_message_sent(note_);
+  start_response();
+}
+
 void GrpcExchange::start_response() {
   if (stream_.response_started) {
     stream_.session().resume(stream_);
@@ -284,6 +295,12 @@ void GrpcExchange::complete(GrpcStatus status) {
 }
 
 size_t GrpcExchange::pending_bytes() const { return stream_.body.message_bytes(); }
+
+void GrpcExchange::pause_input(bool paused) {
+  if (std::exchange(stream_.call_paused, paused) && !paused) {
+    stream_.session().resume_input(stream_);
+  }
+}
 
 void GrpcExchange::limit_messages(size_t bytes_max) {
   assembler_.limit(std::min(bytes_max, message_bytes_max_));

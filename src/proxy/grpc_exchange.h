@@ -14,6 +14,7 @@
 #include "proxy/call.h"
 #include "proxy/listener.h"
 #include "proxy/message_assembler.h"
+#include "proxy/message_counter.h"
 
 namespace lattice::proxy {
 
@@ -40,6 +41,8 @@ class GrpcExchange final : public ServerStream {
   size_t held() const { return assembler_.held(); }
   // The status to put into the trailers. Requires: finish() was called.
   const GrpcStatus& status() const { return status_; }
+  // What the answer's metadata holds.
+  const Metadata& headers() const { return headers_; }
 
   const Metadata& metadata() const override;
   std::string_view metadata(std::string_view name) const override;
@@ -48,9 +51,15 @@ class GrpcExchange final : public ServerStream {
   std::string_view method() const override;
   const PeerCertificate* peer_certificate() const override;
   std::string_view server_name() const override;
+  bool uses_gzip() const override { return gzip_; }
+  void add_header(std::string name, std::string value) override {
+    headers_.emplace_back(std::move(name), std::move(value));
+  }
   void send(ByteChain message) override;
+  void send_framed(Bytes part) override;
   void finish(GrpcStatus status) override;
   size_t pending_bytes() const override;
+  void pause_input(bool paused) override;
   void limit_messages(size_t bytes_max) override;
   bool belong_to(const SharedFlow& flow) override;
 
@@ -79,6 +88,8 @@ class GrpcExchange final : public ServerStream {
   Instant started_{};
   Observer::CallNote note_ = nullptr;
   GrpcStatus status_;
+  Metadata headers_;
+  MessageCounter framed_;
   bool finished_ = false;     // by the service or by the transport: nothing more may be sent
   bool half_closed_ = false;  // the service knows that no message follows
   bool gzip_ = false;         // both ways, as grpc-go does

@@ -1,5 +1,6 @@
 #include "proxy/grpc_text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -153,6 +154,21 @@ GrpcTimeout parse_grpc_timeout(std::string_view text) {
   }
   if (value > INT64_MAX / *unit) return {Duration::max(), {}};
   return {Duration(value * *unit), {}};
+}
+
+std::string format_grpc_timeout(Duration timeout) {
+  struct Unit {
+    char name;
+    int64_t next;  // how many of them make one of the next
+  };
+  constexpr Unit units[] = {{'n', 1000}, {'u', 1000}, {'m', 1000}, {'S', 60}, {'M', 60}};
+  constexpr int64_t digits_max = 99'999'999;
+  int64_t value = std::max<int64_t>(timeout.count(), 0);
+  for (const Unit& unit : units) {
+    if (value <= digits_max) return std::to_string(value) + unit.name;
+    value = value / unit.next + (value % unit.next != 0 ? 1 : 0);
+  }
+  return std::to_string(std::min(value, digits_max)) + 'H';
 }
 
 }  // namespace lattice::proxy

@@ -31,5 +31,7 @@ struct GrpcTimeout {
 // The value of grpc-timeout: up to eight digits and a unit (H M S m u n). Values beyond the range
 // of Duration are its maximum.
 GrpcTimeout parse_grpc_timeout(std::string_view text);
+// The other way, rounded up to what eight digits can say.
+std::string format_grpc_timeout(Duration timeout);
 
 }  // namespace lattice::proxy

@@ -66,7 +66,8 @@ class Http2Client {
   // Starts a call of "/service/Method". It waits for the connection if need be.
   // Requires: accepts_streams(); `events` outlives the stream.
   [[nodiscard]] std::unique_ptr<ClientStream> open(std::string_view path, const Metadata& metadata,
-                                                   ClientStreamEvents& events);
+                                                   ClientStreamEvents& events,
+                                                   AnswerForm form = AnswerForm::messages);
   // No event follows, neither of the streams nor on_closed. Also inside an event.
   void close();
   // Not closed, and the peer has not said that it goes.
@@ -111,7 +112,7 @@ class Http2Client {
   int send_data(int32_t stream_id, const uint8_t* frame_header, size_t size);
 
   void end_by_trailers(ClientStream& stream);
-  void end(ClientStream& stream, GrpcStatus status, bool unsent);
+  void end(ClientStream& stream, GrpcStatus status, bool unsent, bool answered = false);
   ClientStream* find(int32_t stream_id) const;
 
   ClientContext& context_;

@@ -116,9 +116,9 @@ nghttp2_data_provider client_body_provider() {
 }
 
 std::unique_ptr<ClientStream> Http2Client::open(std::string_view path, const Metadata& metadata,
-                                                ClientStreamEvents& events) {
-  auto stream =
-      std::unique_ptr<ClientStream>(new ClientStream(*this, events, options_.message_bytes_max));
+                                                ClientStreamEvents& events, AnswerForm form) {
+  auto stream = std::unique_ptr<ClientStream>(
+      new ClientStream(*this, events, options_.message_bytes_max, form));
   std::vector<nghttp2_nv> fields = {
       field(":method", "POST"), field(":scheme", "http"),
       field(":path", path),     field(":authority", address_),
@@ -199,8 +199,10 @@ void Http2Client::end_by_trailers(ClientStream& stream) {
               "HTTP status " + std::to_string(stream.http_status_)};
   }
   bool truncated = !stream.assembler_.at_boundary();
+  bool answered = false;
   for (const auto& [name, value] : stream.headers_) {
     if (name == "grpc-status") {
+      answered = true;
       const int code = parse_number(value);
       status.code = code >= 0 && code <= 16 ? static_cast<GrpcCode>(code) : GrpcCode::unknown;
       status.message.clear();
@@ -214,7 +216,7 @@ void Http2Client::end_by_trailers(ClientStream& stream) {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_NO_ERROR);
     request_flush();
   }
-  end(stream, std::move(status), /*unsent=*/false);
+  end(stream, std::move(status), /*unsent=*/false, answered);
 }
 
 void Http2Client::on_data(int32_t stream_id, std::string_view bytes) {
@@ -227,6 +229,7 @@ void Http2Client::on_data(int32_t stream_id, std::string_view bytes) {
     nghttp2_session_consume_stream(session_.get(), stream_id, bytes.size());
   }
   if (stream->http_status_ != 200) return;
+  if (stream->form_ == AnswerForm::framed) return stream->events_.on_framed(Bytes::copy(bytes));
   const auto outcome = stream->assembler_.feed(bytes, [&](Bytes message, bool compressed) {
     if (compressed) return false;
     stream->events_.on_message(std::move(message));
@@ -254,10 +257,10 @@ void Http2Client::on_frame_sent(const nghttp2_frame* frame) {
   if (ClientStream* stream = find(frame->hd.stream_id)) stream->headers_sent_ = true;
 }
 
-void Http2Client::end(ClientStream& stream, GrpcStatus status, bool unsent) {
+void Http2Client::end(ClientStream& stream, GrpcStatus status, bool unsent, bool answered) {
   streams_.erase(stream.id_);
   stream.client_ = nullptr;
-  ClientStreamEnd how{std::move(status), std::move(stream.headers_), unsent};
+  ClientStreamEnd how{std::move(status), std::move(stream.headers_), unsent, answered};
   stream.events_.on_end(how);  // may destroy the stream
 }
 

@@ -73,7 +73,17 @@ void add_fields(const Metadata& from, std::vector<nghttp2_nv>* fields) {
 void Http2Session::queue_message(Http2Stream& stream, const ByteChain& message, bool compressed) {
   const size_t before = stream.body.size();
   stream.body.push_message(message, compressed);
-  queued_bytes_ += stream.body.size() - before;
+  count_queued(stream, before);
+}
+
+void Http2Session::queue_framed(Http2Stream& stream, Bytes part) {
+  const size_t before = stream.body.size();
+  stream.body.push_raw(std::move(part));
+  count_queued(stream, before);
+}
+
+void Http2Session::count_queued(Http2Stream& stream, size_t size_before) {
+  queued_bytes_ += stream.body.size() - size_before;
   if (!stream.round_robin && stream.body.size() > round_robin_bytes) share_connection(stream);
 }
 
@@ -93,8 +103,16 @@ void Http2Session::submit_grpc_response(Http2Stream& stream, bool gzip) {
   const std::array<nghttp2_nv, 3> fields = {constant(":status", "200"),
                                             constant("content-type", "application/grpc"),
                                             constant("grpc-encoding", "gzip")};
+  const size_t count = gzip ? 3 : 2;
   const nghttp2_data_provider provider = body_provider(stream);
-  nghttp2_submit_response(session_.get(), stream.id, fields.data(), gzip ? 3 : 2, &provider);
+  if (const Metadata& headers = stream.grpc.headers(); headers.empty()) {
+    nghttp2_submit_response(session_.get(), stream.id, fields.data(), count, &provider);
+  } else {
+    std::vector<nghttp2_nv> all(fields.begin(), fields.begin() + count);
+    const Metadata extra = encoded(headers);
+    add_fields(extra, &all);
+    nghttp2_submit_response(session_.get(), stream.id, all.data(), all.size(), &provider);
+  }
   host_.request_flush();
 }
 
@@ -108,6 +126,8 @@ void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
       variable(":status", http), constant("content-type", "application/grpc"),
       status_field(status.code), variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
   if (status.message.empty()) fields.pop_back();
+  const Metadata headers = encoded(stream.grpc.headers());
+  add_fields(headers, &fields);
   const Metadata extra = encoded(status.trailers);
   add_fields(extra, &fields);
   nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(), nullptr);
@@ -151,6 +171,12 @@ void Http2Session::submit_http_response(Http2Stream& stream, HttpResponse respon
   }
   nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(),
                           has_body ? &provider : nullptr);
+  host_.request_flush();
+}
+
+void Http2Session::resume_input(Http2Stream& stream) {
+  if (!stream.input_paused) return;
+  windows_.update(session_.get(), stream, stream.held());
   host_.request_flush();
 }
 

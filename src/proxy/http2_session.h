@@ -53,10 +53,13 @@ class Http2Session final : public Session {
   std::string_view server_name() const { return host_.server_name(); }
   bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
+  void queue_framed(Http2Stream& stream, Bytes part);
   void submit_grpc_response(Http2Stream& stream, bool gzip);
   // The whole response in one HEADERS frame.
   void submit_trailers_only(Http2Stream& stream, int http_status, const GrpcStatus& status);
   void submit_http_response(Http2Stream& stream, HttpResponse response);
+  // Its call takes messages again.
+  void resume_input(Http2Stream& stream);
   // The body has grown or is complete.
   void resume(Http2Stream& stream);
   // Drops what is queued and ends the stream.
@@ -87,6 +90,7 @@ class Http2Session final : public Session {
   void submit_settings();
   bool bears(std::string_view bytes);
   void submit_trailers(Http2Stream& stream);
+  void count_queued(Http2Stream& stream, size_t size_before);
   void share_connection(Http2Stream& stream);
   void report_sent();
   void recycle_closed();

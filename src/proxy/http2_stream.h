@@ -53,6 +53,7 @@ class Http2Stream {
   bool remote_ended = false;
   bool local_ended = false;   // END_STREAM is with nghttp2, or the stream was reset
   bool input_paused = false;  // its flow control window is withheld
+  bool call_paused = false;   // its call takes no more messages for now
   bool round_robin = false;   // see Http2Session::share_connection
   size_t unconsumed = 0;      // received, not given back to the peer's window
   size_t sent_unreported = 0;

@@ -28,7 +28,7 @@ void ReceiveWindows::received(nghttp2_session* session, Http2Stream* stream, siz
 void ReceiveWindows::update(nghttp2_session* session, Http2Stream& stream, size_t held_before) {
   const size_t held = stream.held();
   change_held(held_before, held);
-  if (stream.id == privileged_ && held < held_before) privileged_ = 0;
+  if (stream.id == privileged_ && (held < held_before || stream.call_paused)) privileged_ = 0;
   if (stream.unconsumed >= stream_step && !stream.input_paused) {
     if (may_receive(stream)) {
       give_back(session, stream);
@@ -53,8 +53,12 @@ void ReceiveWindows::closed(nghttp2_session* session, int32_t id, size_t held_be
   if (!waiting_.empty()) release_waiting(session);
 }
 
+bool ReceiveWindows::takes_more(const Http2Stream& stream) const {
+  return !stream.call_paused && stream.body.size() <= send_buffer_bytes_max_;
+}
+
 bool ReceiveWindows::may_receive(const Http2Stream& stream) const {
-  if (stream.body.size() > send_buffer_bytes_max_) return false;
+  if (!takes_more(stream)) return false;
   return loop_holds_.bytes <= held_bytes_soft || stream.id == privileged_;
 }
 
@@ -70,7 +74,7 @@ void ReceiveWindows::release_waiting(nghttp2_session* session) {
     waiting_.pop_front();
     Http2Stream* stream = stream_of(session, id);
     if (stream == nullptr) continue;
-    if (stream->body.size() > send_buffer_bytes_max_) {
+    if (!takes_more(*stream)) {
       waiting_.push_back(id);
       continue;
     }

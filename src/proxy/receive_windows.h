@@ -51,6 +51,7 @@ class ReceiveWindows {
   }
 
  private:
+  bool takes_more(const Http2Stream& stream) const;
   bool may_receive(const Http2Stream& stream) const;
   void give_back(nghttp2_session* session, Http2Stream& stream);
   void release_waiting(nghttp2_session* session);

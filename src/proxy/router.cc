@@ -23,6 +23,11 @@ void Router::add_http(std::string_view path, HttpHandler handler) {
   if (!http_.emplace(path, std::move(handler)).second) registered_twice(path);
 }
 
+void Router::wrap_grpc(
+    absl::FunctionRef<CallFactory(std::string_view path, CallFactory factory)> wrap) {
+  for (auto& [path, factory] : grpc_) factory = wrap(path, std::move(factory));
+}
+
 void Router::require_certificates(std::vector<std::string> except) {
   certificates_required_ = true;
   open_paths_ = std::move(except);

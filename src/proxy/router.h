@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "proxy/call.h"
 
 namespace lattice::proxy {
@@ -43,6 +44,8 @@ class Router {
   void add_grpc(std::string_view path, CallFactory factory);
   // A path that ends in '/' serves everything below it.
   void add_http(std::string_view path, HttpHandler handler);
+  // From now on each method is started by what `wrap` makes of what has started it so far.
+  void wrap_grpc(absl::FunctionRef<CallFactory(std::string_view path, CallFactory factory)> wrap);
 
   // From now on only these paths, and what is below those that end in '/', are served to clients
   // without a certificate. Requires: at most once.

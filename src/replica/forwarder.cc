@@ -67,10 +67,11 @@ void Forwarder::add(ForwardedCall call) {
 }
 
 void Forwarder::send_waiting() {
+  // Also if nothing waits any more, because this replica has led meanwhile: nobody would ask again.
+  doubtful_ = false;
   if (waiting_.empty()) return;
   const std::string address = host_.leader_address();
   if (address.empty()) return retry_.later();
-  doubtful_ = false;
   for (ForwardedCall& call : std::exchange(waiting_, {})) send(std::move(call), address);
 }
 

@@ -4,6 +4,8 @@
 // Thread: the replica's loop. Ownership: outlives the replicas that ask it.
 #pragma once
 
+#include <string_view>
+
 #include "base/status.h"
 #include "base/time.h"
 
@@ -14,6 +16,11 @@ class LinearBound {
   virtual ~LinearBound() = default;
   // Errors: linearizability_unavailable, with the reason.
   virtual Status check(Instant now) const = 0;
+  // The same, with what concerns this tenant alone.
+  virtual Status check_tenant(std::string_view tenant, Instant now) const {
+    (void)tenant;
+    return check(now);
+  }
 };
 
 }  // namespace lattice::replica

@@ -28,6 +28,9 @@ control::Follower::Options follower_options(const config::ControlPlane& config,
   return options;
 }
 
+// How long a request waits for what it may know better.
+constexpr Duration refresh_patience = seconds(2);
+
 }  // namespace
 
 std::string trouble_of(CacheState state) {
@@ -115,6 +118,7 @@ Status ControlPlane::on_all(const control::Origin& origin, std::vector<control::
   if (!status.ok()) return refused(std::move(status));
   tell_documents();
   look_at_state();
+  end_refresh(asked_at);
   save();
   return {};
 }
@@ -132,6 +136,7 @@ Result<bool> ControlPlane::on_probe(const control::Origin& origin, int64_t count
   Result<bool> known = cache_.confirm(origin, count, newest, asked_at);
   if (!known.ok()) return refused(known.status());
   look_at_state();
+  if (*known) end_refresh(asked_at);
   // What is on disk need not be as new: a restart is Cached at best.
   if (asked_at - saved_proof_ >= config_.cache_ttl / 8) save();
   return known;
@@ -173,6 +178,8 @@ void ControlPlane::tell_documents() {
   metrics_.documents.with({"policies"}).set(static_cast<double>(documents->policies.size()));
   metrics_.documents.with({"nodes"}).set(static_cast<double>(documents->nodes.size()));
   tell_problems();
+  std::erase_if(heard_epochs_,
+                [&](const auto& heard) { return heard.second <= routing_epoch(heard.first); });
   events_.on_documents(documents);
 }
 
@@ -214,6 +221,47 @@ void ControlPlane::look_at_state() {
   state_timer_.reset();
   if (next == Instant::never()) return;
   state_timer_ = around_.loop.after(next - now, [this] { look_at_state(); });
+}
+
+// ---- Routing epochs ----
+
+int64_t ControlPlane::routing_epoch(std::string_view tenant) const {
+  const auto& tenants = cache_.documents()->tenants;
+  const auto found = tenants.find(tenant);
+  return found == tenants.end() ? 0 : found->second.routing_epoch;
+}
+
+void ControlPlane::hear_of_epoch(const std::string& tenant, int64_t epoch) {
+  if (epoch <= routing_epoch(tenant)) return;
+  int64_t& heard = heard_epochs_[tenant];
+  heard = std::max(heard, epoch);
+  events_.on_bound();
+}
+
+Status ControlPlane::check_tenant(std::string_view tenant, Instant now) const {
+  if (Status status = check(now); !status.ok()) return status;
+  const auto heard = heard_epochs_.find(tenant);
+  if (heard == heard_epochs_.end()) return {};
+  return {Error::linearizability_unavailable,
+          "the routing epoch is " + std::to_string(routing_epoch(tenant)) +
+              ", and another node knows of " + std::to_string(heard->second)};
+}
+
+void ControlPlane::refresh(loop::Task done) {
+  refreshing_.push_back(std::move(done));
+  if (refreshing_.size() > 1) return;
+  refresh_began_ = around_.loop.now();
+  refresh_timer_ = around_.loop.after(refresh_patience, [this] { end_refresh(Instant::never()); });
+  follower_.probe_soon();
+}
+
+void ControlPlane::end_refresh(Instant asked_at) {
+  // An answer to what was asked before proves too little.
+  if (refreshing_.empty() || asked_at < refresh_began_) return;
+  refresh_timer_.reset();
+  std::vector<loop::Task> waiting;
+  waiting.swap(refreshing_);
+  for (loop::Task& done : waiting) done();
 }
 
 // ---- The disk ----

@@ -5,9 +5,11 @@
 // and it the tenants' replicas.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "control/cache.h"
@@ -44,6 +46,14 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   ~ControlPlane() override;
 
   Status check(Instant now) const override;
+  Status check_tenant(std::string_view tenant, Instant now) const override;
+  // Asks the control plane once, then calls `done`: also when it does not answer for a while.
+  void refresh(loop::Task done);
+  // Another node knows this routing epoch of a tenant: until it is known here, LIN-BOUND is closed
+  // for the tenant.
+  void hear_of_epoch(const std::string& tenant, int64_t epoch);
+  // 0: it has none.
+  int64_t routing_epoch(std::string_view tenant) const;
   // Begins to follow, as the node of that name; tells what is known from the disk at once.
   void start(const std::string& node, const control::NodeRecord& self, Events events);
   // The node ends: its record goes, as far as that can still be told.
@@ -59,6 +69,8 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   void on_connected(const std::string& endpoint, control::Connection& connection) override;
   void on_disconnected(const std::string& endpoint, const std::string& reason) override;
   void random_bytes(std::span<uint8_t> out) override;
+
+  void end_refresh(Instant asked_at);
 
   telemetry::Logger& log() { return around_.telemetry.log; }
   void restore();
@@ -87,6 +99,10 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   bool disk_failed_ = false;
   Instant saved_proof_;
   std::unique_ptr<loop::TimerHandle> state_timer_;
+  std::map<std::string, int64_t, std::less<>> heard_epochs_;  // above those that are known here
+  std::vector<loop::Task> refreshing_;                        // who waits for it
+  Instant refresh_began_;
+  std::unique_ptr<loop::TimerHandle> refresh_timer_;
 };
 
 }  // namespace lattice::server

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/keyring.h"
+#include "peer/forward_server.h"
 #include "peer/peer_client.h"
 #include "peer/peer_server.h"
 
@@ -61,29 +62,38 @@ class PortObserver final : public proxy::Observer {
 }  // namespace
 
 struct Node::Impl {
-  Impl(const config::Config& config, Parts parts)
+  Impl(const config::Config& config, const Parts& parts)
       : keyring(parts.secrets),
-        around{parts.loop,
-               keyring,
-               std::to_string(parts.cluster_id),
-               [&environment = parts.environment](std::span<uint8_t> out) {
-                 environment.random_bytes(out);
-               },
-               [&log = parts.log](std::string_view node, std::string_view trouble) {
-                 log.warn("trouble with another node", {{"node", node}, {"cause", trouble}});
-               },
-               limits_of(config),
-               parts.tls.node_calls},
+        log(parts.log),
+        around(surroundings(parts.loop, parts.environment, std::to_string(parts.cluster_id),
+                            limits_of(config), parts.tls.node_calls)),
         troubles(around),
         server(around),
+        forward_server(around),
         client(around) {
     server.register_with(router);
   }
 
-  Keyring keyring;
+  peer::Surroundings surroundings(loop::Loop& loop, replica::Environment& environment,
+                                  std::string cluster, const peer::Limits& limits,
+                                  std::shared_ptr<const tls::Source> tls) const {
+    return {loop,
+            keyring,
+            std::move(cluster),
+            [&environment](std::span<uint8_t> out) { environment.random_bytes(out); },
+            [&log = log](std::string_view node, std::string_view trouble) {
+              log.warn("trouble with another node", {{"node", node}, {"cause", trouble}});
+            },
+            limits,
+            std::move(tls)};
+  }
+
+  const Keyring keyring;
+  telemetry::Logger& log;
   peer::Surroundings around;
   PortObserver troubles;
   peer::PeerServer server;
+  peer::ForwardServer forward_server;
   proxy::Router router;
   std::unique_ptr<proxy::Listener> listener;
   peer::PeerClient client;
@@ -103,7 +113,7 @@ struct Node::Impl {
 Result<std::unique_ptr<Node>> Node::open(const config::Config& config, Parts parts) {
   loop::Loop& loop = parts.loop;
   const auto tls = parts.tls.node_port;
-  auto impl = std::make_unique<Impl>(config, std::move(parts));
+  auto impl = std::make_unique<Impl>(config, parts);
   auto listener = proxy::Listener::listen(loop, config.cluster.bind, impl->router,
                                           impl->server.listener_limits(), &impl->troubles,
                                           /*reuse_port=*/false, tls);
@@ -127,6 +137,21 @@ void Node::attach(const replica::LogId& log, replica::PeerService& service) {
 }
 
 void Node::detach(const replica::LogId& log) { impl_->server.detach(log); }
+
+void Node::serve_forwarded(const proxy::Router& services) {
+  impl_->forward_server.register_with(impl_->router, services);
+}
+
+std::unique_ptr<peer::Surroundings> Node::surroundings(loop::Loop& loop,
+                                                       replica::Environment& environment) const {
+  const peer::Surroundings& own = impl_->around;
+  return std::make_unique<peer::Surroundings>(
+      impl_->surroundings(loop, environment, own.cluster, own.limits, own.tls));
+}
+
+void Node::leave() { impl_->forward_server.leave(); }
+
+void Node::close() { impl_->listener.reset(); }
 
 void Node::when_quiet(loop::Task done) {
   impl_->on_quiet = std::move(done);

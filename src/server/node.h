@@ -11,6 +11,8 @@
 
 #include "config/config.h"
 #include "loop/loop.h"
+#include "peer/surroundings.h"
+#include "proxy/router.h"
 #include "replica/environment.h"
 #include "replica/peers.h"
 #include "server/tls_sources.h"
@@ -37,6 +39,15 @@ class Node {
   std::unique_ptr<replica::Peers> peers(const replica::LogId& log);
   void attach(const replica::LogId& log, replica::PeerService& service);
   void detach(const replica::LogId& log);
+  // The services' methods also answer what other nodes pass on (peer/forward_server.h).
+  void serve_forwarded(const proxy::Router& services);
+  // For calls to other nodes from another loop; refers to this.
+  std::unique_ptr<peer::Surroundings> surroundings(loop::Loop& loop,
+                                                   replica::Environment& environment) const;
+  // Other nodes begin to pass nothing more on.
+  void leave();
+  // The port is closed, and the calls that came in by it have ended.
+  void close();
   // Calls `done` once no other node has called for a while, after a second at the latest. Whoever
   // has not heard yet that this one leads no more is told so, and asks elsewhere; a call that finds
   // the process gone has an unknown outcome.

@@ -74,6 +74,23 @@ void NodeLinks::detach(const replica::LogId& log) {
   if (node_ != nullptr) node_->detach(log);
 }
 
+void NodeLinks::serve_forwarded(const proxy::Router& services) {
+  if (node_ != nullptr) node_->serve_forwarded(services);
+}
+
+std::unique_ptr<peer::Surroundings> NodeLinks::surroundings(
+    loop::Loop& loop, replica::Environment& environment) const {
+  return node_ == nullptr ? nullptr : node_->surroundings(loop, environment);
+}
+
+void NodeLinks::leave() {
+  if (node_ != nullptr) node_->leave();
+}
+
+void NodeLinks::close() {
+  if (node_ != nullptr) node_->close();
+}
+
 void NodeLinks::when_quiet(loop::Task done) {
   node_ == nullptr ? done() : node_->when_quiet(std::move(done));
 }

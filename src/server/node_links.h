@@ -48,6 +48,16 @@ class NodeLinks {
   Status fan_out_health() const { return fan_out_ == nullptr ? Status() : fan_out_->health(); }
   void attach(const replica::LogId& log, replica::PeerService& service);
   void detach(const replica::LogId& log);
+  // The services' methods also answer what other nodes pass on.
+  void serve_forwarded(const proxy::Router& services);
+  // For passing requests on to other nodes from that loop; null where they are not reached. Valid
+  // for as long as this.
+  std::unique_ptr<peer::Surroundings> surroundings(loop::Loop& loop,
+                                                   replica::Environment& environment) const;
+  // Other nodes pass nothing more on to this one.
+  void leave();
+  // The port is closed, and what came in by it has ended. Before the replicas die.
+  void close();
   // See Node; at once where there are no others.
   void when_quiet(loop::Task done);
 

@@ -5,8 +5,10 @@
 namespace lattice::server {
 namespace {
 
-replica::Options options_of(replica::Options options, const etcd::Identity& identity) {
+replica::Options options_of(replica::Options options, const etcd::Identity& identity,
+                            const TenantBound& bound) {
   options.member_id = identity.member_id();
+  options.linear_bound = bound.get();
   return options;
 }
 
@@ -16,6 +18,7 @@ RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks&
                              Workers& workers)
     : name_(std::move(parts.name)),
       is_default_(parts.is_default),
+      bound_(parts.options.linear_bound, name_),
       links_(links),
       workers_(workers),
       observer_(name_, parts.is_default, telemetry),
@@ -27,7 +30,7 @@ RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks&
       usage_(std::make_shared<etcd::TenantUsage>(observer_.gate_metrics())),
       tenant_links_(links.join(&parts.opened, parts.session)),
       replica_(std::make_unique<replica::Replica>(
-          options_of(std::move(parts.options), identity_), workers.front()->environment(),
+          options_of(std::move(parts.options), identity_, bound_), workers.front()->environment(),
           std::move(parts.opened.log), tenant_links_.get(), &observer_)) {
   replica_->set_limits(limits_);
   links_.attach(log_id_, *this);

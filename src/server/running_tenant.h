@@ -20,6 +20,20 @@ namespace lattice::server {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
+// LIN-BOUND as it concerns one tenant.
+class TenantBound final : public replica::LinearBound {
+ public:
+  TenantBound(const replica::LinearBound* bound, const std::string& tenant)
+      : bound_(bound), tenant_(tenant) {}
+  Status check(Instant now) const override { return bound_->check_tenant(tenant_, now); }
+  // Null where nobody governs.
+  const replica::LinearBound* get() const { return bound_ == nullptr ? nullptr : this; }
+
+ private:
+  const replica::LinearBound* const bound_;
+  const std::string& tenant_;
+};
+
 class RunningTenant final : private replica::PeerService {
  public:
   struct Parts {
@@ -63,6 +77,7 @@ class RunningTenant final : private replica::PeerService {
 
   const std::string name_;
   const bool is_default_;
+  const TenantBound bound_;
   NodeLinks& links_;
   Workers& workers_;
   ReplicaObserver observer_;

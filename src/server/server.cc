@@ -11,6 +11,7 @@
 #include "server/exit_status.h"
 #include "server/node_links.h"
 #include "server/replica_options.h"
+#include "server/routing.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
@@ -89,6 +90,7 @@ class Server {
   std::unique_ptr<NodeLinks> links_;
   TokenSource tokens_;
   std::unique_ptr<ControlPlane> control_plane_;  // null in mode standalone
+  std::unique_ptr<Routing> routing_;             // likewise
   std::unique_ptr<TenantManager> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
@@ -142,6 +144,7 @@ int Server::run() {
   upkeep_timer_.reset();
   signals_.stop_watching();
   owner().close();
+  if (links_ != nullptr) links_->close();
   tenants_.reset();
   control_plane_.reset();
   links_.reset();
@@ -254,10 +257,13 @@ void Server::start_control_plane(const replica::NodeInfo& node) {
   const std::string& port = owner().address();
   std::string name = config_.cluster.node_name;
   if (name.empty()) name = host_name() + port.substr(port.rfind(':'));
+  routing_ = std::make_unique<Routing>(
+      Routing::Parts{name, *links_, workers_, *control_plane_, *tenants_, log_});
   control_plane_->start(name,
                         {node.address, node.client_urls, std::string(telemetry::lattice_version())},
                         {.on_documents =
                              [this](std::shared_ptr<const control::Documents> documents) {
+                               routing_->set_documents(*documents);
                                tenants_->set_documents(std::move(documents));
                              },
                          .on_bound = [this] { report_bound(); }});
@@ -347,7 +353,7 @@ void Server::drain() {
   timer_.reset();
   upkeep_timer_.reset();
   notify_service_manager("STOPPING=1");
-  if (control_plane_ != nullptr) control_plane_->leave();
+  if (routing_ != nullptr) routing_->leave();
   draining_workers_ = workers_.size();
   for (auto& worker : workers_) {
     worker->loop().post([this, &worker = *worker] {

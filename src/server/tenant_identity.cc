@@ -83,6 +83,9 @@ std::string_view TenantIdentity::by_server_name(std::string_view server_name) co
 }
 
 Result<std::string_view> TenantIdentity::identify(const proxy::ServerStream& stream) const {
+  if (const proxy::ForwardedFacts* forwarded = stream.forwarded()) {
+    return std::string_view(forwarded->tenant);
+  }
   Claim claim;
   if (const proxy::PeerCertificate* certificate = stream.peer_certificate()) {
     Result<Claim> found = by_certificate(*certificate);

@@ -1,7 +1,7 @@
 // Whose a request is (product.md section 3). In this order: the client's certificate, the host that
 // it asked for in its TLS handshake, its metadata, the default tenant. The first that names a
 // tenant decides, and what else the request says must not contradict it: a client that asks for one
-// tenant never gets another's data.
+// tenant never gets another's data. What another node has passed on, that node has decided.
 //
 // Thread: one loop's.
 #pragma once

@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "control/cache.h"
 #include "server/running_tenant.h"
@@ -40,6 +41,21 @@ class TenantManager {
   void set_limits(const TenantLimits& limits);
   // The control plane's: limits, identities, and who is active, from now on. Not null.
   void set_documents(std::shared_ptr<const control::Documents> documents);
+  // Those in memory that are not on their way out of it.
+  template <class Visit>
+  void each_running(Visit visit) {
+    if (stopping_) return;
+    visit(*default_);
+    for (auto& [name, entry] : entries_) {
+      if (entry.running != nullptr && !entry.closing) visit(*entry.running);
+    }
+  }
+  // Null: there is none of that name.
+  RunningTenant* find_running(std::string_view name) {
+    RunningTenant* found = nullptr;
+    each_running([&](RunningTenant& each) { found = each.name() == name ? &each : found; });
+    return found;
+  }
   // What no event announces; every few seconds.
   void upkeep();
   // Stops every replica; nothing is loaded any more.

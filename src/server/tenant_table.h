@@ -40,6 +40,10 @@ class TenantTable final : public etcd::Tenants {
     identity_.use(std::move(governed));
   }
 
+  // Whose a request is; see TenantIdentity.
+  Result<std::string_view> identify(const proxy::ServerStream& stream) const {
+    return identity_.identify(stream);
+  }
   // Requires: not in the table.
   void add(const std::string& name, std::unique_ptr<etcd::Tenant> tenant);
   // Nothing if it is not in the table; what was taken out of it ends with the limits that it had.

@@ -76,6 +76,11 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     };
   }
   etcd::register_all(services_, router_);
+  if (config.control_plane.clustor()) {
+    forwarding_ = std::make_unique<Forwarding>(
+        Forwarding::Parts{loop_, tenants_, services_, shared.registry});
+    forwarding_->install(router_);
+  }
   etcd::register_metrics_port(services_, metrics_router_);
   if (!config.grpc.tls.ca.empty()) {
     router_.require_certificates({std::begin(open_paths), std::end(open_paths)});
@@ -140,6 +145,7 @@ void Worker::close() {
   drain_timer_.reset();
   listener_.reset();
   metrics_listener_.reset();
+  if (forwarding_ != nullptr) forwarding_->close();
 }
 
 }  // namespace lattice::server

@@ -17,6 +17,7 @@
 #include "proxy/listener.h"
 #include "proxy/router.h"
 #include "server/call_observer.h"
+#include "server/forwarding.h"
 #include "server/loop_environment.h"
 #include "server/shared_telemetry.h"
 #include "server/tenant_table.h"
@@ -49,6 +50,10 @@ class Worker {
   proxy::FairShares& shares() { return shares_; }
   TenantTable& tenants() { return tenants_; }
   credentials::Authority& authority() { return authority_; }
+  // Null in mode standalone.
+  Forwarding* forwarding() { return forwarding_.get(); }
+  // Of the client port.
+  const proxy::Router& router() const { return router_; }
   // Of the client port; any thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
@@ -66,6 +71,7 @@ class Worker {
   credentials::Authority authority_;
   etcd::ClientRequests client_requests_;
   etcd::Services services_;
+  std::unique_ptr<Forwarding> forwarding_;
   proxy::Router router_;
   proxy::Router metrics_router_;
   CallObserver observer_;

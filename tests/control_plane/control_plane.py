@@ -12,51 +12,20 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
+import governed  # noqa: E402
 from harness import cases, client, processes, protos, servers  # noqa: E402
 
 rpc = protos.rpc
-_PREFIX = b"/clustor/v1/"
+_PREFIX = governed.PREFIX
 
 
-def governed_by(members, ttl_s):
-    """The environment of a Lattice whose control plane they are."""
-    return {"LATTICE_CONTROL_PLANE_MODE": "clustor",
-            "LATTICE_CONTROL_PLANE_ENDPOINTS": ",".join(f"http://{each.target}" for each in members),
-            "LATTICE_CONTROL_PLANE_CACHE_TTL_SECONDS": str(ttl_s),
-            "LATTICE_CONTROL_PLANE_CACHE_GRACE_MS": "600",
-            "LATTICE_TENANTS_TRUST_METADATA": "true"}
-
-
-class ControlPlane(cases.ServerTest):
-    # ---- The control plane ----
-
-    def quorum(self, size):
-        made = servers.etcd_cluster(servers.debian_etcd(), "etcd34", size)
-        self.addCleanup(made.remove)
-        return made.start()
-
-    def document(self, connection, path, content):
-        """Sets a document; text is taken as it is."""
-        text = content if isinstance(content, str) else json.dumps({"format": 1, **content})
-        connection.call("KV.Put", rpc.PutRequest(key=_PREFIX + path.encode(), value=text.encode()))
-
-    # ---- What is governed ----
-
-    def governed(self, members, kind="sqlite", ttl_s=1, **env):
-        return self.server(kind, env={**governed_by(members, ttl_s), **env})
-
-    def metric(self, server, name):
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
-            found = re.search(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
-        return float(found[1]) if found else None
-
+class ControlPlane(governed.GovernedTest):
     def state(self, server):
         states = [state for state in ("Fresh", "Cached", "Stale", "Expired")
                   if self.metric(server, f'lattice_cp_cache_state{{state="{state}"}}') == 1]
@@ -69,14 +38,6 @@ class ControlPlane(cases.ServerTest):
 
     def wait_logged(self, server, text):
         cases.eventually(lambda: text in self.log(server), f"{text!r} in the log")
-
-    def refusal(self, call, *arguments, **options):
-        """(code, text) of a call's failure; None when it succeeds."""
-        try:
-            call(*arguments, **options)
-        except grpc.RpcError as error:
-            return error.code(), error.details()
-        return None
 
     def get(self, connection, serializable=False, **options):
         return connection.call("KV.Range", rpc.RangeRequest(key=b"k", serializable=serializable), **options)

@@ -27,6 +27,19 @@ TEST_CASE("Timeouts are read with all their units, and refused as grpc-go does")
   CHECK_FALSE(parse_grpc_timeout("10").error.empty());
 }
 
+TEST_CASE("A timeout is written so that it is not shorter when it is read") {
+  using namespace std::chrono_literals;
+  CHECK(format_grpc_timeout(-1s) == "0n");
+  CHECK(format_grpc_timeout(99'999'999ns) == "99999999n");
+  CHECK(format_grpc_timeout(100'000'001ns) == "100001u");
+  CHECK(format_grpc_timeout(2h) == "7200000m");
+  for (const Duration each : {Duration(1ms), Duration(12'345'678'901ns), Duration(400 * 24h)}) {
+    const Duration read = parse_grpc_timeout(format_grpc_timeout(each)).value;
+    CHECK(read >= each);
+    CHECK(read - each <= each / 1000);
+  }
+}
+
 TEST_CASE("A call past its deadline ends with DEADLINE_EXCEEDED and its work is cancelled") {
   TestServer server;
   TestClient client(server.address);

@@ -25,6 +25,15 @@ class Asked final : public proxy::testing::FakeStream {
   }
 };
 
+// A request that another node has passed on.
+class PassedOn final : public proxy::testing::FakeStream {
+ public:
+  const proxy::ForwardedFacts* forwarded() const override { return &facts_; }
+
+ private:
+  const proxy::ForwardedFacts facts_{"theirs", 0};
+};
+
 // The tenant, or "denied: why".
 std::string whose(const config::Tenants& tenants, const Asked& asked) {
   const Result<std::string_view> name = TenantIdentity(tenants).identify(asked);
@@ -49,6 +58,14 @@ config::Tenants everything() {
 
 proxy::PeerCertificate named(std::string common_name) { return {std::move(common_name), {}, {}}; }
 proxy::PeerCertificate spiffe(std::vector<std::string> uris) { return {"", {}, std::move(uris)}; }
+
+TEST_CASE("what another node has decided holds, whatever the request says") {
+  config::Tenants tenants;
+  tenants.default_tenant = "main";
+  PassedOn asked;
+  asked.add_metadata("lattice-tenant", "mine");
+  CHECK(*TenantIdentity(tenants).identify(asked) == "theirs");
+}
 
 TEST_CASE("identity: the default tenant where nothing is said") {
   CHECK(whose(everything(), Asked()) == "main");

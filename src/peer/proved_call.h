@@ -1,0 +1,54 @@
+// A stream that another node opens and begins with the handshake, as the server sees it: nothing it
+// says means anything before it has proved that it knows the cluster's secret.
+//
+// Thread: the loop's. Ownership: the transport's (proxy/call.h). What it is given outlives it.
+// Limits: before the proof, a kilobyte for a few seconds, and so many at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "peer/handshake.h"
+#include "peer/surroundings.h"
+#include "proxy/call.h"
+
+namespace lattice::peer {
+
+class ProvedCall : public proxy::Call {
+ public:
+  ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerStream& stream);
+  ~ProvedCall() override;
+
+  void on_message(Bytes message) final;
+  // The node has nothing more to ask, nor does it wait for answers.
+  void on_half_close() final;
+  void on_cancel() final;
+
+ protected:
+  virtual void on_proved(FrameKeys keys) = 0;
+  virtual void on_proved_message(std::string_view message) = 0;
+  // The stream ends: the last call, unless it is destroyed first.
+  virtual void on_end() = 0;
+
+  // Ends the stream and tells why.
+  void refuse(const std::string& why);
+  void finish(proxy::GrpcStatus status);
+  bool closed() const { return closed_; }
+  proxy::ServerStream& stream() { return stream_; }
+
+ private:
+  void on_hello(std::string_view message);
+  void on_proof(std::string_view message);
+  void end_handshake();
+  void close();
+
+  Surroundings& around_;
+  TroubleLog& trouble_;
+  proxy::ServerStream& stream_;
+  std::unique_ptr<ServerHandshake> handshake_;  // null once it is over
+  std::unique_ptr<loop::TimerHandle> timer_;    // of the handshake
+  bool welcomed_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace lattice::peer
