@@ -17,6 +17,11 @@ constexpr Duration hand_over_interval = std::chrono::milliseconds(2);
 // ---- Taking over ----
 
 void Leadership::take_over() {
+  if (const std::optional<Seal>& seal = reader_.seal(); seal) {
+    if (session_ != nullptr) return pause();
+    return fail({Error::backend_foreign_data,
+                 "the log is sealed: its tenant was moved to backend \"" + seal->target + "\""});
+  }
   if (resolver_.busy() || !host_.quiet() || reader_.reading() ||
       (session_ != nullptr && !session_->valid())) {
     return pause();
@@ -32,7 +37,7 @@ void Leadership::take_over() {
   }
   enter(Role::taking_over);
   const std::shared_ptr<Batch> batch = make_takeover(
-      tip, session_ != nullptr ? session_->incarnation() : state_.random.incarnation());
+      state_, tip, session_ != nullptr ? session_->incarnation() : state_.random.incarnation());
   BatchHeader& header = batch->header;
   if (history_lost() || server_changed()) append_jump(batch.get());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
@@ -45,29 +50,6 @@ void Leadership::take_over() {
                    [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
                      on_takeover(content, verdict, detail);
                    });
-}
-
-std::shared_ptr<Batch> Leadership::make_takeover(const BatchHeader& tip,
-                                                 const Incarnation& incarnation) {
-  auto batch = std::make_shared<Batch>();
-  BatchHeader& header = batch->header;
-  header.seq = tip.seq + 1;
-  header.previous = tip.digest;
-  header.epoch = tip.epoch + 1;
-  header.incarnation = incarnation;
-  header.id = state_.random.batch_id();
-  header.last_revision = tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
-  header.record_count = 1;
-  keyspace::Record record;
-  record.kind = keyspace::RecordKind::takeover;
-  record.revision = header.last_revision;
-  record.number = static_cast<int64_t>(header.epoch.value);
-  record.value = Bytes::copy(
-      {reinterpret_cast<const char*>(header.incarnation.data()), header.incarnation.size()});
-  record.lease = LeaseId(static_cast<int64_t>(state_.log.server().system));
-  record.version = static_cast<int64_t>(state_.log.server().timeline);
-  batch->records.push_back(std::move(record));
-  return batch;
 }
 
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,
@@ -177,12 +159,12 @@ void Leadership::resign() {
     stop_timer_ = state_.environment.after(hand_over_interval, [this] { resign(); });
     return;
   }
-  if (!named_leader()) return end_stop({});
+  if (!named_leader() || reader_.seal()) return end_stop({});
   if (!in_time) return end_stop(Error::no_leader);
   // A successor takes this for proof that all that was acknowledged is there.
   if (!reader_.loaded() || reader_.reading() || witness_ || lost_)
     return end_stop(Error::no_leader);
-  const std::shared_ptr<Batch> batch = make_takeover(reader_.tip(), Incarnation{});
+  const std::shared_ptr<Batch> batch = make_takeover(state_, reader_.tip(), Incarnation{});
   batch->header.digest = compute_digest(state_.log.id(), batch->header, batch->records);
   resolver_.append(batch, [this](AppendResolver::Verdict verdict, const Status&) {
     if (verdict == AppendResolver::Verdict::committed) {

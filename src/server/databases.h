@@ -1,0 +1,53 @@
+// Every database of this process: [backend], which the server has opened, and those of [backends],
+// each with its session, list, port for other nodes and tenants. One that cannot be reached is tried
+// again for as long as the process lives; the tenants of the others do not notice.
+//
+// Thread: the owner's loop, which is the first worker's.
+// Ownership: owns the tenants of all, and everything else of those of [backends].
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/tenant_catalog.h"
+#include "server/tenant_manager.h"
+#include "server/tls_sources.h"
+
+namespace lattice::server {
+
+class Databases {
+ public:
+  struct Parts {
+    const config::Config& config;
+    SharedTelemetry& telemetry;
+    Store& store;      // of [backend]
+    NodeLinks& links;  // likewise
+    Workers& workers;
+    const TlsSources& tls;
+    replica::Options options;
+    TenantLimits limits;  // of tenants that have none of their own
+  };
+  // `default_log`: of [tenants] default_tenant, in [backend].
+  Databases(Parts parts, OpenedLog default_log);
+  ~Databases();
+
+  void start();
+  RunningTenant& default_tenant() { return first_.default_tenant(); }
+  void set_limits(const TenantLimits& limits);
+  // Not null.
+  void set_documents(std::shared_ptr<const control::Documents> documents);
+  void upkeep();
+  void stop(loop::Task done);
+
+ private:
+  class Further;
+
+  const Parts parts_;
+  TenantCatalog catalog_;
+  TenantManager first_;
+  std::vector<std::unique_ptr<Further>> further_;
+  size_t stops_missing_ = 0;
+};
+
+}  // namespace lattice::server
