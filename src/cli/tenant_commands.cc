@@ -24,8 +24,8 @@ TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, 
       ->required();
   CLI::App* remove =
       add(*tenant, "remove", "Remove a tenant and delete everything in it", Action::remove);
-  CLI::App* move = add(*tenant, "move", "Move a tenant to another database while it is in use",
-                       Action::move);
+  CLI::App* move =
+      add(*tenant, "move", "Move a tenant to another database while it is in use", Action::move);
   move->add_option("--to", backend_, "Where to: default, or a name of [backends]")
       ->type_name("NAME")
       ->required();

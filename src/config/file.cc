@@ -67,8 +67,9 @@ class Reader {
   void read_named(const toml::table& table, const std::string& section, const std::string& name,
                   const toml::source_region& at) {
     if (!is_tenant_name(name) || name == default_backend || name == "NAME") {
-      return problem(at, section, "expected a name of letters, digits, '.', '_' and '-' for a "
-                                  "further database; \"default\" is [backend]");
+      return problem(at, section,
+                     "expected a name of letters, digits, '.', '_' and '-' for a "
+                     "further database; \"default\" is [backend]");
     }
     if (table.empty()) problem(at, section, "expected a url");
     instance_ = section + ".";

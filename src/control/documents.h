@@ -65,7 +65,7 @@ struct LimitRange {
 // What documents are checked against, beside their form.
 struct Rules {
   std::span<const LimitRange> limits;
-  std::string default_tenant;  // which is always active
+  std::string default_tenant;                       // which is always active
   std::vector<std::string> backends = {"default"};  // the databases that there are
 };
 

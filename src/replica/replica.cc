@@ -234,10 +234,10 @@ void Replica::drain_to_seal(const Seal& seal, StatusCallback done, Instant give_
   if (!waits || state_.environment.now() >= give_up) {
     return leadership_.seal(seal, lifetime_.guard(std::move(done)));
   }
-  drain_timer_ = state_.environment.after(
-      drain_interval, [this, seal, done = std::move(done), give_up]() mutable {
-        drain_to_seal(seal, std::move(done), give_up);
-      });
+  drain_timer_ = state_.environment.after(drain_interval,
+                                          [this, seal, done = std::move(done), give_up]() mutable {
+                                            drain_to_seal(seal, std::move(done), give_up);
+                                          });
 }
 
 void Replica::stop(StatusCallback done) {

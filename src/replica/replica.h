@@ -78,8 +78,8 @@ class Replica final : public Api,
   // still names this replica.
   void stop(StatusCallback done);
 
-  // Ends the log, for its tenant moves to another database: what waits to be written is written (for
-  // a moment), then nothing is any more. Answered when the seal is durable. Errors: not_leader.
+  // Ends the log, for its tenant moves to another database: what waits to be written is written,
+  // for a moment, then nothing is any more. Answered when the seal is durable. Errors: not_leader.
   void seal(const Seal& seal, StatusCallback done);
   // See Options::arriving.
   void open() { leadership_.open(); }

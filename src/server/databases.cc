@@ -63,9 +63,8 @@ class Databases::Further {
     stopping_ = true;
     timer_.reset();
     if (tenants_ == nullptr) return owner_.loop().defer(std::move(done));
-    tenants_->stop([this, done = std::move(done)]() mutable {
-      links_->when_quiet(std::move(done));
-    });
+    tenants_->stop(
+        [this, done = std::move(done)]() mutable { links_->when_quiet(std::move(done)); });
   }
 
  private:

@@ -1,5 +1,5 @@
 // Every database of this process: [backend], which the server has opened, and those of [backends],
-// each with its session, list, port for other nodes and tenants. One that cannot be reached is tried
+// each with its session, list, port for other nodes and tenants. One that is away is tried
 // again for as long as the process lives; the tenants of the others do not notice.
 //
 // Thread: the owner's loop, which is the first worker's.

@@ -23,8 +23,8 @@ Result<std::unique_ptr<OpenedDatabase>> OpenedDatabase::open(const config::Confi
     }
     its_own.backend = found->second;
   }
-  auto opened = std::unique_ptr<OpenedDatabase>(
-      new OpenedDatabase(std::move(its_own), backend, blocking));
+  auto opened =
+      std::unique_ptr<OpenedDatabase>(new OpenedDatabase(std::move(its_own), backend, blocking));
   if (Status status = opened->open(); !status.ok()) return status;
   return opened;
 }

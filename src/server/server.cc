@@ -233,10 +233,10 @@ void Server::start_tenants(OpenedLog opened) {
   options.node = links_->info(owner().address());
   const replica::NodeInfo node = options.node;
   options.linear_bound = control_plane_.get();
-  tenants_ = std::make_unique<Databases>(
-      Databases::Parts{config_, telemetry_, *store_, *links_, workers_, tls_, std::move(options),
-                       limits_},
-      std::move(opened));
+  tenants_ =
+      std::make_unique<Databases>(Databases::Parts{config_, telemetry_, *store_, *links_, workers_,
+                                                   tls_, std::move(options), limits_},
+                                  std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   ReplicaObserver& observer = tenants_->default_tenant().observer();
   observer.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });

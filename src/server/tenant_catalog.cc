@@ -129,8 +129,7 @@ void TenantCatalog::decide() {
 
 // Of a tenant that went to a database whose list is known: that says what became of it.
 bool TenantCatalog::is_stale_tombstone(const TenantRow& row) const {
-  return row.state == TenantState::moved &&
-         std::ranges::any_of(members_, [&](const auto& member) {
+  return row.state == TenantState::moved && std::ranges::any_of(members_, [&](const auto& member) {
            return member->listed && member->backend == row.other_backend;
          });
 }
@@ -217,10 +216,10 @@ void TenantCatalog::publish() {
   }
   for (auto& each : workers_) {
     Worker& worker = *each;
-    worker.loop().post([&worker, names = std::shared_ptr<const TenantNames>(names),
-                        unsure]() mutable {
-      worker.tenants().set_names(std::move(names), std::move(unsure));
-    });
+    worker.loop().post(
+        [&worker, names = std::shared_ptr<const TenantNames>(names), unsure]() mutable {
+          worker.tenants().set_names(std::move(names), std::move(unsure));
+        });
   }
 }
 

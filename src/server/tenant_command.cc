@@ -304,8 +304,17 @@ class TenantTool {
     Result<TenantRow> row = find();
     if (!row.ok()) return row.status();
     if (here_ != &to || command_.abort) {
-      return Status(Error::invalid_argument, "tenant \"" + command_.name + "\" does not move to \"" +
-                                                 to.backend() + "\"");
+      return Status(Error::invalid_argument, "there is no move of tenant \"" + command_.name +
+                                                 "\" to backend \"" + to.backend() + "\"");
+    }
+    for (const auto& [backend, database] : opened_) {
+      Result<backends::TenantList> all = database->list();
+      if (!all.ok()) return all.status();
+      for (const TenantRow& old : all->tenants) {
+        if (old.state != TenantState::moved || old.log_id != row->log_id) continue;
+        here_ = database.get();
+        if (Status status = delete_data(old.log_no); !status.ok()) return status;
+      }
     }
     return say("moved", {});
   }
@@ -324,8 +333,8 @@ class TenantTool {
     if (command_.json) {
       out_ << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
            << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
-           << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":"
-           << outcome.routing_epoch << ",\"interrupted_ms\":" << ms.count() << "}\n";
+           << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
+           << ",\"interrupted_ms\":" << ms.count() << "}\n";
       return;
     }
     out_ << "tenant " << command_.name << " moved from " << from << " to " << command_.backend

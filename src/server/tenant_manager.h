@@ -113,8 +113,8 @@ class TenantManager final : public TenantCatalog::Database {
   // On which the leadership of all tenants hangs; null where the logs are this process's alone.
   std::unique_ptr<replica::SessionKeeper> session_;
   std::shared_ptr<const control::Documents> documents_ = std::make_shared<control::Documents>();
-  std::unique_ptr<RunningTenant> default_;  // null: likewise
-  std::map<std::string, Entry> entries_;    // all others
+  std::unique_ptr<RunningTenant> default_;                        // null: likewise
+  std::map<std::string, Entry> entries_;                          // all others
   std::map<std::string, backends::TenantRow, std::less<>> rows_;  // of the newest list
   std::map<int64_t, Doomed> doomed_;  // logs whose rows are to be deleted, by number
   int64_t version_ = -1;              // of the list that was read last

@@ -79,7 +79,8 @@ Status TenantMove::mark() {
   }
   if (row_.state == TenantState::active) {
     ++row_.routing_epoch;
-    if (Status status = change(parts_.from, row_.log_no, {TenantState::active}, TenantState::moving);
+    if (Status status =
+            change(parts_.from, row_.log_no, {TenantState::active}, TenantState::moving);
         !status.ok()) {
       return status;
     }
@@ -89,9 +90,8 @@ Status TenantMove::mark() {
   if (!*there) {
     TenantRow fresh = row_;
     fresh.other_backend = parts_.from.backend();
-    Status status = parts_.blocking.wait_for<Status>([&](StatusCallback done) {
-      parts_.to.store()->moves()->receive(fresh, std::move(done));
-    });
+    Status status = parts_.blocking.wait_for<Status>(
+        [&](StatusCallback done) { parts_.to.store()->moves()->receive(fresh, std::move(done)); });
     if (!status.ok()) return status;
     there = arriving_row();
     if (!there.ok()) return there.status();
@@ -212,7 +212,8 @@ Status TenantMove::await_seal() {
   (void)change(parts_.from, row_.log_no, {TenantState::sealing}, TenantState::moving);
   return {Error::timeout,
           "the process that leads the tenant has not sealed its log; does it run this version, and "
-          "has it [backends." + parts_.to.backend() + "]? Run the command again"};
+          "has it [backends." +
+              parts_.to.backend() + "]? Run the command again"};
 }
 
 // The rules of a takeover (log-protocol L3, L4): who led must be known to be gone.
@@ -236,9 +237,8 @@ Status TenantMove::seal_if_nobody_leads() {
     seen_.incarnation = leader;
     seen_since_ = now;
   } else if (asked - seen_since_ >= old_->options.session_ttl) {
-    Result<bool> declared = blocking.wait_for<Result<bool>>([&](auto done) {
-      sessions->declare_dead(leader, seen_.renewals, std::move(done));
-    });
+    Result<bool> declared = blocking.wait_for<Result<bool>>(
+        [&](auto done) { sessions->declare_dead(leader, seen_.renewals, std::move(done)); });
     if (!declared.ok()) return declared.status();
   }
   return {};
@@ -252,10 +252,9 @@ Status TenantMove::seal_behind(const replica::BatchHeader& newest) {
 
 TenantMove::Verdict TenantMove::append(Side& side, std::shared_ptr<const replica::Batch> batch) {
   return parts_.blocking.wait_for<Verdict>([&](auto done) {
-    side.resolver.append(std::move(batch),
-                         [done = std::move(done)](Verdict verdict, const Status&) mutable {
-                           done(verdict);
-                         });
+    side.resolver.append(
+        std::move(batch),
+        [done = std::move(done)](Verdict verdict, const Status&) mutable { done(verdict); });
   });
 }
 
@@ -272,23 +271,21 @@ Status TenantMove::finish() {
     }
     const std::shared_ptr<replica::Batch> batch =
         replica::make_takeover(new_->state, new_->reader.tip(), replica::Incarnation{});
-    batch->header.digest =
-        replica::compute_digest(new_->log->id(), batch->header, batch->records);
+    batch->header.digest = replica::compute_digest(new_->log->id(), batch->header, batch->records);
     if (append(*new_, batch) != Verdict::committed) {
       return {Error::backend_unavailable, "the copy was changed meanwhile; run the command again"};
     }
   }
   outcome_.records = copy_->records();
   outcome_.revision = new_->state.keyspace.visible_revision().value;
-  Status status =
-      change(parts_.to, new_row_.log_no, {TenantState::arriving}, TenantState::active);
+  Status status = change(parts_.to, new_row_.log_no, {TenantState::arriving}, TenantState::active);
   outcome_.interrupted = parts_.blocking.environment.now() - asked_;
   return status;
 }
 
 Status TenantMove::bury() {
-  if (Status status = change(parts_.from, row_.log_no,
-                             {TenantState::moving, TenantState::sealing}, TenantState::moved);
+  if (Status status = change(parts_.from, row_.log_no, {TenantState::moving, TenantState::sealing},
+                             TenantState::moved);
       !status.ok()) {
     return status;
   }
@@ -313,8 +310,8 @@ Status TenantMove::sweep(OpenedDatabase& database, int64_t log_no) {
 Result<bool> TenantMove::is_sealed() {
   BlockingLoop& blocking = parts_.blocking;
   const std::unique_ptr<replica::Log> log = parts_.from.store()->open_listed(row_).log;
-  Result<replica::LogHead> head = blocking.wait_for<Result<replica::LogHead>>(
-      [&](auto done) { log->head(std::move(done)); });
+  Result<replica::LogHead> head =
+      blocking.wait_for<Result<replica::LogHead>>([&](auto done) { log->head(std::move(done)); });
   if (!head.ok()) return head.status();
   if (head->newest.seq == Seq(0)) return false;
   bool sealed = false;
@@ -333,8 +330,12 @@ Result<bool> TenantMove::is_sealed() {
 Status TenantMove::abort() {
   Result<std::optional<TenantRow>> there = arriving_row();
   if (!there.ok()) return there.status();
-  const bool copied = *there && (*there)->state == TenantState::arriving &&
-                      (*there)->log_id == row_.log_id;
+  const bool copied =
+      *there && (*there)->state == TenantState::arriving && (*there)->log_id == row_.log_id;
+  if (row_.state == TenantState::active && !copied) {
+    return {Error::invalid_argument, "there is no move of tenant \"" + row_.name +
+                                         "\" to backend \"" + parts_.to.backend() + "\""};
+  }
   const bool was_sealing = row_.state == TenantState::sealing;
   if (row_.state != TenantState::active) {
     Status status = change(parts_.from, row_.log_no, {row_.state}, TenantState::moving);
@@ -347,9 +348,8 @@ Status TenantMove::abort() {
   if (!sealed.ok()) return sealed.status();
   if (*sealed) return sealed_already();
   if (copied) {
-    Status status = parts_.blocking.wait_for<Status>([&](StatusCallback done) {
-      parts_.to.directory().remove(row_.name, std::move(done));
-    });
+    Status status = parts_.blocking.wait_for<Status>(
+        [&](StatusCallback done) { parts_.to.directory().remove(row_.name, std::move(done)); });
     if (status.ok()) status = sweep(parts_.to, (*there)->log_no);
     if (!status.ok()) return status;
   }

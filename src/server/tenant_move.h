@@ -1,6 +1,6 @@
 // `lattice tenant move`: takes a tenant's log to another database while it is in use
-// (log-protocol H4, docs/decisions/0020). The steps, each of which may be the last of a command that
-// dies; the next one goes on from there:
+// (log-protocol H4, docs/decisions/0020). The steps, each of which may be the last of a command
+// that dies; the next one goes on from there:
 //
 //   mark      the tenant is `moving` in the old database, `arriving` in the new one
 //   copy      every batch as it is; then again what was added meanwhile, until that is little

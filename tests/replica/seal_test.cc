@@ -16,8 +16,9 @@ std::vector<Log::LoadedBatch> batches_of(Pair& pair, std::string_view tenant) {
   const std::unique_ptr<Log> log = pair.store.open_log(tenant, pair.environment);
   std::vector<Log::LoadedBatch> all;
   bool done = false;
-  log->load(Seq(0), [&](Log::LoadedBatch batch) { all.push_back(std::move(batch)); },
-            [&](const Status& status) { done = status.ok(); });
+  log->load(
+      Seq(0), [&](Log::LoadedBatch batch) { all.push_back(std::move(batch)); },
+      [&](const Status& status) { done = status.ok(); });
   pair.run_until([&] { return done; });
   return all;
 }

@@ -173,6 +173,17 @@ class Moving(cases.ServerTest):
     def served(self, connection):
         cases.eventually(lambda: self.refusal(connection) is None, "the tenant is served")
 
+    def hold_copy(self):
+        """For a while nothing is written to the second database's logs."""
+        lock = "LOCK TABLE lattice.record IN ACCESS EXCLUSIVE MODE"
+        holder = threading.Thread(target=self.clusters[1].query,
+                                  args=(f"{lock}; SELECT pg_sleep(1.5)", self.names[1]))
+        holder.start()
+        self.addCleanup(holder.join)
+        cases.eventually(lambda: self.clusters[1].query("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
+                                                        " AND relation = 'lattice.record'::regclass", self.names[1]),
+                         "the lock is held")
+
     def tenant(self, nodes=1):
         """Nodes that run, tenant "a" in the first database, a connection to each node."""
         made = [self.node().start() for _ in range(nodes)]
@@ -239,13 +250,15 @@ class Moving(cases.ServerTest):
         for index, state in ((0, "moving"), (1, "arriving"), (0, "sealing"), (1, "active")):
             with self.subTest(state=state):
                 revision = self.put(connections[0], b"k", state.encode())
+                if state in ("moving", "arriving"):
+                    self.hold_copy()
                 process = self.start_command("move", "a", "--to", "b")
                 cases.eventually(lambda: self.state_in(index) == state or process.poll() is not None, state)
                 process.kill()
                 process.communicate()
                 if state in ("moving", "arriving"):
                     self.assertEqual(self.put(connections[0], b"k2"), revision + 1)
-                self.move_to_the_end()
+                self.assertIn("moved", self.command("move", "a", "--to", "b"))
                 self.served(connections[0])
                 self.assertEqual([each.value for each in self.kvs(connections[0]) if each.key == b"k"],
                                  [state.encode()])
@@ -255,12 +268,10 @@ class Moving(cases.ServerTest):
                 self.assertEqual(self.where(), {"default": "active"})
         self.assertTrue(nodes[0].process.alive())
 
-    def move_to_the_end(self):
-        self.assertIn("moved", self.command("move", "a", "--to", "b"))
-
     def test_a_server_is_killed_meanwhile(self):
         nodes, connections = self.tenant(2)
         revisions = [self.put(connections[0], b"k%d" % number) for number in range(50)]
+        self.hold_copy()
         process = self.start_command("move", "a", "--to", "b")
         cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
         nodes[0].kill()
@@ -286,6 +297,8 @@ class Moving(cases.ServerTest):
 
     def test_given_up(self):
         _, connections = self.tenant()
+        self.put(connections[0], b"before")
+        self.hold_copy()
         process = self.start_command("move", "a", "--to", "b")
         cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
         process.kill()

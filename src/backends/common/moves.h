@@ -1,4 +1,4 @@
-// What a database can do for a tenant that moves to another one (docs/decisions/0020): the states of
+// What a database does for a tenant that moves to another one (docs/decisions/0020): the states of
 // its rows, and a copy of its log that is the same to the byte.
 //
 // Thread: a loop's; callbacks there, never inside the call.

@@ -8,9 +8,9 @@ namespace lattice::backends {
 namespace {
 
 constexpr std::pair<TenantState, std::string_view> states[] = {
-    {TenantState::active, "active"},     {TenantState::removing, "removing"},
-    {TenantState::moving, "moving"},     {TenantState::sealing, "sealing"},
-    {TenantState::moved, "moved"},       {TenantState::arriving, "arriving"}};
+    {TenantState::active, "active"}, {TenantState::removing, "removing"},
+    {TenantState::moving, "moving"}, {TenantState::sealing, "sealing"},
+    {TenantState::moved, "moved"},   {TenantState::arriving, "arriving"}};
 
 }  // namespace
 

@@ -134,7 +134,8 @@ class PgMoves final : public TenantMoves {
 
   void add(int64_t log_no, std::vector<replica::Log::LoadedBatch> batches,
            StatusCallback done) override {
-    run(add_sql, add_params(log_no, batches),
+    run(
+        add_sql, add_params(log_no, batches),
         [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) return done(std::move(reply.status));
           done(reply.result.rows() == 1
@@ -149,7 +150,8 @@ class PgMoves final : public TenantMoves {
     params.add_int4(static_cast<int32_t>(log_no));
     params.add_int8(static_cast<int64_t>(last.value));
     params.add_int8(static_cast<int64_t>(census_batches));
-    run("SELECT seq / $3::int8, count(*) FROM lattice.record"
+    run(
+        "SELECT seq / $3::int8, count(*) FROM lattice.record"
         " WHERE log_no = $1::int4 AND seq <= $2::int8 GROUP BY 1",
         std::move(params),
         [done = std::move(done)](PgReply reply) mutable {
@@ -169,7 +171,8 @@ class PgMoves final : public TenantMoves {
     params.add_int4(static_cast<int32_t>(log_no));
     params.add_int8(static_cast<int64_t>(first.value));
     params.add_int8(static_cast<int64_t>(last.value));
-    run("SELECT seq, idx FROM lattice.record WHERE log_no = $1::int4 AND seq >= $2::int8"
+    run(
+        "SELECT seq, idx FROM lattice.record WHERE log_no = $1::int4 AND seq >= $2::int8"
         " AND seq <= $3::int8 ORDER BY seq, idx",
         std::move(params),
         [done = std::move(done)](PgReply reply) mutable {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "backends/postgres/pg_values.h"
-#include "keyspace/record.h"
+#include "replica/batch.h"
 
 namespace lattice::backends {
 

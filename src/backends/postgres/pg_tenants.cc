@@ -135,9 +135,9 @@ class PgTenants final : public TenantDirectory {
             return done(Status(Error::tenant_exists, "there is a tenant \"" + name + "\" already"));
           }
           if (const std::string_view target = reply.result.bytes(0, 2); !target.empty()) {
-            return done(Status(Error::tenant_exists, "tenant \"" + name +
-                                                         "\" was moved to backend \"" +
-                                                         std::string(target) + "\""));
+            return done(Status(
+                Error::tenant_exists,
+                "tenant \"" + name + "\" was moved to backend \"" + std::string(target) + "\""));
           }
           // Somebody else has taken the number.
           if (attempts == 0) return done(Status(Error::internal, "lattice.logs: no free number"));

@@ -188,9 +188,8 @@ void PostgresStore::Impl::find_log(std::string tenant, int attempts,
     } else if (reply.result.rows() == 0 && attempts > 0) {
       create_log(std::move(tenant), attempts - 1, std::move(done));
     } else if (reply.result.rows() == 1 && reply.result.bytes(0, 2) == "moved") {
-      done(Status(Error::backend_foreign_data,
-                  "tenant \"" + tenant + "\" was moved to backend \"" +
-                      std::string(reply.result.bytes(0, 3)) + "\""));
+      done(Status(Error::backend_foreign_data, "tenant \"" + tenant + "\" was moved to backend \"" +
+                                                   std::string(reply.result.bytes(0, 3)) + "\""));
     } else if (reply.result.rows() != 1 || !copy_exactly(reply.result.bytes(0, 1), &id)) {
       done(Status(Error::backend_corrupt, "lattice.logs: no usable row for this tenant"));
     } else {
