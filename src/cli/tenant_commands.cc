@@ -1,5 +1,7 @@
 #include "cli/tenant_commands.h"
 
+#include <unistd.h>
+
 #include <charconv>
 #include <ostream>
 
@@ -7,10 +9,13 @@ namespace lattice::cli {
 
 TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, int& status)
     : around_(surroundings), status_(status) {
-  CLI::App* tenant = app.add_subcommand("tenant", "Create, list, limit and remove tenants");
+  CLI::App* tenant = app.add_subcommand("tenant", "Create, list, limit, move and remove tenants");
   tenant->require_subcommand(1);
   CLI::App* create = add(*tenant, "create", "Create a tenant", Action::create);
   create->add_option("limits", limits_, "Limits of its own, each as limit=number");
+  create->add_option("--backend", backend_, "In which database: default, or a name of [backends]")
+      ->type_name("NAME")
+      ->capture_default_str();
   add(*tenant, "list", "List the tenants", Action::list);
   add(*tenant, "show", "Show one tenant", Action::show);
   CLI::App* limit = add(*tenant, "limit", "Give a tenant limits of its own", Action::limit);
@@ -19,6 +24,12 @@ TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, 
       ->required();
   CLI::App* remove =
       add(*tenant, "remove", "Remove a tenant and delete everything in it", Action::remove);
+  CLI::App* move =
+      add(*tenant, "move", "Move a tenant to another database while it is in use", Action::move);
+  move->add_option("--to", backend_, "Where to: default, or a name of [backends]")
+      ->type_name("NAME")
+      ->required();
+  move->add_flag("--abort", abort_, "Give up a move there that was begun and is not sealed yet");
   remove->add_flag("--yes", yes_, "Do it: there is no way back but a backup");
 }
 
@@ -37,8 +48,13 @@ CLI::App* TenantCommands::add(CLI::App& parent, const char* name, const char* he
 }
 
 std::optional<server::TenantCommand> TenantCommands::command(Action action) const {
-  server::TenantCommand command{.action = action, .name = name_, .limits = {}, .json = false};
+  server::TenantCommand command;
+  command.action = action;
+  command.name = name_;
   command.json = output_ == "json";
+  command.backend = backend_;
+  command.abort = abort_;
+  command.progress = isatty(STDERR_FILENO) != 0;
   for (const std::string& text : limits_) {
     const size_t equals = text.find('=');
     std::optional<int64_t> value;

@@ -1,4 +1,4 @@
-// `lattice tenant create|list|show|limit|remove`.
+// `lattice tenant create|list|show|limit|remove|move`.
 // Thread: the caller's. Ownership: the App and what it refers to outlive the run.
 #pragma once
 
@@ -31,6 +31,8 @@ class TenantCommands {
   std::string name_;
   std::vector<std::string> limits_;
   std::string output_ = "text";
+  std::string backend_ = config::default_backend;
+  bool abort_ = false;
   bool yes_ = false;
 };
 

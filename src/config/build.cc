@@ -32,6 +32,7 @@ class Builder {
     build_listener();
     build_paths();
     build_backend();
+    build_backends(loaded_);
     build_durability();
     build_tenants_and_telemetry();
     build_compaction();
@@ -311,7 +312,8 @@ class Builder {
 
   void build_node_port() {
     Cluster& cluster = config_.cluster;
-    const bool shared = config_.backend.kind == BackendKind::postgresql;
+    const bool shared =
+        config_.backend.kind == BackendKind::postgresql || !config_.backends.empty();
     cluster.bind = settings_.text("cluster.bind");
     cluster.advertise = settings_.text("cluster.advertise");
     if (!cluster.bind.empty() && !parse_address(cluster.bind)) {

@@ -55,6 +55,9 @@ struct Backend {
   int pool_size = 0;        // connections for appends
 };
 
+// What tenants, manifests and commands call [backend].
+inline constexpr const char* default_backend = "default";
+
 struct Durability {
   DurabilityMode mode = DurabilityMode::sync;
   int quorum_size = 1;  // database nodes, the primary counted; 1 unless mode is quorum
@@ -149,6 +152,8 @@ struct Config {
   Environment environment = Environment::development;
   GrpcListener grpc;
   Backend backend;
+  // [backends.NAME]: further databases, by name; each is PostgreSQL.
+  std::map<std::string, Backend> backends;
   Durability durability;
   Paths paths;
   Tenants tenants;

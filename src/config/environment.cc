@@ -23,7 +23,7 @@ std::string_view key_of(std::string_view name) {
     if (alias.name == name) return alias.key;
   }
   for (const Option& option : options()) {
-    if (environment_name(option.key) == name) return option.key;
+    if (!is_pattern(option.key) && environment_name(option.key) == name) return option.key;
   }
   return {};
 }
@@ -36,7 +36,9 @@ void follow_url(Loaded& loaded, const std::string& origin) {
 void warn_unknown(Loaded& loaded, const std::string& name) {
   std::vector<std::string> known;
   for (const Alias& alias : aliases) known.emplace_back(alias.name);
-  for (const Option& option : options()) known.push_back(environment_name(option.key));
+  for (const Option& option : options()) {
+    if (!is_pattern(option.key)) known.push_back(environment_name(option.key));
+  }
   std::string warning = "environment variable " + name + " is not known and has no effect";
   if (const auto meant = nearest(name, known)) warning += "; did you mean " + *meant + "?";
   loaded.warnings.push_back(std::move(warning));

@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 
+#include "base/tenant_name.h"
+#include "config/config.h"
 #include "config/layers.h"
 
 namespace lattice::config {
@@ -38,6 +40,10 @@ class Reader {
   void read_section(const toml::table& table, const std::string& section) {
     for (const auto& [name, node] : table) {
       const std::string key = (section.empty() ? "" : section + ".") + std::string(name.str());
+      if (section == "backends" && node.is_table()) {
+        read_named(*node.as_table(), key, std::string(name.str()), name.source());
+        continue;
+      }
       const Option* option = find_option(key);
       if (option != nullptr) {
         read_option(*option, node);
@@ -57,6 +63,25 @@ class Reader {
   }
 
  private:
+  // [backends.NAME]: the options of the pattern, each under the section's own name.
+  void read_named(const toml::table& table, const std::string& section, const std::string& name,
+                  const toml::source_region& at) {
+    if (!is_tenant_name(name) || name == default_backend || name == "NAME") {
+      return problem(at, section,
+                     "expected a name of letters, digits, '.', '_' and '-' for a "
+                     "further database; \"default\" is [backend]");
+    }
+    if (table.empty()) problem(at, section, "expected a url");
+    instance_ = section + ".";
+    read_section(table, std::string(name_pattern.substr(0, name_pattern.size() - 1)));
+    instance_.clear();
+  }
+  // The key under which an option of the file is kept.
+  std::string key_of(const Option& option) const {
+    if (!is_pattern(option.key)) return std::string(option.key);
+    return instance_ + std::string(name_of(option.key));
+  }
+
   static bool is_section(std::string_view name) {
     for (const Option& option : options()) {
       const std::string_view section = section_of(option.key);
@@ -107,7 +132,7 @@ class Reader {
   }
 
   void read_option(const Option& option, const toml::node& node) {
-    const std::string key(option.key);
+    const std::string key = key_of(option);
     std::optional<Value> value;
     if (const auto text = node.value_exact<std::string>()) {
       const auto content = expanded(option, node, *text);
@@ -160,7 +185,7 @@ class Reader {
   }
 
   void keep(const Option& option, const toml::node& node, Value value) {
-    const std::string key(option.key);
+    const std::string key = key_of(option);
     if (!seen_.insert(key).second) {
       return problem(node.source(), key, "given twice: as " + key + " and as " + key + "_file");
     }
@@ -173,6 +198,7 @@ class Reader {
   const std::string path_;
   const Lookup& environment_;
   std::set<std::string> seen_;
+  std::string instance_;  // "backends.hot." in such a section
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ void build(Loaded& loaded);
 void build_limits(Loaded& loaded);
 // Its part about [control_plane]. Requires: the environment is built.
 void build_control_plane(Loaded& loaded);
+// Its part about [backends.NAME].
+void build_backends(Loaded& loaded);
 bool is_loopback(const std::string& address);
 // Something wrong with `key`, said with where its value comes from.
 void add_problem(Loaded& loaded, std::string_view key, std::string message);

@@ -38,6 +38,11 @@ struct Option {
 std::span<const Option> options();
 const Option* find_option(std::string_view key);
 
+// Of a section that there can be any number of, with names of their own.
+inline constexpr std::string_view named_sections = "backends.";
+inline constexpr std::string_view name_pattern = "backends.NAME.";
+inline bool is_pattern(std::string_view key) { return key.starts_with(name_pattern); }
+
 std::string_view section_of(std::string_view key);   // "listeners.grpc"; empty for top-level keys
 std::string_view name_of(std::string_view key);      // "bind"
 std::string environment_name(std::string_view key);  // "LATTICE_LISTENERS_GRPC_BIND"

@@ -150,6 +150,20 @@ constexpr Option early_options[] = {
      .help = "PostgreSQL connections that carry writes. A tenant always uses the same one.",
      .min = 1,
      .max = 100},
+    {.key = "backends.NAME.url",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "A further PostgreSQL database, which tenants can be created in and moved to. NAME is "
+             "what manifests and lattice tenant call it; [backend] is called default. In a file "
+             "only, and the same in all processes.",
+     .secret = true,
+     .example = "postgresql://lattice@127.0.0.2:5432/lattice"},
+    {.key = "backends.NAME.pool_size",
+     .kind = Kind::integer,
+     .fallback = "1",
+     .help = "As of [backend].",
+     .min = 1,
+     .max = 100},
 
     {.key = "durability.mode",
      .kind = Kind::choice,

@@ -56,7 +56,7 @@ std::string reference_entry(const Option& option) {
   out += wrapped(facts, "#");
   // What this build refuses, and what is only an example (secrets, files and servers that must
   // exist), stays commented out.
-  const bool commented = !option.lacking.empty() || option.secret ||
+  const bool commented = !option.lacking.empty() || option.secret || is_pattern(option.key) ||
                          option.example.starts_with('/') ||
                          option.example.find("://") != option.example.npos;
   out += commented ? "#" : "";
@@ -93,14 +93,24 @@ std::string masked(std::string_view secret) {
 
 std::string effective_toml(const Settings& settings) {
   std::string out;
-  for_each_option([&](const Option& option, bool starts_section) {
-    const Setting& setting = settings.find(option.key)->second;
-    if (starts_section) out += "\n[" + std::string(section_of(option.key)) + "]\n";
+  const auto show = [&](const Option& option, const std::string& key, bool starts_section) {
+    const Setting& setting = settings.find(key)->second;
+    if (starts_section) out += "\n[" + std::string(section_of(key)) + "]\n";
     std::string value = to_toml(setting.value);
     if (option.auto_zero && setting.value == Value(int64_t{0})) value = "\"auto\"";
     if (option.secret) value = to_toml(Value(masked(std::get<std::string>(setting.value))));
-    out += std::string(name_of(option.key)) + " = " + value + "  # " + setting.origin + "\n";
+    out += std::string(name_of(key)) + " = " + value + "  # " + setting.origin + "\n";
+  };
+  for_each_option([&](const Option& option, bool starts_section) {
+    if (!is_pattern(option.key)) show(option, std::string(option.key), starts_section);
   });
+  std::string_view section;
+  for (const auto& [key, setting] : settings) {
+    if (!key.starts_with(named_sections) || is_pattern(key)) continue;
+    const std::string pattern = std::string(name_pattern) + std::string(name_of(key));
+    show(*find_option(pattern), key, section_of(key) != section);
+    section = section_of(key);
+  }
   return out;
 }
 
@@ -112,6 +122,7 @@ std::string reference_toml() {
       "# \"${NAME}\" in a value is read from the environment; \"$${\" is a plain \"${\".\n"
       "# Written by: lattice config reference --format toml\n\n";
   for_each_option([&](const Option& option, bool starts_section) {
+    if (starts_section && is_pattern(option.key)) out += "#";
     if (starts_section) out += "[" + std::string(section_of(option.key)) + "]\n";
     out += reference_entry(option);
   });

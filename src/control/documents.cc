@@ -158,10 +158,15 @@ Parsed parse_manifest(std::string_view tenant, Fields fields, const Rules& rules
   manifest.policies = fields.names("policies", "names of policies", is_tenant_name);
   manifest.identities = fields.names(
       "identities", "common or alternative names of certificates, without blanks", is_printable);
-  if (const std::string backend = fields.text("backend");
-      !backend.empty() && backend != "default") {
-    fields.tell("backend: expected \"default\", which is the one that there is, got " +
-                quoted(backend));
+  manifest.backend = fields.text("backend");
+  if (!manifest.backend.empty() &&
+      std::ranges::find(rules.backends, manifest.backend) == rules.backends.end()) {
+    std::string known;
+    for (const std::string& each : rules.backends) {
+      known += (known.empty() ? "" : ", ") + quoted(each);
+    }
+    fields.tell("backend: expected one of the configured " + known + ", got " +
+                quoted(manifest.backend));
   }
   if (!manifest.active && tenant == rules.default_tenant) {
     fields.tell("active: expected true, for it is the default tenant");

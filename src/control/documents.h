@@ -25,6 +25,7 @@ using Limits = std::map<std::string, int64_t, std::less<>>;
 struct Manifest {
   bool active = true;
   int64_t routing_epoch = 0;
+  std::string backend;                  // empty: whichever has it
   Limits limits;                        // its own, before those of its policies
   std::vector<std::string> policies;    // the first that has a limit decides
   std::vector<std::string> identities;  // certificates that are its own
@@ -64,7 +65,8 @@ struct LimitRange {
 // What documents are checked against, beside their form.
 struct Rules {
   std::span<const LimitRange> limits;
-  std::string default_tenant;  // which is always active
+  std::string default_tenant;                       // which is always active
+  std::vector<std::string> backends = {"default"};  // the databases that there are
 };
 
 // `key`: the whole one. Errors: invalid_argument, naming the document, the field, and what would be

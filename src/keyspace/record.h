@@ -25,6 +25,8 @@ enum class RecordKind : uint8_t {
   alarm_off = 10,        // number = alarm type, lease = member id
   history_lost = 11,     // what was acknowledged up to revision `number` may be gone; value = the
                          // position that is no longer in the chain (seq, digest), or empty
+  seal = 12,             // the log ends: value = the database that its tenant moved to, number =
+                         // the routing epoch from which on it is there
   // Users and roles (src/auth/store.h): key = name, number = auth revision after the change.
   auth_user = 20,  // value = the password's hash and the roles, version = 1: no password,
                    // create_revision = auth revision since which the password holds

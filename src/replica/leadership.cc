@@ -19,7 +19,8 @@ Leadership::Leadership(State& state, LogReader& reader, AppendResolver& resolver
       reader_(reader),
       resolver_(resolver),
       host_(host),
-      session_(state.log.exclusive() ? nullptr : session) {
+      session_(state.log.exclusive() ? nullptr : session),
+      held_(state.options.arriving) {
   if (session_ != nullptr) session_->add(*this);
 }
 

@@ -66,6 +66,12 @@ class Leadership : private SessionKeeper::Host {
   void hand_over(absl::AnyInvocable<void(const Position& tip)> ask, StatusCallback done);
   // A leader has stepped down behind `tip` and wants this replica to take over.
   void accept(const Position& tip);
+  // Ends the log: nothing is fenced from now on, and no append follows. Answered when the seal is
+  // durable. Errors: not_leader; nothing has happened then, or it may be tried again.
+  void seal(const Seal& seal, StatusCallback done);
+  // What was copied here has arrived (Options::arriving): somebody may lead.
+  void open();
+  bool held() const { return held_; }
   // Another replica has applied what it no longer finds in the log (H3).
   void on_witness(const WitnessCall& witness);
 
@@ -141,9 +147,10 @@ class Leadership : private SessionKeeper::Host {
   void take_over();
   void on_takeover(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
   void become_leader(const Batch& batch);
-  // Behind `tip`, as its successor in the chain: a takeover by `incarnation`. Its digest is still
-  // to be computed.
-  std::shared_ptr<Batch> make_takeover(const BatchHeader& tip, const Incarnation& incarnation);
+  // ---- The end of the log (leadership_seal.cc) ----
+  void append_seal();
+  void on_seal(const Batch& batch, AppendResolver::Verdict verdict, const Status& detail);
+  void end_seal(const Status& status);
   // ---- Leading no more ----
   bool named_leader() const;
   void resign();
@@ -197,6 +204,10 @@ class Leadership : private SessionKeeper::Host {
   std::optional<Position> invited_;  // to take over, behind this position
   Instant invited_until_;
   std::unique_ptr<Timer> hand_over_timer_;
+  Seal sealing_;
+  StatusCallback sealed_;  // not null while the log is being sealed
+  std::unique_ptr<Timer> seal_timer_;
+  bool held_;  // nobody may lead yet
   std::unique_ptr<Timer> timer_;
   StatusCallback stopped_;
   Instant stop_give_up_;

@@ -20,6 +20,7 @@ void Leadership::pause() {
 
 void Leadership::follow() {
   if (role_ != Role::following) return;
+  if (sealed_) return pause();
   // Nothing may be shown before it was seen whether the history is still the one shown before.
   if (witness_) return check_witness();
   // An append of the time when this replica led is still being resolved.
@@ -87,6 +88,10 @@ bool Leadership::settle_read(const Status& status) {
 void Leadership::examine_leader() {
   const Incarnation leader = reader_.tip().incarnation;
   if (leader != session_->incarnation() && handed_over_) std::exchange(handed_over_, nullptr)({});
+  if (reader_.seal() || held_) {
+    set_other_alive(false);
+    return pause();
+  }
   if (leader == Incarnation{} && reader_.tip().seq != Seq(0)) {
     set_other_alive(false);
     return take_over();

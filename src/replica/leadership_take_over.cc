@@ -18,6 +18,11 @@ constexpr Duration hand_over_interval = std::chrono::milliseconds(2);
 // ---- Taking over ----
 
 void Leadership::take_over() {
+  if (const std::optional<Seal>& seal = reader_.seal(); seal) {
+    if (session_ != nullptr) return pause();
+    return fail({Error::backend_foreign_data,
+                 "the log is sealed: its tenant was moved to backend \"" + seal->target + "\""});
+  }
   if (resolver_.busy() || !host_.quiet() || reader_.reading() ||
       (session_ != nullptr && !session_->valid())) {
     return pause();
@@ -33,7 +38,7 @@ void Leadership::take_over() {
   }
   enter(Role::taking_over);
   const std::shared_ptr<Batch> batch = make_takeover(
-      tip, session_ != nullptr ? session_->incarnation() : state_.random.incarnation());
+      state_, tip, session_ != nullptr ? session_->incarnation() : state_.random.incarnation());
   BatchHeader& header = batch->header;
   if (history_lost() || server_changed()) append_jump(batch.get());
   header.digest = compute_digest(state_.log.id(), header, batch->records);
@@ -46,14 +51,6 @@ void Leadership::take_over() {
                    [this, batch, &content](AppendResolver::Verdict verdict, const Status& detail) {
                      on_takeover(content, verdict, detail);
                    });
-}
-
-std::shared_ptr<Batch> Leadership::make_takeover(const BatchHeader& tip,
-                                                 const Incarnation& incarnation) {
-  const Revision revision =
-      tip.seq == Seq(0) ? state_.keyspace.visible_revision() : tip.last_revision;
-  return make_takeover_batch(tip, revision, incarnation, state_.log.server(),
-                             state_.random.batch_id());
 }
 
 void Leadership::on_takeover(const Batch& batch, AppendResolver::Verdict verdict,
@@ -163,12 +160,12 @@ void Leadership::resign() {
     stop_timer_ = state_.environment.after(hand_over_interval, [this] { resign(); });
     return;
   }
-  if (!named_leader()) return end_stop({});
+  if (!named_leader() || reader_.seal()) return end_stop({});
   if (!in_time) return end_stop(Error::no_leader);
   // A successor takes this for proof that all that was acknowledged is there.
   if (!reader_.loaded() || reader_.reading() || witness_ || lost_)
     return end_stop(Error::no_leader);
-  const std::shared_ptr<Batch> batch = make_takeover(reader_.tip(), Incarnation{});
+  const std::shared_ptr<Batch> batch = make_takeover(state_, reader_.tip(), Incarnation{});
   batch->header.digest = compute_digest(state_.log.id(), batch->header, batch->records);
   resolver_.append(batch, [this](AppendResolver::Verdict verdict, const Status&) {
     if (verdict == AppendResolver::Verdict::committed) {

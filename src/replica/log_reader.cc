@@ -67,6 +67,7 @@ void LogReader::take(Log::LoadedBatch batch) {
       compact_ = state_.compact_read = batch.seq;
     }
     if (record.kind == keyspace::RecordKind::compact_done) done_seq_ = batch.seq;
+    if (record.kind == keyspace::RecordKind::seal) seal_ = find_seal(batch.records);
     if (record.kind == keyspace::RecordKind::takeover) {
       server_ = {static_cast<uint64_t>(record.lease.value), static_cast<uint64_t>(record.version)};
     }
@@ -98,6 +99,7 @@ void LogReader::take(Log::LoadedBatch batch) {
 }
 
 bool LogReader::follows_tip(const BatchHeader& header) const {
+  if (seal_) return false;
   if (planted(Planted::fanout_out_of_order)) return true;
   if (planted(Planted::fanout_unverified)) return header.seq > tip_.seq;
   if (planted(Planted::fanout_digest_ignored)) return header.seq == tip_.seq + 1;
@@ -141,6 +143,7 @@ Status LogReader::apply_announced(const Position& announced) {
 
 Status LogReader::check(const Log::LoadedBatch& batch) {
   if (batch.seq <= tip_.seq) return corrupt("batches out of order", batch.seq);
+  if (seal_) return corrupt("the log goes on behind its seal", batch.seq);
   const bool follows = batch.seq == tip_.seq + 1;
   const bool known_tip = tip_.seq == Seq(0) || tip_.record_count > 0;
   bool whole = false;
@@ -200,6 +203,7 @@ void LogReader::restart() {
   state_.reset();
   ahead_.clear();
   server_ = {};
+  seal_.reset();
   announced_ = {};
   tip_ = {};
   hole_ = {};

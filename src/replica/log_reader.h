@@ -12,9 +12,11 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "replica/lifetime.h"
 #include "replica/state.h"
+#include "replica/takeover_batch.h"
 
 namespace lattice::replica {
 
@@ -50,6 +52,8 @@ class LogReader {
 
   // Where the newest takeover that was read was appended.
   const LogServer& server() const { return server_; }
+  // What was read ends the log, applied or not: nothing may be appended any more.
+  const std::optional<Seal>& seal() const { return seal_; }
   // How often it has begun again.
   uint64_t restarts() const { return restarts_; }
   // The newest batch read, applied or not; seq 0: none. Its epoch and incarnation name the leader.
@@ -79,6 +83,7 @@ class LogReader {
   std::deque<Log::LoadedBatch> ahead_;
   BatchHeader tip_;
   LogServer server_;
+  std::optional<Seal> seal_;
   Position announced_;  // the newest
   bool loaded_ = false;
   Done done_;

@@ -44,6 +44,9 @@ struct Options {
   Duration session_drift_margin = std::chrono::milliseconds(100);
   Duration poll_interval = std::chrono::milliseconds(200);
 
+  // The log is a copy that is still being written: it is read, and nobody leads, until open().
+  bool arriving = false;
+
   // ---- Leases ----
   Duration lease_check_interval = std::chrono::milliseconds(500);
   size_t lease_revokes_per_check = 500;  // 1000 a second

@@ -102,6 +102,10 @@ Status validate_record(const Record& record) {
     case RecordKind::history_lost:
       if (record.number < 0) return corrupt("history lost below revision 0");
       return {};
+    case RecordKind::seal:
+      if (record.value.empty()) return corrupt("seal without the name of a database");
+      if (record.number < 0) return corrupt("seal with a negative routing epoch");
+      return {};
   }
   return corrupt("unknown kind; a newer Lattice may have written it");
 }

@@ -10,6 +10,8 @@ namespace lattice::replica {
 namespace {
 constexpr Duration stop_limit = std::chrono::seconds(1);
 constexpr Duration stop_interval = std::chrono::milliseconds(5);
+constexpr Duration drain_limit = std::chrono::milliseconds(250);
+constexpr Duration drain_interval = std::chrono::milliseconds(2);
 }  // namespace
 
 Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log> log,
@@ -222,6 +224,21 @@ void Replica::on_failed(const Status& status) {
 }
 
 // ---- Stopping ----
+
+void Replica::seal(const Seal& seal, StatusCallback done) {
+  drain_to_seal(seal, std::move(done), state_.environment.now() + drain_limit);
+}
+
+void Replica::drain_to_seal(const Seal& seal, StatusCallback done, Instant give_up) {
+  const bool waits = leads() && !failed_ && (!writes_.quiet() || writes_.waiting() > 0);
+  if (!waits || state_.environment.now() >= give_up) {
+    return leadership_.seal(seal, lifetime_.guard(std::move(done)));
+  }
+  drain_timer_ = state_.environment.after(drain_interval,
+                                          [this, seal, done = std::move(done), give_up]() mutable {
+                                            drain_to_seal(seal, std::move(done), give_up);
+                                          });
+}
 
 void Replica::stop(StatusCallback done) {
   stopping_ = true;

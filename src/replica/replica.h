@@ -78,6 +78,12 @@ class Replica final : public Api,
   // still names this replica.
   void stop(StatusCallback done);
 
+  // Ends the log, for its tenant moves to another database: what waits to be written is written,
+  // for a moment, then nothing is any more. Answered when the seal is durable. Errors: not_leader.
+  void seal(const Seal& seal, StatusCallback done);
+  // See Options::arriving.
+  void open() { leadership_.open(); }
+
   // The log was read once; serializable reads are answered.
   bool loaded() const { return loaded_ && !failed_; }
   bool leads() const { return leadership_.leads(); }
@@ -153,7 +159,9 @@ class Replica final : public Api,
   std::string leader_address() const override { return leadership_.leader_node().address; }
   void on_announced(const Position& position) override;
   void on_leader_doubtful() override { leadership_.look(); }
-  bool listens() const override { return !failed_ && !stopping_ && leadership_.follows(); }
+  bool listens() const override {
+    return !failed_ && !stopping_ && leadership_.follows() && !leadership_.held();
+  }
   void on_hint() override { leadership_.hint(); }
   void on_leaving() override { leadership_.look(); }
   // ---- Leadership::Host ----
@@ -185,6 +193,7 @@ class Replica final : public Api,
   bool finish_load();
   void apply_effects();
   void finish_stop(StatusCallback done, Instant give_up);
+  void drain_to_seal(const Seal& seal, StatusCallback done, Instant give_up);
 
   const Options options_;
   const Links links_;
@@ -213,6 +222,7 @@ class Replica final : public Api,
   Revision told_base_{0};               // likewise State::history_base
   std::optional<uint64_t> told_users_;  // likewise State::auth
   std::unique_ptr<Timer> stop_timer_;
+  std::unique_ptr<Timer> drain_timer_;
 };
 
 }  // namespace lattice::replica

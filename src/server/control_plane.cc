@@ -31,6 +31,12 @@ control::Follower::Options follower_options(const config::ControlPlane& config,
 // How long a request waits for what it may know better.
 constexpr Duration refresh_patience = seconds(2);
 
+std::vector<std::string> backend_names(const config::Config& config) {
+  std::vector<std::string> names = {config::default_backend};
+  for (const auto& [name, backend] : config.backends) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 std::string trouble_of(CacheState state) {
@@ -57,7 +63,7 @@ ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const t
       limit_ranges_(limit_ranges()),
       metrics_(around.telemetry.registry),
       cache_({config_.cache_ttl, config_.cache_grace,
-              control::Rules{limit_ranges_, config.tenants.default_tenant}}),
+              control::Rules{limit_ranges_, config.tenants.default_tenant, backend_names(config)}}),
       follower_(around.loop, follower_options(config_, std::move(tls)), *this),
       disk_(around.loop, "control-plane", 1) {
   metrics_.set_state(control::name_of(told_state_));

@@ -44,7 +44,7 @@ class LeaderKeeper::Question final : private proxy::ClientStreamEvents {
   std::unique_ptr<proxy::ClientStream> stream_;
 };
 
-LeaderKeeper::LeaderKeeper(Worker& owner, TenantManager& tenants, telemetry::Logger& log)
+LeaderKeeper::LeaderKeeper(Worker& owner, Databases& tenants, telemetry::Logger& log)
     : owner_(owner), tenants_(tenants), log_(log) {
   timer_ = owner_.loop().after(look_interval, [this] { look(); });
 }

@@ -10,8 +10,8 @@
 #include <memory>
 #include <string>
 
+#include "server/databases.h"
 #include "server/routes.h"
-#include "server/tenant_manager.h"
 #include "telemetry/logger.h"
 
 namespace lattice::server {
@@ -19,7 +19,7 @@ namespace lattice::server {
 class LeaderKeeper {
  public:
   // `owner`: the tenants' worker.
-  LeaderKeeper(Worker& owner, TenantManager& tenants, telemetry::Logger& log);
+  LeaderKeeper(Worker& owner, Databases& tenants, telemetry::Logger& log);
   ~LeaderKeeper();
 
   void use(std::shared_ptr<const Routes> routes);
@@ -42,7 +42,7 @@ class LeaderKeeper {
   Instant now() { return owner_.loop().now(); }
 
   Worker& owner_;
-  TenantManager& tenants_;
+  Databases& tenants_;
   telemetry::Logger& log_;
   std::shared_ptr<const Routes> routes_ = std::make_shared<Routes>();
   std::map<std::string, Attempt> attempts_;  // by tenant

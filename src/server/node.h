@@ -30,7 +30,7 @@ class Node {
     std::vector<std::string> secrets;  // at least one; the one that signs first
     const TlsSources& tls;
   };
-  // Binds [cluster] bind. Errors: io.
+  // Binds config.cluster.bind. Errors: io.
   static Result<std::unique_ptr<Node>> open(const config::Config& config, Parts parts);
   ~Node();
 

@@ -12,7 +12,11 @@ class PostgresKind final : public Store {
 
   void open(StatusCallback done) override {
     store_->open([this, done = std::move(done)](Status status) mutable {
-      if (status.ok() && directory_ == nullptr) directory_ = store_->directory();
+      if (status.ok() && directory_ == nullptr) {
+        directory_ = store_->directory();
+        moves_ = store_->moves();
+        sessions_ = store_->open_sessions();
+      }
       done(std::move(status));
     });
   }
@@ -22,7 +26,6 @@ class PostgresKind final : public Store {
       store_->open_log(tenant, [this, done = std::move(done)](
                                    Result<std::unique_ptr<replica::Log>> log) mutable {
         if (!log.ok()) return done(log.status());
-        if (sessions_ == nullptr) sessions_ = store_->open_sessions();
         done(opened(std::move(*log)));
       });
     });
@@ -31,20 +34,27 @@ class PostgresKind final : public Store {
     return opened(store_->open_log(tenant));
   }
   backends::TenantDirectory& directory() override { return *directory_; }
+  backends::TenantMoves* moves() override { return moves_.get(); }
+  OpenedLog without_log() override {
+    return OpenedLog{.log = nullptr,
+                     .sessions = sessions_.get(),
+                     .cluster_id = store_->cluster_id(),
+                     .cluster_secret = store_->cluster_secret(),
+                     .fanout = nullptr};
+  }
   Status health() const override { return store_->health(); }
 
  private:
   OpenedLog opened(std::unique_ptr<replica::Log> log) {
-    auto fanout = store_->open_fanout(log->id());
-    return OpenedLog{.log = std::move(log),
-                     .sessions = sessions_.get(),
-                     .cluster_id = store_->cluster_id(),
-                     .cluster_secret = store_->cluster_secret(),
-                     .fanout = std::move(fanout)};
+    OpenedLog opened = without_log();
+    opened.fanout = store_->open_fanout(log->id());
+    opened.log = std::move(log);
+    return opened;
   }
 
   std::unique_ptr<backends::PostgresStore> store_;
   std::unique_ptr<backends::TenantDirectory> directory_;
+  std::unique_ptr<backends::TenantMoves> moves_;
   std::unique_ptr<replica::Sessions> sessions_;  // of all tenants
 };
 

@@ -25,7 +25,7 @@ class Routing {
     NodeLinks& links;
     Workers& workers;
     ControlPlane& control_plane;
-    TenantManager& tenants;
+    Databases& tenants;
     telemetry::Logger& log;
   };
   explicit Routing(Parts parts);

@@ -124,10 +124,9 @@ void RunningTenant::when_idle_since(Instant moment, absl::AnyInvocable<void(bool
   }
 }
 
-void RunningTenant::close(bool now, StatusCallback done) {
-  on_closed_ = std::move(done);
+void RunningTenant::withdraw() {
+  if (std::exchange(withdrawn_, true)) return;
   closing_steps_ = workers_.size() + 1;
-  if (now) stop_replica();
   // A loop's answer comes behind all that its calls have asked of the replica.
   const auto answer = [this, asked = published_](size_t i) {
     const auto step = [this] { on_closing_step(); };
@@ -141,6 +140,13 @@ void RunningTenant::close(bool now, StatusCallback done) {
   }
 }
 
+void RunningTenant::close(bool now, StatusCallback done) {
+  on_closed_ = std::move(done);
+  // In this order: a loop that has nothing to wait for answers later.
+  withdraw();
+  if (now || closing_steps_ == 1) stop_replica();
+}
+
 void RunningTenant::stop_replica() {
   stopping_ = true;
   links_.detach(log_id_);
@@ -152,6 +158,7 @@ void RunningTenant::stop_replica() {
 
 void RunningTenant::on_closing_step() {
   --closing_steps_;
+  if (!on_closed_) return;  // withdrawn, and goes on for now
   if (closing_steps_ == 1 && !stopping_) return stop_replica();
   if (closing_steps_ == 0) {
     owner().defer([this] { std::exchange(on_closed_, nullptr)(std::move(stop_status_)); });

@@ -61,6 +61,9 @@ class RunningTenant final : private replica::PeerService {
   bool published() const { return published_; }
   // Whether anybody has used it since `moment`; answered on the owner's loop.
   void when_idle_since(Instant moment, absl::AnyInvocable<void(bool idle)> done);
+  // Takes the handles back: who comes from now on waits for another RunningTenant of that name.
+  void withdraw();
+  bool withdrawn() const { return withdrawn_; }
   // Takes the handles back, ends the calls (at once if `now`, otherwise they finish), stops the
   // replica. After `done` it may be destroyed, though not inside that call. The error no_leader:
   // see Replica::stop.
@@ -92,6 +95,7 @@ class RunningTenant final : private replica::PeerService {
   std::vector<std::unique_ptr<replica::RemoteApi>> remote_apis_;
   Instant used_by_peers_;
   bool published_ = false;
+  bool withdrawn_ = false;
   bool stopping_ = false;
   size_t closing_steps_ = 0;  // still to come: one for each loop, one for the replica
   Status stop_status_;

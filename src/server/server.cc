@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/control_plane.h"
+#include "server/databases.h"
 #include "server/exit_status.h"
 #include "server/node_links.h"
 #include "server/replica_options.h"
@@ -15,7 +16,6 @@
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/store.h"
-#include "server/tenant_manager.h"
 #include "server/tls_sources.h"
 #include "server/token_source.h"
 #include "telemetry/version.h"
@@ -91,7 +91,7 @@ class Server {
   TokenSource tokens_;
   std::unique_ptr<ControlPlane> control_plane_;  // null in mode standalone
   std::unique_ptr<Routing> routing_;             // likewise
-  std::unique_ptr<TenantManager> tenants_;
+  std::unique_ptr<Databases> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<loop::TimerHandle> upkeep_timer_;
   Instant give_up_;           // waiting for the database
@@ -237,9 +237,9 @@ void Server::start_tenants(OpenedLog opened) {
   const replica::NodeInfo node = options.node;
   options.linear_bound = control_plane_.get();
   tenants_ =
-      std::make_unique<TenantManager>(TenantManager::Parts{config_, telemetry_, *store_, *links_,
-                                                           workers_, std::move(options), limits_},
-                                      std::move(opened));
+      std::make_unique<Databases>(Databases::Parts{config_, telemetry_, *store_, *links_, workers_,
+                                                   tls_, std::move(options), limits_},
+                                  std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   ReplicaObserver& observer = tenants_->default_tenant().observer();
   observer.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });

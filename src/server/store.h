@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/common/moves.h"
 #include "backends/common/tenants.h"
 #include "backends/sqlite/sqlite_store.h"
 #include "base/callback.h"
@@ -42,6 +43,10 @@ class Store {
   virtual OpenedLog open_listed(const backends::TenantRow& tenant) = 0;
   // The list of tenants. Requires: likewise.
   virtual backends::TenantDirectory& directory() = 0;
+  // What tenants need that move from or to here; null where none can. Requires: likewise.
+  virtual backends::TenantMoves* moves() { return nullptr; }
+  // What all of its logs have in common, without one. Requires: likewise.
+  virtual OpenedLog without_log() { return {}; }
   // Why the database cannot be worked with now, if so.
   virtual Status health() const { return {}; }
 };

@@ -4,11 +4,10 @@
 #include <ostream>
 #include <utility>
 
-#include "backends/sqlite/sqlite_directory.h"
 #include "base/tenant_name.h"
 #include "server/exit_status.h"
-#include "server/loop_environment.h"
-#include "server/store.h"
+#include "server/opened_database.h"
+#include "server/tenant_move.h"
 
 namespace lattice::server {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 using backends::TenantRow;
 using backends::TenantState;
 
-constexpr Duration open_patience = std::chrono::seconds(10);
 // Until every running server has seen a removal: each looks twice a second.
 constexpr Duration removal_grace = std::chrono::seconds(3);
 constexpr Duration sweep_look_interval = std::chrono::milliseconds(100);
@@ -26,11 +24,10 @@ class TenantTool {
  public:
   TenantTool(const config::Config& config, const TenantCommand& command, std::ostream& out,
              std::ostream& err)
-      : config_(config), command_(command), out_(out), err_(err), environment_(loop_) {}
+      : config_(config), command_(command), out_(out), err_(err) {}
 
   int run() {
     if (int status = check(); status != 0) return status;
-    if (Status status = open(); !status.ok()) return fail(status);
     Status status;
     switch (command_.action) {
       case TenantCommand::Action::create:
@@ -45,6 +42,9 @@ class TenantTool {
         break;
       case TenantCommand::Action::remove:
         status = remove();
+        break;
+      case TenantCommand::Action::move:
+        status = move();
         break;
     }
     return status.ok() ? 0 : fail(status);
@@ -64,8 +64,9 @@ class TenantTool {
       }
       return refuse("there is no limit \"" + name + "\"; there are " + known);
     }
-    if (command_.action == TenantCommand::Action::remove &&
-        command_.name == config_.tenants.default_tenant) {
+    const bool goes = command_.action == TenantCommand::Action::remove ||
+                      command_.action == TenantCommand::Action::move;
+    if (goes && command_.name == config_.tenants.default_tenant) {
       return refuse("\"" + command_.name +
                     "\" is the default tenant; make another one [tenants] default_tenant first");
     }
@@ -86,60 +87,51 @@ class TenantTool {
     return tenants_fault ? exit_failure : exit_status_of(status, config_.paths.wal_dir);
   }
 
-  // ---- Waiting: runs the loop until the answer is there ----
   template <class Answer, class Ask>
   Answer wait_for(Ask ask) {
-    std::optional<Answer> answer;
-    ask([&](Answer given) {
-      answer = std::move(given);
-      loop_.stop();
-    });
-    while (!answer) loop_.run();
-    return std::move(*answer);
-  }
-  void pause(Duration time) {
-    const std::unique_ptr<loop::TimerHandle> timer = loop_.after(time, [this] { loop_.stop(); });
-    loop_.run();
+    return blocking_.wait_for<Answer>(std::move(ask));
   }
 
-  Status open() {
-    Result<std::unique_ptr<Store>> store =
-        open_store(config_, {.loop = loop_, .environment = environment_, .log = *log_});
-    if (store.error() == Error::backend_locked) {
-      Result<std::unique_ptr<backends::TenantDirectory>> beside =
-          backends::open_sqlite_directory_beside(
-              sqlite_options(config_),
-              [this](absl::AnyInvocable<void()> task) { loop_.post(std::move(task)); });
-      if (!beside.ok()) return beside.status();
-      beside_ = std::move(*beside);
-      return {};
-    }
-    if (!store.ok()) return store.status();
-    store_ = std::move(*store);
-    std::optional<Status> opened;
-    store_->open([&](Status status) {
-      opened = std::move(status);
-      loop_.stop();
-    });
-    const std::unique_ptr<loop::TimerHandle> timer =
-        loop_.after(open_patience, [this] { loop_.stop(); });
-    loop_.run();
-    return opened ? *opened : store_->health();
+  // ---- Where it is ----
+  Status open(const std::string& backend) {
+    if (opened_.contains(backend)) return {};
+    Result<std::unique_ptr<OpenedDatabase>> opened =
+        OpenedDatabase::open(config_, backend, blocking_);
+    if (!opened.ok()) return opened.status();
+    opened_[backend] = std::move(*opened);
+    return {};
   }
-  backends::TenantDirectory& directory() {
-    return beside_ != nullptr ? *beside_ : store_->directory();
+  backends::TenantDirectory& directory() { return here_->directory(); }
+  std::vector<std::string> backend_names() const {
+    std::vector<std::string> names = {config::default_backend};
+    for (const auto& [name, backend] : config_.backends) names.push_back(name);
+    return names;
   }
-
-  Result<backends::TenantList> list() {
-    return wait_for<Result<backends::TenantList>>(
-        [&](auto done) { directory().list(std::move(done)); });
+  Status go_to(const std::string& backend) {
+    Status status = open(backend);
+    if (status.ok()) here_ = opened_[backend].get();
+    return status;
   }
+  // In the first database that has it, which here() is from then on.
   Result<TenantRow> find() {
-    Result<backends::TenantList> all = list();
-    if (!all.ok()) return all.status();
-    for (TenantRow& row : all->tenants) {
-      if (row.name == command_.name && row.state == TenantState::active) return std::move(row);
+    return find([](const TenantRow& row) { return row.state == TenantState::active; });
+  }
+  template <class Wanted>
+  Result<TenantRow> find(Wanted wanted) {
+    Status trouble;
+    for (const std::string& backend : backend_names()) {
+      Status status = go_to(backend);
+      Result<backends::TenantList> all =
+          status.ok() ? here_->list() : Result<backends::TenantList>(std::move(status));
+      if (!all.ok()) {
+        trouble = all.status();
+        continue;
+      }
+      for (TenantRow& row : all->tenants) {
+        if (row.name == command_.name && wanted(row)) return std::move(row);
+      }
     }
+    if (!trouble.ok()) return trouble;
     return Status(Error::tenant_unknown, "there is no tenant \"" + command_.name + "\"");
   }
 
@@ -152,6 +144,7 @@ class TenantTool {
     return limits;
   }
   Status create() {
+    if (Status status = go_to(command_.backend); !status.ok()) return status;
     return say("created", wait_for<Status>([&](auto done) {
                  directory().create(command_.name, merged({}), std::move(done));
                }));
@@ -183,8 +176,10 @@ class TenantTool {
     return say("removed", {});
   }
   Status delete_data(int64_t log_no) {
-    if (beside_ != nullptr) return wait_until_swept(log_no);
-    if (config_.backend.kind == config::BackendKind::postgresql) pause(removal_grace);
+    if (here_->beside()) return wait_until_swept(log_no);
+    if (here_->its_config().backend.kind == config::BackendKind::postgresql) {
+      blocking_.pause(removal_grace);
+    }
     bool more = true;
     while (more) {
       Result<bool> swept =
@@ -196,47 +191,68 @@ class TenantTool {
   }
   // The process that has the file deletes the data.
   Status wait_until_swept(int64_t log_no) {
-    const Instant give_up = environment_.now() + sweep_patience;
-    while (environment_.now() < give_up) {
-      Result<backends::TenantList> all = list();
+    const Instant give_up = blocking_.environment.now() + sweep_patience;
+    while (blocking_.environment.now() < give_up) {
+      Result<backends::TenantList> all = here_->list();
       if (!all.ok()) return all.status();
       if (std::ranges::find(all->tenants, log_no, &TenantRow::log_no) == all->tenants.end()) {
         return {};
       }
-      pause(sweep_look_interval);
+      blocking_.pause(sweep_look_interval);
     }
     err_ << "warning: the running server is still deleting the tenant's data\n";
     return {};
   }
 
+  // ---- Showing ----
+  struct Shown {
+    std::string backend;
+    TenantRow row;
+  };
   Status show() {
-    std::vector<TenantRow> rows;
+    std::vector<Shown> shown;
     if (command_.action == TenantCommand::Action::show) {
       Result<TenantRow> row = find();
       if (!row.ok()) return row.status();
-      rows.push_back(std::move(*row));
-    } else {
-      Result<backends::TenantList> all = list();
-      if (!all.ok()) return all.status();
-      rows = std::move(all->tenants);
+      shown.push_back({here_->backend(), std::move(*row)});
+    } else if (Status status = list_all(&shown); !status.ok()) {
+      return status;
     }
-    command_.json ? print_json(rows) : print_text(rows);
+    command_.json ? print_json(shown) : print_text(shown);
     return {};
   }
-  void print_text(const std::vector<TenantRow>& rows) {
-    for (const TenantRow& row : rows) {
-      out_ << row.name << "  " << state_name(row) << "  " << row.created_at;
+  Status list_all(std::vector<Shown>* shown) {
+    for (const std::string& backend : backend_names()) {
+      Status status = go_to(backend);
+      Result<backends::TenantList> all =
+          status.ok() ? here_->list() : Result<backends::TenantList>(std::move(status));
+      if (!all.ok() && backend == config::default_backend) return all.status();
+      if (!all.ok()) {
+        err_ << "warning: backend " << backend << ": " << all.status().detail() << "\n";
+        continue;
+      }
+      for (TenantRow& row : all->tenants) {
+        if (row.state != TenantState::moved) shown->push_back({backend, std::move(row)});
+      }
+    }
+    return {};
+  }
+  void print_text(const std::vector<Shown>& shown) {
+    for (const auto& [backend, row] : shown) {
+      out_ << row.name << "  " << backends::state_to_text(row.state) << "  " << row.created_at;
+      if (!config_.backends.empty()) out_ << "  backend=" << backend;
       if (!row.limits.empty()) out_ << "  " << backends::limits_to_text(row.limits);
       out_ << "\n";
     }
   }
-  void print_json(const std::vector<TenantRow>& rows) {
+  void print_json(const std::vector<Shown>& shown) {
     out_ << "{\"tenants\":[";
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const TenantRow& row = rows[i];
+    for (size_t i = 0; i < shown.size(); ++i) {
+      const TenantRow& row = shown[i].row;
       out_ << (i > 0 ? "," : "") << "{\"name\":\"" << row.name << "\",\"state\":\""
-           << state_name(row) << "\",\"created_at\":\"" << row.created_at
-           << "\",\"log\":" << row.log_no << ",\"limits\":{";
+           << backends::state_to_text(row.state) << "\",\"created_at\":\"" << row.created_at
+           << "\",\"log\":" << row.log_no << ",\"backend\":\"" << shown[i].backend
+           << "\",\"limits\":{";
       bool first = true;
       for (const auto& [name, value] : row.limits) {
         out_ << (first ? "" : ",") << "\"" << name << "\":" << value;
@@ -246,19 +262,96 @@ class TenantTool {
     }
     out_ << "]}\n";
   }
-  static std::string_view state_name(const TenantRow& row) {
-    return row.state == TenantState::active ? "active" : "removing";
+
+  // ---- Moving ----
+  Status move() {
+    const std::string& target = command_.backend;
+    if (Status status = open(target); !status.ok()) return status;
+    OpenedDatabase& to = *opened_[target];
+    Result<TenantRow> row = find([&](const TenantRow& each) {
+      const bool moves = each.state == TenantState::moving || each.state == TenantState::sealing;
+      return moves || (each.state == TenantState::active && here_ != &to);
+    });
+    if (row.error() == Error::tenant_unknown) return already_there(to);
+    if (!row.ok()) return row.status();
+    OpenedDatabase& from = *here_;
+    if (row->state != TenantState::active && row->other_backend != target) {
+      return Status(Error::invalid_argument, "tenant \"" + command_.name +
+                                                 "\" is being moved to backend \"" +
+                                                 row->other_backend + "\"; finish or abort that");
+    }
+    if (from.store() == nullptr || from.store()->moves() == nullptr ||
+        to.store()->moves() == nullptr) {
+      return Status(Error::invalid_argument, "only tenants in PostgreSQL can be moved");
+    }
+    TenantMove move({blocking_, from, to, [this](const std::string& text) { tell(text); }}, *row);
+    if (command_.abort) {
+      Status status = move.abort();
+      return status.ok() ? say("kept", {}) : status;
+    }
+    if (is_active_in(to, row->log_id)) {
+      Status status = move.bury();
+      return status.ok() ? say("moved", {}) : status;
+    }
+    Result<TenantMove::Outcome> outcome = move.run();
+    if (!outcome.ok()) return outcome.status();
+    print(*outcome, from.backend());
+    return {};
+  }
+  // A move that was finished, but for its last steps perhaps.
+  Status already_there(OpenedDatabase& to) {
+    here_ = &to;
+    Result<TenantRow> row = find();
+    if (!row.ok()) return row.status();
+    if (here_ != &to || command_.abort) {
+      return Status(Error::invalid_argument, "there is no move of tenant \"" + command_.name +
+                                                 "\" to backend \"" + to.backend() + "\"");
+    }
+    for (const auto& [backend, database] : opened_) {
+      Result<backends::TenantList> all = database->list();
+      if (!all.ok()) return all.status();
+      for (const TenantRow& old : all->tenants) {
+        if (old.state != TenantState::moved || old.log_id != row->log_id) continue;
+        here_ = database.get();
+        if (Status status = delete_data(old.log_no); !status.ok()) return status;
+      }
+    }
+    return say("moved", {});
+  }
+  bool is_active_in(OpenedDatabase& database, const replica::LogId& log) {
+    const Result<backends::TenantList> all = database.list();
+    return all.ok() && std::ranges::any_of(all->tenants, [&](const TenantRow& row) {
+             return row.name == command_.name && row.state == TenantState::active &&
+                    row.log_id == log;
+           });
+  }
+  void tell(const std::string& text) {
+    if (command_.progress) err_ << text << "\n" << std::flush;
+  }
+  void print(const TenantMove::Outcome& outcome, const std::string& from) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(outcome.interrupted);
+    if (command_.json) {
+      out_ << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
+           << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
+           << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
+           << ",\"interrupted_ms\":" << ms.count() << "}\n";
+      return;
+    }
+    out_ << "tenant " << command_.name << " moved from " << from << " to " << command_.backend
+         << " at revision " << outcome.revision << "; requests waited for about " << ms.count()
+         << " ms\n";
+    if (!config_.control_plane.clustor()) return;
+    out_ << "if it has a manifest, give it \"backend\": \"" << command_.backend
+         << "\" and a \"routing_epoch\" of " << outcome.routing_epoch << " or more\n";
   }
 
   const config::Config& config_;
   const TenantCommand& command_;
   std::ostream& out_;
   std::ostream& err_;
-  std::shared_ptr<telemetry::Logger> log_ = telemetry::Logger::to_nowhere();
-  loop::Loop loop_;
-  LoopEnvironment environment_;
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<backends::TenantDirectory> beside_;
+  BlockingLoop blocking_;
+  std::map<std::string, std::unique_ptr<OpenedDatabase>> opened_;  // by name
+  OpenedDatabase* here_ = nullptr;
 };
 
 }  // namespace

@@ -15,12 +15,16 @@
 namespace lattice::server {
 
 struct TenantCommand {
-  enum class Action : uint8_t { create, list, show, limit, remove };
+  enum class Action : uint8_t { create, list, show, limit, remove, move };
   Action action = Action::list;
   std::string name;
   // By name; nullopt: as the configuration says again.
   std::map<std::string, std::optional<int64_t>> limits;
   bool json = false;
+  // create: where; move: where to. config::default_backend, or one of [backends].
+  std::string backend;
+  bool abort = false;     // move: give up the one that was begun
+  bool progress = false;  // move: tell how it goes, on `err`
 };
 
 // Answers the exit status; what went wrong is on `err`.

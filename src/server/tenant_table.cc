@@ -75,6 +75,7 @@ Result<etcd::Tenant*> TenantTable::find(const proxy::ServerStream& stream) {
   }
   if (names_ == nullptr) return absence_;
   if (!names_->contains(*name)) {
+    if (!unsure_.ok()) return unsure_;
     return Status(Error::tenant_unknown, "tenant \"" + std::string(*name) + "\" is not known here");
   }
   if (const auto found = wanted_.find(*name);

@@ -33,7 +33,11 @@ class TenantTable final : public etcd::Tenants {
   }
   // What is answered while the list of tenants is not known (yet).
   void set_absence(Status why) { absence_ = std::move(why); }
-  void set_names(std::shared_ptr<const TenantNames> names) { names_ = std::move(names); }
+  // `unsure`: why there may be others; ok if there are none.
+  void set_names(std::shared_ptr<const TenantNames> names, Status unsure) {
+    names_ = std::move(names);
+    unsure_ = std::move(unsure);
+  }
 
   // The control plane's certificates.
   void set_certificates(std::shared_ptr<const CertificateTenants> governed) {
@@ -80,6 +84,7 @@ class TenantTable final : public etcd::Tenants {
   absl::flat_hash_map<std::string, Wanted, StringHash, std::equal_to<>> wanted_;
   std::vector<std::unique_ptr<etcd::Tenant>> retired_;  // still held by calls
   Status absence_;
+  Status unsure_;
 };
 
 }  // namespace lattice::server

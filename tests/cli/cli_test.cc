@@ -206,6 +206,15 @@ TEST_CASE("tenant commands reach the store with what they were told") {
     CHECK_FALSE(asked);
   }
   CHECK(tenant({"limit", "a"}) == 2);
+  CHECK(tenant({"create", "a", "--backend", "b"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->backend == "b");
+  CHECK(tenant({"move", "a", "--to", "c", "--abort"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->action == server::TenantCommand::Action::move);
+  CHECK(asked->backend == "c");
+  CHECK(asked->abort);
+  CHECK(tenant({"move", "a"}) == 2);
 }
 
 TEST_CASE("a restore is declared of the store that was named, and not by accident") {

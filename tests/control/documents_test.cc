@@ -70,7 +70,7 @@ TEST_CASE("refusals name the document, the field and what would be valid") {
   CHECK(refusal("tenants/default", R"({"format": 1, "active": false})") ==
         "/clustor/v1/tenants/default: active: expected true, for it is the default tenant");
   CHECK(refusal("tenants/a", R"({"format": 1, "backend": "pg2"})") ==
-        "/clustor/v1/tenants/a: backend: expected \"default\", which is the one that there is, got "
+        "/clustor/v1/tenants/a: backend: expected one of the configured \"default\", got "
         "\"pg2\"");
   CHECK(refusal("routing/a", R"({"format": 1, "nodes": ["n1"], "leader": "n2"})") ==
         "/clustor/v1/routing/a: leader: expected one of nodes, got \"n2\"");

@@ -83,8 +83,11 @@ TEST_CASE("the default tenant is served when its own limits are known, not befor
   const TlsSources no_tls;
   auto links = NodeLinks::open(config, no_tls, {worker.loop(), worker.environment(), *log}, opened);
   REQUIRE(links.ok());
+  TenantCatalog catalog(workers, telemetry);
   auto manager = std::make_unique<TenantManager>(
-      TenantManager::Parts{config, telemetry, store, **links, workers, {}, {}}, std::move(opened));
+      TenantManager::Parts{config, telemetry, store, **links, workers, catalog, {}, {}},
+      std::move(opened));
+  catalog.add(config::default_backend, *manager);
   manager->start();
   turns();
   CHECK(store.slow().asked());

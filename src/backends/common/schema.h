@@ -12,9 +12,9 @@ namespace lattice::backends {
 
 // 1: the tables. 2: the views for people. 3: what replicas tell each other (PostgreSQL only; SQLite
 // has one process). 4: tenants' states and limits. 5: the views of users and roles. 6: the view of
-// API tokens. 7: what one session announces of several logs (PostgreSQL only). A step is never
-// edited once released; a change is a new one.
-inline constexpr int schema_version = 7;
+// API tokens. 7: what one session announces of several logs (PostgreSQL only). 8: in `logs` a
+// move's other end. A step is never edited once released; a change is a new one.
+inline constexpr int schema_version = 8;
 
 // meta.value of key 'format': tells our tables from somebody else's of the same name.
 inline constexpr std::string_view schema_format = "lattice log";

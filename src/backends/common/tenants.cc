@@ -2,8 +2,34 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace lattice::backends {
+namespace {
+
+constexpr std::pair<TenantState, std::string_view> states[] = {
+    {TenantState::active, "active"}, {TenantState::removing, "removing"},
+    {TenantState::moving, "moving"}, {TenantState::sealing, "sealing"},
+    {TenantState::moved, "moved"},   {TenantState::arriving, "arriving"}};
+
+}  // namespace
+
+std::string_view state_to_text(TenantState state) {
+  return std::ranges::find(states, state, [](const auto& each) { return each.first; })->second;
+}
+
+TenantState state_from_text(std::string_view text) {
+  for (const auto& [state, name] : states) {
+    if (name == text) return state;
+  }
+  return TenantState::removing;
+}
+
+std::string_view TenantRow::plain_name() const {
+  const std::string_view whole = name;
+  return whole.starts_with('~') ? whole.substr(whole.find('~', 1) + 1) : whole;
+}
+
 std::string limits_to_text(const TenantLimitValues& limits) {
   std::string text;
   for (const auto& [name, value] : limits) {

@@ -22,7 +22,16 @@ namespace lattice::backends {
 enum class TenantState : uint8_t {
   active,
   removing,  // nobody serves it any more; its rows are being deleted
+  // A move to another database (docs/decisions/0020), here:
+  moving,   // it is being copied, and served from here
+  sealing,  // likewise; its leader is to seal the log, unless it has
+  moved,    // a tombstone, with the name of one, that says where the tenant went
+  // and there:
+  arriving,  // it is being copied to here, and nobody may lead it
 };
+// "active": as it is stored. What is not known counts as removing: it is not served.
+std::string_view state_to_text(TenantState state);
+TenantState state_from_text(std::string_view text);
 
 // Limits by name (limit_names); what is not in it is as the configuration says.
 using TenantLimitValues = std::map<std::string, int64_t, std::less<>>;
@@ -34,11 +43,18 @@ struct TenantRow {
   TenantState state = TenantState::active;
   TenantLimitValues limits;
   std::string created_at;  // for people
+  // Of the newest move: the database at its other end, as the configuration calls it, and the
+  // routing epoch that began with it.
+  std::string other_backend;
+  int64_t routing_epoch = 0;
+
+  // Without the mark of a tombstone.
+  std::string_view plain_name() const;
 };
 
 struct TenantList {
   int64_t version = 0;             // grows with every change
-  std::vector<TenantRow> tenants;  // by name; tombstones that are done with are left out
+  std::vector<TenantRow> tenants;  // by name; tombstones of removed tenants are left out
 };
 
 // Where the list is kept, as those who serve the tenants need it.

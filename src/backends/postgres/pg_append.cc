@@ -1,6 +1,7 @@
 #include "backends/postgres/pg_append.h"
 
 #include "backends/common/stored_row.h"
+#include "backends/postgres/pg_records.h"
 #include "base/planted.h"
 
 namespace lattice::backends {
@@ -48,33 +49,10 @@ std::string append_setup() {
 PgParams append_params(int32_t log_no, const replica::Batch& batch) {
   const replica::BatchHeader& header = batch.header;
   const auto& records = batch.records;
-  const size_t count = records.size();
-  size_t key_bytes = 0;
-  size_t value_bytes = 0;
-  for (const keyspace::Record& record : records) {
-    key_bytes += record.key.size();
-    value_bytes += record.value.size();
-  }
-  PgArray kinds = PgArray::int2(count);
-  PgArray revisions = PgArray::int8(count);
-  PgArray subs = PgArray::int4(count);
-  PgArray keys = PgArray::bytea(count, key_bytes);
-  PgArray values = PgArray::bytea(count, value_bytes);
-  PgArray create_revisions = PgArray::int8(count);
-  PgArray versions = PgArray::int8(count);
-  PgArray leases = PgArray::int8(count);
-  PgArray numbers = PgArray::int8(count);
-  for (const keyspace::Record& record : records) {
-    kinds.add(static_cast<int16_t>(record.kind));
-    revisions.add(record.revision.value);
-    subs.add(record.sub);
-    keys.add(record.key.view());
-    values.add(record.value.view());
-    create_revisions.add(record.create_revision.value);
-    versions.add(record.version);
-    leases.add(record.lease.value);
-    numbers.add(record.number);
-  }
+  PgRecordSizes sizes;
+  sizes.add(records);
+  PgRecordArrays arrays(sizes);
+  for (const keyspace::Record& record : records) arrays.add(record);
   PgParams params;
   params.add_int4(log_no);
   params.add_int8(static_cast<int64_t>(header.seq.value));
@@ -84,16 +62,8 @@ PgParams append_params(int32_t log_no, const replica::Batch& batch) {
   params.add_bytes(bytes_of(header.incarnation));
   params.add_bytes(bytes_of(header.id));
   params.add_int8(header.last_revision.value);
-  params.add_int4(static_cast<int32_t>(count));
-  params.add_array(std::move(kinds));
-  params.add_array(std::move(revisions));
-  params.add_array(std::move(subs));
-  params.add_array(std::move(keys));
-  params.add_array(std::move(values));
-  params.add_array(std::move(create_revisions));
-  params.add_array(std::move(versions));
-  params.add_array(std::move(leases));
-  params.add_array(std::move(numbers));
+  params.add_int4(static_cast<int32_t>(records.size()));
+  arrays.add_to(&params);
   return params;
 }
 

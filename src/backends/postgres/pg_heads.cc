@@ -12,7 +12,8 @@ namespace {
 constexpr const char* heads_sql =
     "SELECT newest.seq, previous, digest, epoch, incarnation, batch_id, last_revision,"
     " record_count, wanted.log_no FROM unnest($1::int4[]) AS wanted (log_no)"
-    " JOIN lattice.logs l ON l.log_no = wanted.log_no AND l.state = 'active'"
+    " JOIN lattice.logs l ON l.log_no = wanted.log_no"
+    "  AND l.state IN ('active', 'moving', 'sealing', 'arriving')"
     " LEFT JOIN LATERAL (SELECT * FROM lattice.batch b"
     "  WHERE b.log_no = wanted.log_no ORDER BY b.seq DESC LIMIT 1) newest ON true";
 constexpr int log_no_column = 8;

@@ -205,8 +205,15 @@ CREATE TABLE lattice.announced (
 ) WITH (fillfactor = 50);
 )sql";
 
-constexpr const char* steps[] = {tables_sql,     views_sql,      nodes_sql,    tenants_sql,
-                                 auth_views_sql, token_view_sql, announced_sql};
+// Version 8. What it means is docs/log-format.md's.
+constexpr const char* moves_sql = R"sql(
+ALTER TABLE lattice.logs
+  ADD COLUMN other_backend text NOT NULL DEFAULT '',
+  ADD COLUMN routing_epoch bigint NOT NULL DEFAULT 0;
+)sql";
+
+constexpr const char* steps[] = {tables_sql,     views_sql,      nodes_sql,     tenants_sql,
+                                 auth_views_sql, token_view_sql, announced_sql, moves_sql};
 static_assert(std::size(steps) == schema_version);
 
 std::optional<std::string> meta_value(const PgResult& rows, std::string_view key) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/common/moves.h"
 #include "backends/common/schema.h"
 #include "backends/postgres/pg_connection.h"
 #include "backends/postgres/pg_heads.h"
@@ -33,5 +34,6 @@ std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int3
                                                 const replica::LogId& id);
 std::unique_ptr<replica::Sessions> make_postgres_sessions(PgConnections& connections);
 std::unique_ptr<TenantDirectory> make_postgres_tenants(PgConnections& connections);
+std::unique_ptr<TenantMoves> make_postgres_moves(PgConnections& connections);
 
 }  // namespace lattice::backends

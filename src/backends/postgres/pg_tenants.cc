@@ -37,7 +37,7 @@ class PgTenants final : public TenantDirectory {
     // One statement, one snapshot: the version is that of the list.
     run("SELECT coalesce((SELECT value FROM lattice.meta WHERE key = 'tenants_version'),"
         " '0')::int8, tenant, log_no, log_id, state, limits,"
-        " to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        " to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), other_backend, routing_epoch"
         " FROM (SELECT 1) always LEFT JOIN lattice.logs ON state <> 'removed' ORDER BY tenant",
         {}, [done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) return done(std::move(reply.status));
@@ -67,7 +67,7 @@ class PgTenants final : public TenantDirectory {
     change(
         "UPDATE lattice.logs SET state = 'removing',"
         " tenant = '~'::text || log_no::text || '~'::text || tenant"
-        " WHERE tenant = $1::text AND state = 'active' RETURNING 1",
+        " WHERE tenant = $1::text AND state IN ('active', 'arriving') RETURNING 1",
         std::move(params), name, std::move(done));
   }
 
@@ -77,7 +77,7 @@ class PgTenants final : public TenantDirectory {
                "DELETE FROM lattice.record WHERE log_no = $1::int4 AND ctid = ANY (ARRAY("
                " SELECT r.ctid FROM lattice.record r WHERE r.log_no = $1::int4 LIMIT 5000))"
                " AND EXISTS (SELECT 1 FROM lattice.logs WHERE log_no = $1::int4"
-               " AND state = 'removing') RETURNING 1",
+               " AND state IN ('removing', 'moved')) RETURNING 1",
                [this, log_no, done = std::move(done)](Result<bool> more) mutable {
                  if (!more.ok() || *more) return done(std::move(more));
                  sweep_headers(log_no, std::move(done));
@@ -97,9 +97,11 @@ class PgTenants final : public TenantDirectory {
         return Status(Error::backend_corrupt,
                       "lattice.logs: a log id of the wrong size: tenant " + row.name);
       }
-      row.state = result.bytes(i, 4) == "active" ? TenantState::active : TenantState::removing;
+      row.state = state_from_text(result.bytes(i, 4));
       row.limits = limits_from_text(result.bytes(i, 5)).value_or(TenantLimitValues());
       row.created_at = result.bytes(i, 6);
+      row.other_backend = result.bytes(i, 7);
+      row.routing_epoch = result.integer(i, 8);
       list.tenants.push_back(std::move(row));
     }
     return list;
@@ -116,11 +118,14 @@ class PgTenants final : public TenantDirectory {
     std::string sql =
         "WITH made AS (INSERT INTO lattice.logs (log_no, tenant, limits, log_id)"
         " SELECT coalesce(max(log_no), 0) + 1, $1::text, $2::text, $3::bytea FROM lattice.logs"
+        " HAVING count(*) FILTER (WHERE state = 'moved'"
+        "  AND tenant = '~'::text || log_no::text || '~'::text || $1::text) = 0"
         " ON CONFLICT DO NOTHING RETURNING 1),";
     sql += bumped_sql();
     sql +=
         " SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM lattice.logs"
-        " WHERE tenant = $1::text)";
+        " WHERE tenant = $1::text), (SELECT max(other_backend) FROM lattice.logs"
+        " WHERE state = 'moved' AND tenant = '~'::text || log_no::text || '~'::text || $1::text)";
     run(std::move(sql), std::move(params),
         [this, name = std::move(name), limits = std::move(limits), attempts,
          done = std::move(done)](PgReply reply) mutable {
@@ -128,6 +133,11 @@ class PgTenants final : public TenantDirectory {
           if (reply.result.integer(0, 0) == 1) return done({});
           if (reply.result.integer(0, 1) > 0) {
             return done(Status(Error::tenant_exists, "there is a tenant \"" + name + "\" already"));
+          }
+          if (const std::string_view target = reply.result.bytes(0, 2); !target.empty()) {
+            return done(Status(
+                Error::tenant_exists,
+                "tenant \"" + name + "\" was moved to backend \"" + std::string(target) + "\""));
           }
           // Somebody else has taken the number.
           if (attempts == 0) return done(Status(Error::internal, "lattice.logs: no free number"));
@@ -149,7 +159,7 @@ class PgTenants final : public TenantDirectory {
                "DELETE FROM lattice.batch WHERE log_no = $1::int4 AND ctid = ANY (ARRAY("
                " SELECT b.ctid FROM lattice.batch b WHERE b.log_no = $1::int4 LIMIT 5000))"
                " AND EXISTS (SELECT 1 FROM lattice.logs WHERE log_no = $1::int4"
-               " AND state = 'removing') RETURNING 1",
+               " AND state IN ('removing', 'moved')) RETURNING 1",
                [this, log_no, done = std::move(done)](Result<bool> more) mutable {
                  if (!more.ok() || *more) return done(std::move(more));
                  PgParams params;

@@ -173,7 +173,11 @@ const std::string& PostgresStore::cluster_secret() const { return impl_->cluster
 void PostgresStore::Impl::find_log(std::string tenant, int attempts,
                                    Callback<std::unique_ptr<replica::Log>> done) {
   PgCommand command;
-  command.text = "SELECT log_no, log_id FROM lattice.logs WHERE tenant = $1::text";
+  // What a move has left here is no reason to begin anew with nothing.
+  command.text =
+      "SELECT log_no, log_id, state, other_backend FROM lattice.logs WHERE tenant = $1::text"
+      " OR (state = 'moved' AND tenant = '~'::text || log_no::text || '~'::text || $1::text)"
+      " ORDER BY state = 'moved' LIMIT 1";
   command.params.add_text(tenant);
   command.done = [this, weak = std::weak_ptr<bool>(alive), tenant = std::move(tenant), attempts,
                   done = std::move(done)](PgReply reply) mutable {
@@ -183,6 +187,9 @@ void PostgresStore::Impl::find_log(std::string tenant, int attempts,
       done(std::move(reply.status));
     } else if (reply.result.rows() == 0 && attempts > 0) {
       create_log(std::move(tenant), attempts - 1, std::move(done));
+    } else if (reply.result.rows() == 1 && reply.result.bytes(0, 2) == "moved") {
+      done(Status(Error::backend_foreign_data, "tenant \"" + tenant + "\" was moved to backend \"" +
+                                                   std::string(reply.result.bytes(0, 3)) + "\""));
     } else if (reply.result.rows() != 1 || !copy_exactly(reply.result.bytes(0, 1), &id)) {
       done(Status(Error::backend_corrupt, "lattice.logs: no usable row for this tenant"));
     } else {
@@ -230,6 +237,10 @@ std::unique_ptr<replica::Log> PostgresStore::open_log(const TenantRow& tenant) {
 
 std::unique_ptr<TenantDirectory> PostgresStore::directory() {
   return make_postgres_tenants(impl_->connections);
+}
+
+std::unique_ptr<TenantMoves> PostgresStore::moves() {
+  return make_postgres_moves(impl_->connections);
 }
 
 void PostgresStore::tenants(Callback<std::vector<std::string>> done) {

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/common/moves.h"
 #include "backends/common/tenants.h"
 #include "backends/postgres/pg_durability.h"
 #include "backends/postgres/pg_timelines.h"
@@ -70,6 +71,7 @@ class PostgresStore {
   std::unique_ptr<replica::Log> open_log(const TenantRow& tenant);
   void tenants(Callback<std::vector<std::string>> done);
   std::unique_ptr<TenantDirectory> directory();
+  std::unique_ptr<TenantMoves> moves();
   std::unique_ptr<replica::Sessions> open_sessions();
   // NOTIFY: publish() drops what it is given and wakes those that have subscribed, at most 50 times
   // a second; a subscriber gets hints only.

@@ -176,9 +176,9 @@ FROM (
 WHERE kind = 25;
 )sql";
 
-// Versions 3 and 7 are PostgreSQL's alone.
+// Versions 3, 7 and 8 are PostgreSQL's alone.
 constexpr const char* steps[] = {tables_sql,     views_sql,      "", tenants_sql,
-                                 auth_views_sql, token_view_sql, ""};
+                                 auth_views_sql, token_view_sql, "", ""};
 static_assert(std::size(steps) == schema_version);
 
 Result<std::optional<std::string>> meta_value(Database& database, std::string_view key) {

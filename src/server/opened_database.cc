@@ -1,0 +1,63 @@
+#include "server/opened_database.h"
+
+#include <utility>
+
+#include "backends/sqlite/sqlite_directory.h"
+
+namespace lattice::server {
+namespace {
+
+constexpr Duration open_patience = std::chrono::seconds(10);
+
+}  // namespace
+
+Result<std::unique_ptr<OpenedDatabase>> OpenedDatabase::open(const config::Config& config,
+                                                             const std::string& backend,
+                                                             BlockingLoop& blocking) {
+  config::Config its_own = config;
+  if (backend != config::default_backend) {
+    const auto found = config.backends.find(backend);
+    if (found == config.backends.end()) {
+      return Status(Error::invalid_argument,
+                    "there is no [backends." + backend + "] in the configuration");
+    }
+    its_own.backend = found->second;
+  }
+  auto opened =
+      std::unique_ptr<OpenedDatabase>(new OpenedDatabase(std::move(its_own), backend, blocking));
+  if (Status status = opened->open(); !status.ok()) return status;
+  return opened;
+}
+
+Status OpenedDatabase::open() {
+  loop::Loop& loop = blocking_.loop;
+  Result<std::unique_ptr<Store>> store =
+      open_store(config_, {.loop = loop, .environment = blocking_.environment, .log = *log_});
+  if (store.error() == Error::backend_locked) {
+    Result<std::unique_ptr<backends::TenantDirectory>> beside =
+        backends::open_sqlite_directory_beside(
+            sqlite_options(config_),
+            [&loop](absl::AnyInvocable<void()> task) { loop.post(std::move(task)); });
+    if (!beside.ok()) return beside.status();
+    beside_ = std::move(*beside);
+    return {};
+  }
+  if (!store.ok()) return store.status();
+  store_ = std::move(*store);
+  const auto opened = std::make_shared<std::optional<Status>>();
+  store_->open([opened, &loop](Status status) {
+    *opened = std::move(status);
+    loop.stop();
+  });
+  const std::unique_ptr<loop::TimerHandle> timer =
+      loop.after(open_patience, [&loop] { loop.stop(); });
+  loop.run();
+  return *opened ? **opened : store_->health();
+}
+
+Result<backends::TenantList> OpenedDatabase::list() {
+  return blocking_.wait_for<Result<backends::TenantList>>(
+      [&](auto done) { directory().list(std::move(done)); });
+}
+
+}  // namespace lattice::server
