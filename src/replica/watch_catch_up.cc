@@ -97,6 +97,7 @@ Revision WatchHub::read_window(Revision from, size_t versions_max,
   Revision current{-1};
   int revisions = 0;
   state_.keyspace.visit_history(from, [&](const KvRef& version) {
+    if (version->mod_revision() > delivered_) return false;  // the next round's
     if (version->mod_revision() != current) {
       const bool full = versions->size() >= versions_max || revisions >= catch_up_revisions_max;
       if (full) {

@@ -177,7 +177,7 @@ TEST_CASE("A thousand creations that wait for a round all come with the next one
 
 TEST_CASE("Progress says no more than the watch was given") {
   Options options;
-  options.progress_interval = std::chrono::microseconds(20);  // shorter than a round
+  options.progress_interval = std::chrono::microseconds(50);  // shorter than a round
   Shared f(options);
   f.create(300, notifying("k"));
   REQUIRE(f.put("k", "0").ok());
@@ -186,7 +186,7 @@ TEST_CASE("Progress says no more than the watch was given") {
   for (int i = 0; i < 5; ++i) {
     f.put_and_stop_between("k", std::to_string(i));
     f.stream->request_progress();
-    f.finish();
+    f.run_for(std::chrono::milliseconds(1));
   }
   // For each watch, and for the stream as a whole: nothing at or below a revision that was told.
   std::map<std::string, int64_t> told;
@@ -326,6 +326,52 @@ TEST_CASE("A tenant's next batches wait while its watches are still to be given 
   CHECK(f.sink.lists.size() >= many);
   f.finish();
   CHECK(f.sink.lists.size() == 3 * many);
+}
+
+TEST_CASE("Catching up between two rounds stops where the next one begins") {
+  Shared f;
+  RecordingSink crowd;
+  auto busy = f.open(crowd);
+  for (size_t i = 0; i < many; ++i) busy->create(watch_of("k"));
+  for (int i = 0; i < 5; ++i) REQUIRE(f.put("k", "v").ok());
+  f.finish();
+  // A round is under way, another is due, and watches of all history begin behind.
+  const size_t before = crowd.lists.size();
+  f.put_without_waiting("k", "v");
+  f.run_until([&] { return crowd.lists.size() > before; });
+  Answer<keyspace::PutResult> next;
+  f.replica->put(put_request("k", "v"), next.callback());
+  for (int i = 0; i < 30; ++i) f.stream->create(watch_of("k", "", 2));
+  REQUIRE(f.wait(next).ok());
+  for (int i = 0; i < 20; ++i) {
+    f.put_without_waiting("k", "v");
+    f.run_for(std::chrono::milliseconds(1));
+  }
+  f.finish();
+  f.sink.take();
+  std::vector<int64_t> seen;
+  for (const WatchEvents& list : f.sink.lists) {
+    for (const WatchEvent& event : *list) seen.push_back(event.kv->mod_revision().value);
+  }
+  std::ranges::sort(seen);
+  std::vector<int64_t> all;
+  for (int64_t revision = 2; revision <= 28; ++revision) all.insert(all.end(), 30, revision);
+  CHECK(seen == all);
+}
+
+TEST_CASE("What is too much to be kept for a round is caught up with, whole revisions at a time") {
+  Shared f;
+  f.create(20, watch_of("k", "l"));
+  keyspace::TxnRequest txn;
+  for (int i = 0; i < 5000; ++i) txn.success.emplace_back(put_request("k" + std::to_string(i), ""));
+  Answer<keyspace::TxnResult> answer;
+  f.replica->txn(std::move(txn), answer.callback());
+  REQUIRE(f.wait(answer).ok());
+  f.stream->request_progress();
+  REQUIRE(f.put("k", "").ok());
+  f.finish();
+  REQUIRE(f.sink.lists.size() == 40);
+  for (size_t i = 0; i < 40; ++i) CHECK(f.sink.lists[i]->size() == (i < 20 ? 5000 : 1));
 }
 
 TEST_CASE("What ends between two pieces ends for all") {
