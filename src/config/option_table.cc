@@ -146,8 +146,9 @@ constexpr Option early_options[] = {
      .lacking = "direct connections beside a pooler"},
     {.key = "backend.pool_size",
      .kind = Kind::integer,
-     .fallback = "1",
-     .help = "PostgreSQL connections that carry writes. A tenant always uses the same one.",
+     .fallback = "4",
+     .help = "PostgreSQL connections that carry writes, at most: opened as tenants are loaded. "
+             "Tenants that share one wait for each other's commits.",
      .min = 1,
      .max = 100},
     {.key = "backends.NAME.url",

@@ -90,9 +90,11 @@ FairWaiter& FairShares::take_first(FairFlow& flow) {
   return first;
 }
 
+// Only who has saved nearly all that can be saved: sixteen connections of one tenant, each with a
+// little to send, would else make a turn by themselves.
 bool FairShares::affords(FairFlow& flow) const {
   earn(flow);
-  return flow.credit_ > Duration{};
+  return flow.credit_ > turn_budget_max - turn_budget;
 }
 
 void FairShares::pass_turns() {

@@ -20,7 +20,7 @@ namespace {
 
 // One turn's output of a connection; more waits in the streams, where a reset can still drop it.
 constexpr size_t output_bytes = 256 << 10;
-constexpr size_t output_bytes_shared = 64 << 10;  // where other tenants want the loop, too
+constexpr size_t output_bytes_shared = 16 << 10;  // where other tenants want the loop, too
 constexpr uint8_t drain_ping[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 // From here on a response shares the connection with others instead of going first.
 constexpr size_t round_robin_bytes = 64 << 10;

@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/time.h"
+#include "replica/turns.h"
 
 namespace lattice::replica {
 
@@ -32,6 +33,10 @@ class Environment {
     (void)weight;
     return 1;
   }
+  // A place for work that is done in pieces where others want the loop, too.
+  [[nodiscard]] virtual std::unique_ptr<Turns> turns(Turns::Work work);
+  // So much of the loop's time went into what did not wait for a turn, and counts as if it had.
+  virtual void charge(Duration took) { (void)took; }
   virtual void random_bytes(std::span<uint8_t> out) = 0;
 };
 

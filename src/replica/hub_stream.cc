@@ -55,30 +55,45 @@ void HubStream::request_progress() { ask(Progress{}); }
 
 void HubStream::ask(Request request) {
   if (hub_ == nullptr) return;
-  requests_.push_back(std::move(request));
+  requests_.push_back({std::move(request), hub_->visible(), fence_is_up()});
   if (hub_->busy()) return hub_->call_later(*this);
   if (!waiting_) run_requests();
 }
 
-bool HubStream::may_run(const Request& request) const {
+bool HubStream::fence_is_up() const {
+  return hub_->serving() && hub_->reads_.meets(ReadQueue::Needs::linearizable);
+}
+
+bool HubStream::may_run(const Asked& asked) const {
   if (!hub_->serving()) return false;
-  if (planted(Planted::watch_from_now_unfenced)) return true;
+  if (asked.fenced || planted(Planted::watch_from_now_unfenced)) return true;
   // "From now on" is a claim about the present, and needs the read fence; a known revision does not
   // (S5).
-  const WatchCreate* create = std::get_if<WatchCreate>(&request);
-  return create == nullptr || create->start_revision != Revision(0) || fenced_ > 0 ||
-         hub_->reads_.meets(ReadQueue::Needs::linearizable);
+  const WatchCreate* create = std::get_if<WatchCreate>(&asked.request);
+  return create == nullptr || create->start_revision != Revision(0);
 }
 
 void HubStream::run_requests() {
   const auto alive = lifetime_.watch();
   while (!alive.expired() && hub_ != nullptr && !requests_.empty()) {
     if (hub_->busy()) return hub_->call_later(*this);
-    if (!may_run(requests_.front())) return wait();
-    Request request = std::move(requests_.front());
+    Asked& front = requests_.front();
+    if (!may_run(front)) {
+      if (!fence_is_up()) return wait();
+      raise(1);
+    }
+    if (hub_->delivered() < front.shown) return hub_->call_later(*this);
+    Request request = std::move(front.request);
     requests_.pop_front();
-    if (fenced_ > 0) --fenced_;
+    if (fencing_ > 0) --fencing_;
     std::visit([this](auto& asked) { run(std::move(asked)); }, request);
+  }
+}
+
+void HubStream::raise(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    requests_[i].fenced = true;
+    requests_[i].shown = hub_->visible();
   }
 }
 
@@ -86,13 +101,14 @@ void HubStream::wait() {
   if (waiting_) return;
   waiting_ = true;
   // The fence holds for what was asked before it was raised, and not for what comes meanwhile.
-  const size_t fenced = hub_->serving() ? requests_.size() : 0;
+  fencing_ = hub_->serving() ? requests_.size() : 0;
   const auto needs = hub_->serving() ? ReadQueue::Needs::linearizable : ReadQueue::Needs::loaded;
-  hub_->reads_.add(needs, lifetime_.guard([this, fenced](const Status& status) {
+  hub_->reads_.add(needs, lifetime_.guard([this](const Status& status) {
     waiting_ = false;
+    const size_t fenced = std::exchange(fencing_, 0);
     if (hub_ == nullptr) return;
     if (!status.ok()) return refuse(status);
-    fenced_ = fenced;
+    raise(fenced);
     run_requests();
   }));
 }
@@ -259,7 +275,9 @@ void HubStream::tick() {
     if (!watcher->spec.progress_notify || watcher->compacted) continue;
     const bool quiet = !std::exchange(watcher->sent, false);
     const bool synced = !watcher->lagging || planted(Planted::progress_is_head);
-    if (quiet && synced && watcher->spec.start_revision <= delivered) due.push_back(id);
+    // While a round is under way it may have been given more than others have.
+    const bool ahead = watcher->next > delivered + 1 || watcher->spec.start_revision > delivered;
+    if (quiet && synced && !ahead) due.push_back(id);
   }
   start_ticks();
   for (const WatchId id : due) {

@@ -46,9 +46,19 @@ class HubStream : public WatchStream {
   };
   struct Progress {};
   using Request = std::variant<WatchCreate, Cancel, Progress>;
+  struct Asked {
+    Request request;
+    // What its answer must not fall short of: what was visible when it was asked, and when the
+    // fence was raised for it.
+    Revision shown;
+    bool fenced = false;
+  };
 
   void ask(Request request);
-  bool may_run(const Request& request) const;
+  bool may_run(const Asked& asked) const;
+  bool fence_is_up() const;
+  // The fence was raised for the first `count` requests.
+  void raise(size_t count);
   void wait();
   // Each calls the sink at most twice, and touches nothing afterwards but through `alive`.
   void run(WatchCreate create);
@@ -69,9 +79,9 @@ class HubStream : public WatchStream {
   WatchSink& sink_;
   Lifetime lifetime_;
   std::map<WatchId, keyspace::WatcherToken> watches_;
-  std::deque<Request> requests_;  // in order, while they have to wait
-  bool waiting_ = false;          // to be loaded, or for the read fence
-  size_t fenced_ = 0;             // requests at the front that the fence was raised for
+  std::deque<Asked> requests_;  // in order, while they have to wait
+  bool waiting_ = false;        // to be loaded, or for the read fence
+  size_t fencing_ = 0;          // requests at the front that the fence is being raised for
   int64_t next_id_ = 0;
   size_t outstanding_ = 0;  // bytes delivered and not consumed
   bool blocked_ = false;

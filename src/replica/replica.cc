@@ -29,7 +29,7 @@ Replica::Replica(Options options, Environment& environment, std::unique_ptr<Log>
                 if (loaded_) apply_effects();
               }),
       announcer_(state_, reader_, links.fanout, links.keyring, *this),
-      hub_(state_, reads_),
+      hub_(state_, reads_, [this] { writes_.schedule(); }),
       lease_keeper_(state_, writes_, reads_),
       compactor_(state_, writes_, [this](const Status& status) { on_failed(status); }),
       auto_compactor_(state_, compactor_),

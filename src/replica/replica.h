@@ -145,6 +145,7 @@ class Replica final : public Api,
   bool wants_quiet() const override {
     return compactor_.sweeping() || reads_.waits_for(ReadQueue::Needs::settled);
   }
+  bool distributing() const override { return hub_.distributing(); }
   void before_batch() override { compactor_.before_batch(); }
   void on_committed(const Batch& batch) override;
   void on_rejected() override { leadership_.catch_up(); }

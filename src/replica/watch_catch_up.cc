@@ -1,5 +1,5 @@
-// Feeding watches that are behind: a window of the shared history at a time, one pass per loop
-// turn.
+// Feeding watches that are behind: a window of the shared history at a time, one pass in a turn of
+// the loop.
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -12,7 +12,8 @@ namespace lattice::replica {
 namespace {
 
 constexpr size_t watchers_per_pass = 512;
-constexpr size_t versions_per_pass = 4096;
+constexpr size_t versions_per_watcher = 8;
+constexpr size_t versions_min = 64;  // of a pass
 // Fewer than this compare each version's key themselves.
 constexpr size_t groups_without_index_max = 4;
 
@@ -34,17 +35,13 @@ struct WatchHub::Group {
 };
 
 void WatchHub::schedule_catch_up() {
-  if (!serving_ || lagging_.empty() || catch_up_timer_ != nullptr) return;
-  // A timer and not the end of this turn: between two passes the loop serves everybody else.
-  catch_up_timer_ = state_.environment.after({}, [this] {
-    catch_up_timer_.reset();
-    catch_up();
-  });
+  if (!serving_ || lagging_.empty() || std::exchange(catch_up_due_, true)) return;
+  turns_->begin();
 }
 
-std::vector<WatchHub::Token> WatchHub::pick_lagging() {
+std::vector<WatchHub::Token> WatchHub::pick_lagging(size_t count_max) {
   std::vector<Token> picked;
-  for (size_t left = lagging_.size(); left > 0 && picked.size() < watchers_per_pass; --left) {
+  for (size_t left = lagging_.size(); left > 0 && picked.size() < count_max; --left) {
     const Token token = lagging_.front();
     lagging_.pop_front();
     Watcher* watcher = find(token);
@@ -57,14 +54,17 @@ std::vector<WatchHub::Token> WatchHub::pick_lagging() {
   return picked;
 }
 
-void WatchHub::catch_up() {
-  const std::vector<Token> picked = pick_lagging();
+void WatchHub::catch_up(size_t watchers_max) {
+  catch_up_due_ = false;
+  watchers_max = std::min(watchers_max, watchers_per_pass);
+  const std::vector<Token> picked = pick_lagging(watchers_max);
   if (picked.empty()) return;  // room comes with HubStream::consumed()
   Revision from = delivered_ + 1;
   for (const Token token : picked) from = std::min(from, find(token)->next);
   std::deque<Group> groups = group_lagging(picked);
   std::vector<KvRef> versions;
-  const Revision end = read_window(from, &versions);
+  const size_t versions_max = std::max(watchers_max * versions_per_watcher, versions_min);
+  const Revision end = read_window(from, versions_max, &versions);
   match_groups(&groups, versions);
   busy_ = true;
   for (Group& group : groups) feed_group(group, versions, end);
@@ -91,14 +91,15 @@ std::deque<WatchHub::Group> WatchHub::group_lagging(const std::vector<Token>& pi
 }
 
 // Whole revisions from `from` on; answers the last revision that the window covers.
-Revision WatchHub::read_window(Revision from, std::vector<KvRef>* versions) const {
+Revision WatchHub::read_window(Revision from, size_t versions_max,
+                               std::vector<KvRef>* versions) const {
   Revision last = delivered_;
   Revision current{-1};
   int revisions = 0;
   state_.keyspace.visit_history(from, [&](const KvRef& version) {
+    if (version->mod_revision() > delivered_) return false;  // the next round's
     if (version->mod_revision() != current) {
-      const bool full =
-          versions->size() >= versions_per_pass || revisions >= catch_up_revisions_max;
+      const bool full = versions->size() >= versions_max || revisions >= catch_up_revisions_max;
       if (full) {
         last = current;
         return false;

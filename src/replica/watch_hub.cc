@@ -7,35 +7,6 @@
 #include "replica/hub_stream.h"
 
 namespace lattice::replica {
-namespace {
-// A lagging watch that this many events have passed by leaves the index.
-constexpr int skipped_max = 32;
-
-// The versions at the front that one response can hold: whole revisions, at least one.
-size_t run_length(std::span<const keyspace::KvRef> versions, size_t bytes_max) {
-  size_t bytes = 0;
-  int revisions = 1;
-  for (size_t i = 0; i < versions.size(); ++i) {
-    if (i > 0 && versions[i]->mod_revision() != versions[i - 1]->mod_revision()) {
-      if (bytes >= bytes_max || revisions == catch_up_revisions_max) return i;
-      ++revisions;
-    }
-    bytes += versions[i]->encoded_view().size();
-  }
-  return versions.size();
-}
-
-// A planted bug.
-void send_in_two(WatchSink& sink, WatchId id, Revision header, const SharedEvents& list) {
-  const auto& all = *list.events;
-  using Events = std::vector<WatchEvent>;
-  sink.on_events(id, header, false, std::make_shared<Events>(all.begin(), all.begin() + 1));
-  sink.on_events(id, header, false, std::make_shared<Events>(all.begin() + 1, all.end()));
-}
-
-}  // namespace
-
-using keyspace::KvRef;
 
 WatchHub::~WatchHub() {
   for (const auto& [number, stream] : streams_) stream->detach();
@@ -50,12 +21,14 @@ std::unique_ptr<WatchStream> WatchHub::open(WatchSink& sink) {
 
 void WatchHub::serve() {
   if (std::exchange(serving_, true)) return;
-  delivered_ = state_.keyspace.visible_revision();
+  delivered_ = visible();
 }
 
 void WatchHub::close(const Status& status) {
   serving_ = false;
-  catch_up_timer_.reset();
+  catch_up_due_ = false;
+  if (round_.active()) busy_ = false;
+  round_.drop();
   // Closing one takes it out, and may destroy others.
   while (!streams_.empty()) streams_.begin()->second->close(status);
 }
@@ -116,6 +89,12 @@ void WatchHub::forget(HubStream& stream) {
   count();
 }
 
+std::vector<WatchHub::Token> WatchHub::all_tokens() const {
+  std::vector<Token> tokens;
+  for (const auto& [number, stream] : streams_) stream->list_watches(&tokens);
+  return tokens;
+}
+
 void WatchHub::unindex(Watcher& watcher) {
   if (!watcher.indexed) return;
   index_.remove(watcher.token, watcher.spec.range);
@@ -123,127 +102,6 @@ void WatchHub::unindex(Watcher& watcher) {
 }
 
 void WatchHub::count() { state_.observer.on_watches({streams_.size(), watchers_.size(), slow_}); }
-
-// ---- Live ----
-
-void WatchHub::distribute() {
-  const Revision visible = state_.keyspace.visible_revision();
-  if (visible <= delivered_) return;
-  if (!serving_ || index_.size() == 0) {
-    delivered_ = visible;
-    return;
-  }
-  std::vector<KvRef> versions = std::exchange(versions_, {});
-  versions.clear();
-  state_.keyspace.visit_history(delivered_ + 1, [&](const KvRef& version) {
-    versions.push_back(version);
-    return true;
-  });
-  busy_ = true;
-  for (std::span<const KvRef> rest(versions); !rest.empty();) {
-    const size_t size = run_length(rest, state_.options.stream_bytes / 4);
-    size == 1 ? deliver_single(rest.front()) : deliver_run(rest.first(size));
-    rest = rest.subspan(size);
-  }
-  delivered_ = visible;
-  versions.clear();
-  versions_ = std::move(versions);
-  end_busy();
-}
-
-void WatchHub::end_busy() {
-  busy_ = false;
-  while (!waiting_streams_.empty()) {
-    HubStream* stream = waiting_streams_.begin()->second;
-    waiting_streams_.erase(waiting_streams_.begin());
-    stream->run_requests();
-  }
-}
-
-void WatchHub::deliver_single(const KvRef& version) {
-  tokens_.clear();
-  index_.match(version->key(), &tokens_);
-  if (tokens_.empty()) return;
-  EventLists lists(state_.keyspace, {&version, 1});
-  const Revision revision = version->mod_revision();
-  for (const Token token : tokens_) {
-    Watcher* watcher = find(token);
-    if (watcher == nullptr || passes_by(*watcher, 1) || revision < watcher->next ||
-        !passes(watcher->spec, *version)) {
-      continue;
-    }
-    offer(*watcher, revision, revision, lists.get_only(watcher->spec.prev_kv));
-  }
-}
-
-void WatchHub::deliver_run(std::span<const KvRef> versions) {
-  WatchMatches matches;
-  for (const KvRef& version : versions) {
-    tokens_.clear();
-    index_.match(version->key(), &tokens_);
-    matches.add(tokens_);
-  }
-  EventLists lists(state_.keyspace, versions);
-  std::vector<uint32_t> picked;
-  for (const WatchMatches::Match& match : matches.finish()) {
-    Watcher* watcher = find(match.token);
-    if (watcher == nullptr) continue;
-    pick(*watcher, versions, match.stretches, &picked);
-    if (picked.empty() || passes_by(*watcher, static_cast<int>(picked.size()))) continue;
-    offer(*watcher, versions[picked.front()]->mod_revision(), versions.back()->mod_revision(),
-          lists.get(picked, watcher->spec.prev_kv));
-  }
-}
-
-void WatchHub::pick(const Watcher& watcher, std::span<const KvRef> versions,
-                    const WatchMatches::Stretches& stretches, std::vector<uint32_t>* picked) {
-  picked->clear();
-  for (const WatchMatches::Stretch& stretch : stretches) {
-    for (uint32_t i = stretch.first; i < stretch.end; ++i) {
-      const keyspace::KvRecord& version = *versions[i];
-      if (version.mod_revision() >= watcher.next && passes(watcher.spec, version)) {
-        picked->push_back(i);
-      }
-    }
-  }
-}
-
-bool WatchHub::passes_by(Watcher& watcher, int events) {
-  if (!watcher.lagging) return false;
-  watcher.skipped += events;
-  if (watcher.skipped >= skipped_max) unindex(watcher);
-  return true;
-}
-
-void WatchHub::offer(Watcher& watcher, Revision first, Revision last, const SharedEvents& list) {
-  HubStream& stream = *watcher.stream;
-  if (!stream.has_room() && planted(Planted::skip_on_full_queue)) return;
-  if (!stream.has_room()) return fall_behind(watcher, first);
-  watcher.next = last + 1;
-  watcher.sent = true;
-  stream.charge(list.bytes);
-  state_.observer.on_watch_events(list.events->size());
-  if (planted(Planted::revision_split) && list.events->size() > 1) {
-    return send_in_two(stream.sink(), watcher.id, last, list);
-  }
-  stream.sink().on_events(watcher.id, last, watcher.spec.fragment, list.events);
-}
-
-void WatchHub::fall_behind(Watcher& watcher, Revision revision) {
-  state_.observer.on_rare("a watch fell behind");
-  watcher.next = revision;
-  watcher.lagging = true;
-  watcher.skipped = 0;
-  ++slow_;
-  queue_lagging(watcher);
-  count();
-}
-
-void WatchHub::queue_lagging(Watcher& watcher) {
-  if (watcher.queued) return;
-  watcher.queued = true;
-  lagging_.push_back(watcher.token);
-}
 
 // ---- Compaction ----
 
@@ -257,14 +115,15 @@ void WatchHub::on_compacted() {
       tell_compacted(*watcher);
     }
   }
-  end_busy();
+  if (!round_.active()) end_busy();
 }
 
 void WatchHub::on_history_lost() {
-  std::vector<Token> tokens;
-  for (const auto& [number, stream] : streams_) stream->list_watches(&tokens);
+  // What the others were still to be given of it is lost as well.
+  round_.drop();
+  delivered_ = visible();
   busy_ = true;
-  for (const Token token : tokens) {
+  for (const Token token : all_tokens()) {
     Watcher* watcher = find(token);
     if (watcher != nullptr && !watcher->compacted) tell_compacted(*watcher);
   }

@@ -11,10 +11,9 @@ void WatchMatches::add(const std::vector<keyspace::WatcherToken>& tokens) {
   ++open_.end;
 }
 
-std::span<const WatchMatches::Match> WatchMatches::finish() {
+void WatchMatches::finish() {
   close_stretch();
   tokens_.clear();
-  return matches_;
 }
 
 void WatchMatches::close_stretch() {

@@ -29,8 +29,10 @@ class WatchMatches {
 
   // The watches `tokens` want the next version of the run.
   void add(const std::vector<keyspace::WatcherToken>& tokens);
-  // Call after the last add. Order: as the watches first matched.
-  std::span<const Match> finish();
+  // Call after the last add.
+  void finish();
+  // Requires: finish() was called. Order: as the watches first matched.
+  std::span<const Match> found() const { return matches_; }
 
  private:
   void close_stretch();

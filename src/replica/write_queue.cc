@@ -20,6 +20,20 @@ constexpr double shared_batch_bytes = 512 << 10;
 constexpr size_t shared_batch_records_min = 16;
 constexpr size_t shared_batch_bytes_min = 16 << 10;
 
+// Counts what its scope takes as the tenant's work: a batch is built and its callers are told
+// without waiting for a turn.
+class Charged {
+ public:
+  explicit Charged(Environment& environment) : environment_(environment) {}
+  ~Charged() { environment_.charge(environment_.now() - begun_); }
+  Charged(const Charged&) = delete;
+  Charged& operator=(const Charged&) = delete;
+
+ private:
+  Environment& environment_;
+  const Instant begun_ = environment_.now();
+};
+
 // For planted bugs.
 void answer_all(std::vector<Proposal>* proposals, std::optional<Origin> origin = std::nullopt) {
   for (Proposal& proposal : *proposals) {
@@ -29,7 +43,7 @@ void answer_all(std::vector<Proposal>* proposals, std::optional<Origin> origin =
 }  // namespace
 
 bool WriteQueue::may_begin() const {
-  if (closed_ || waiting() == 0 || !returned_.empty()) return false;
+  if (closed_ || waiting() == 0 || !returned_.empty() || host_.distributing()) return false;
   return in_flight_.empty() || may_follow(in_flight_.back());
 }
 
@@ -50,6 +64,7 @@ void WriteQueue::schedule() {
 void WriteQueue::begin_batch() {
   scheduled_ = false;
   if (!may_begin() || !host_.may_append()) return;
+  const Charged charged(state_.environment);
   if (quiet()) host_.before_batch();
   std::vector<Proposal> proposals = evaluate_batch();
   if (!evaluator_.records().empty()) {
@@ -165,6 +180,7 @@ void WriteQueue::on_verdict(AppendResolver::Verdict verdict, const Status& detai
 }
 
 void WriteQueue::on_committed() {
+  const Charged charged(state_.environment);
   Flight flight = std::move(in_flight_.front());
   in_flight_.pop_front();
   state_.commit(*flight.batch);

@@ -45,6 +45,8 @@ class WriteQueue {
     virtual Patience patience() const = 0;
     // Something waits for a moment when nothing is staged: appends must not overlap.
     virtual bool wants_quiet() const = 0;
+    // Watches are still to be given so much that more of it has to wait.
+    virtual bool distributing() const = 0;
     // Nothing is staged: the moment for work that needs it so.
     virtual void before_batch() = 0;
     // A batch is durable and applied; its callers are told next.

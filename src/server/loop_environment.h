@@ -2,6 +2,9 @@
 // Thread: the loop's. Ownership: the loop must outlive it, and it the replicas that use it.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "base/planted.h"
 #include "loop/loop.h"
 #include "proxy/fair_shares.h"
@@ -11,9 +14,11 @@ namespace lattice::server {
 
 class LoopEnvironment final : public replica::Environment {
  public:
-  // `shares`: of the loop; null: it is one tenant's.
-  explicit LoopEnvironment(loop::Loop& loop, const proxy::FairShares* shares = nullptr)
-      : loop_(loop), shares_(shares) {}
+  // `shares`: of the loop; null: it is one tenant's. `flow`: the tenant whose replica this is for;
+  // null: nobody's, and no long work is done here.
+  explicit LoopEnvironment(loop::Loop& loop, proxy::FairShares* shares = nullptr,
+                           proxy::SharedFlow flow = nullptr)
+      : loop_(loop), shares_(shares), flow_(std::move(flow)) {}
 
   // Not the loop's now(): that stands still within a turn, and a fence that was checked late in a
   // long turn would hold on a time when it still was up (log-protocol L5).
@@ -27,12 +32,17 @@ class LoopEnvironment final : public replica::Environment {
   double share_of(int64_t weight) const override {
     return shares_ == nullptr ? 1 : shares_->share_of(weight);
   }
+  [[nodiscard]] std::unique_ptr<replica::Turns> turns(replica::Turns::Work work) override;
+  void charge(Duration took) override {
+    if (flow_ != nullptr) shares_->charge(*flow_, took);
+  }
 
  private:
   static Instant wall_clock();  // for a planted bug
 
   loop::Loop& loop_;
-  const proxy::FairShares* const shares_;
+  proxy::FairShares* const shares_;
+  const proxy::SharedFlow flow_;
 };
 
 }  // namespace lattice::server

@@ -28,9 +28,11 @@ RunningTenant::RunningTenant(Parts parts, SharedTelemetry& telemetry, NodeLinks&
                  .client_urls = parts.options.node.client_urls}),
       limits_(std::move(parts.limits)),
       usage_(std::make_shared<etcd::TenantUsage>(observer_.gate_metrics())),
+      flow_(make_flow()),
+      environment_(owner(), &workers.front()->shares(), flow_),
       tenant_links_(links.join(&parts.opened, parts.session)),
       replica_(std::make_unique<replica::Replica>(
-          options_of(std::move(parts.options), identity_, bound_), workers.front()->environment(),
+          options_of(std::move(parts.options), identity_, bound_), environment_,
           std::move(parts.opened.log), tenant_links_.get(), &observer_)) {
   replica_->set_limits(limits_);
   links_.attach(log_id_, *this);
@@ -43,6 +45,7 @@ void RunningTenant::start() { replica_->start(); }
 void RunningTenant::set_limits(SharedLimits limits) {
   limits_ = std::move(limits);
   replica_->set_limits(limits_);
+  flow_->set_limits(limits_->weight, limits_->connections_max);
   if (!published_) return;
   for (auto& each : workers_) {
     Worker& worker = *each;
@@ -62,14 +65,15 @@ void RunningTenant::serve(replica::PeerRequest request,
   replica_->serve(std::move(request), std::move(done));
 }
 
+proxy::SharedFlow RunningTenant::make_flow() const {
+  auto flow = std::make_shared<proxy::FairFlow>(
+      std::shared_ptr<proxy::FairFlow::Count>(usage_, &usage_->connections));
+  flow->set_limits(limits_->weight, limits_->connections_max);
+  return flow;
+}
+
 void RunningTenant::publish() {
   published_ = true;
-  const auto flow = [this] {
-    const auto made = std::make_shared<proxy::FairFlow>(
-        std::shared_ptr<proxy::FairFlow::Count>(usage_, &usage_->connections));
-    made->set_limits(limits_->weight, limits_->connections_max);
-    return made;
-  };
   const auto handle = [this](replica::Api& api, proxy::SharedFlow its_flow) {
     auto tenant = std::make_unique<etcd::Tenant>(api, identity_, etcd::Gate(limits_, usage_));
     tenant->flow = std::move(its_flow);
@@ -79,19 +83,18 @@ void RunningTenant::publish() {
     return tenant;
   };
   Worker& first = *workers_.front();
-  const proxy::SharedFlow owner_flow = flow();
-  first.tenants().add(name_, handle(*replica_, owner_flow));
+  first.tenants().add(name_, handle(*replica_, flow_));
   for (size_t i = 1; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
     FairInbox& inbox =
-        *inboxes_.emplace_back(std::make_unique<FairInbox>(owner(), first.shares(), owner_flow));
+        *inboxes_.emplace_back(std::make_unique<FairInbox>(owner(), first.shares(), flow_));
     const auto post_to = [](auto& place) {
       return [&place](replica::Mailbox::Task task) { place.post(std::move(task)); };
     };
     replica::Api& api = *remote_apis_.emplace_back(std::make_unique<replica::RemoteApi>(
         *replica_, replica_->published(), replica::Mailbox{post_to(inbox), post_to(worker.loop())},
         worker.environment()));
-    worker.loop().post([&worker, name = name_, tenant = handle(api, flow())]() mutable {
+    worker.loop().post([&worker, name = name_, tenant = handle(api, make_flow())]() mutable {
       worker.tenants().add(name, std::move(tenant));
     });
   }

@@ -74,6 +74,8 @@ class RunningTenant final : private replica::PeerService {
  private:
   void serve(replica::PeerRequest request,
              absl::AnyInvocable<void(replica::PeerReply)> done) override;
+  // Of one loop.
+  proxy::SharedFlow make_flow() const;
   void stop_replica();
   void on_closing_step();
   loop::Loop& owner() { return workers_.front()->loop(); }
@@ -88,6 +90,8 @@ class RunningTenant final : private replica::PeerService {
   const etcd::Identity identity_;
   SharedLimits limits_;
   const std::shared_ptr<etcd::TenantUsage> usage_;  // of all handles
+  const proxy::SharedFlow flow_;                    // at the owner's loop
+  LoopEnvironment environment_;
   TenantLinks tenant_links_;
   std::unique_ptr<replica::Replica> replica_;
   // Of all workers but the first; the inboxes take what they ask.

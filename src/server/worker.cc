@@ -47,8 +47,9 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
       shares_({.now = [this] { return loop_.fresh_now(); },
                // Behind the answers that other parts of this turn have brought.
                .call_in_this_turn =
-                   [this] { loop_.defer([this] { loop_.defer([this] { shares_.run_turn(); }); }); },
-               .call_in_next_turn = [this] { loop_.post([this] { shares_.run_turn(); }); }}),
+                   [this] { loop_.defer([this] { loop_.defer([this] { run_shared_turn(); }); }); },
+               .call_in_next_turn = [this] { loop_.post([this] { run_shared_turn(); }); }}),
+      shared_turn_seconds_(shared.server.shared_turn_seconds),
       environment_(loop_, &shares_),
       tenants_(config.tenants, loop_),
       passwords_(loop_, "passwords", passwords_waiting_max),
@@ -107,6 +108,12 @@ Status Worker::listen_metrics(const std::string& address) {
 
 std::string Worker::metrics_address() const {
   return metrics_listener_ == nullptr ? std::string() : metrics_listener_->address();
+}
+
+void Worker::run_shared_turn() {
+  const Instant start = loop_.fresh_now();
+  shares_.run_turn();
+  shared_turn_seconds_.observe(loop_.fresh_now() - start);
 }
 
 void Worker::start_ticking() {

@@ -58,6 +58,7 @@ class Worker {
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
  private:
+  void run_shared_turn();
   void tick();
   void leave(Duration timeout, loop::Task done);
   void end_long_calls_when_quiet();
@@ -65,6 +66,7 @@ class Worker {
   const config::Config& config_;
   loop::Loop loop_;
   proxy::FairShares shares_;
+  telemetry::Histogram& shared_turn_seconds_;
   LoopEnvironment environment_;
   TenantTable tenants_;
   loop::SideThread passwords_;

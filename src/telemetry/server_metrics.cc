@@ -7,6 +7,8 @@ namespace {
 
 constexpr double commit_seconds_first = 0.0005;  // as etcd's fsync buckets, one step finer
 constexpr size_t commit_bounds = 15;
+constexpr double shared_turn_seconds_first = 0.00005;
+constexpr size_t shared_turn_bounds = 12;
 
 }  // namespace
 
@@ -74,7 +76,11 @@ ServerMetrics::ServerMetrics(Registry& r)
                                      "Connections that ended before their first request.",
                                      {"reason"}, 32)),
       slow_requests(r.counter("lattice_slow_requests_total",
-                              "Requests that took longer than the slow-request threshold.")) {}
+                              "Requests that took longer than the slow-request threshold.")),
+      shared_turn_seconds(
+          r.histogram("lattice_loop_shared_turn_seconds",
+                      "Time that a turn of a loop took for the work of tenants who all want it.",
+                      exponential_bounds(shared_turn_seconds_first, 2, shared_turn_bounds))) {}
 
 void add_version_metrics(Registry& registry, std::string_view lattice_version,
                          std::string_view etcd_version) {

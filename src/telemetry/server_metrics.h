@@ -62,6 +62,8 @@ struct ServerMetrics {
   Family<Counter>& goaways;              // by reason
   Family<Counter>& connection_failures;  // by reason
   Counter& slow_requests;
+  // As long waits who asks for something meanwhile.
+  Histogram& shared_turn_seconds;
 };
 
 // etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with

@@ -34,6 +34,8 @@ void Node::start_process() {
   environment_ =
       std::make_unique<SimEnvironment>(process_, world_.rng().between(0, 1'000'000'000'000),
                                        static_cast<int>(world_.rng().between(-200, 200)));
+  // Every other life is one beside other tenants.
+  if (++processes_ % 2 == 0) environment_->share(0.5);
   sessions_ = std::make_unique<SimSessions>(database_, process_, faults_, probes_);
   if (exclusive_) return;
   session_ = std::make_unique<replica::SessionKeeper>(

@@ -81,6 +81,7 @@ class Node : private replica::Observer {
   std::unique_ptr<SimFanout> fanout_;
   std::unique_ptr<replica::Replica> replica_;
   uint64_t life_ = 0;
+  int processes_ = 0;  // that were begun
   bool stopping_ = false;
   int verbose_ = -1;
   std::string failure_;

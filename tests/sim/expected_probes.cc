@@ -16,6 +16,7 @@ const std::vector<std::string_view>& expected_probes() {
       "a question for the position failed",
       "a compaction overtook another",
       "a deletion failed",
+      "a distribution rested",
       "a follower fell behind a compaction",
       "a leader met another's takeover",
       "a leader resigned",

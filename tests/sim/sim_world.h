@@ -134,6 +134,10 @@ class SimEnvironment : public replica::Environment {
   }
   // From now on others want the loop, too, of which such a part is this process's.
   void share(double part) { share_ = part; }
+  // Where they do, long work is done in pieces of all sizes.
+  [[nodiscard]] std::unique_ptr<replica::Turns> turns(replica::Turns::Work work) override {
+    return std::make_unique<SimTurns>(*this, std::move(work));
+  }
   double share_of(int64_t) const override { return share_; }
   // A planted bug: the clock jumps, as a wall clock would.
   void jump(Duration by) { clock_origin_ += by.count(); }
@@ -170,6 +174,27 @@ class SimEnvironment : public replica::Environment {
 
    private:
     std::shared_ptr<TimerState> state_;
+  };
+
+  class SimTurns : public replica::Turns {
+   public:
+    SimTurns(SimEnvironment& environment, Work work)
+        : environment_(environment), work_(std::move(work)) {}
+    bool shared() override { return environment_.share_ < 1; }
+    void begin() override {
+      if (timer_ != nullptr) return;
+      timer_ = environment_.after({}, [this] {
+        timer_.reset();
+        Rng& rng = environment_.process_.world().rng();
+        if (work_(shared() ? rng.below(piece_max) : whole_size)) begin();
+      });
+    }
+
+   private:
+    static constexpr uint64_t piece_max = 512;
+    SimEnvironment& environment_;
+    Work work_;
+    std::unique_ptr<replica::Timer> timer_;
   };
 
   SimProcess& process_;

@@ -25,10 +25,14 @@ class PgLog final : public replica::Log {
  public:
   PgLog(PgConnections& connections, int32_t log_no, const replica::LogId& id)
       : connections_(connections),
-        append_(*connections.appends[static_cast<size_t>(log_no) % connections.appends.size()]),
-        heads_(*connections.heads[static_cast<size_t>(log_no) % connections.appends.size()]),
+        lane_(connections.take_lane()),
+        append_(*lane_.connection),
+        heads_(*lane_.heads),
         log_no_(log_no),
         id_(id) {}
+  ~PgLog() override { --lane_.logs; }
+  PgLog(const PgLog&) = delete;
+  PgLog& operator=(const PgLog&) = delete;
 
   const replica::LogId& id() const override { return id_; }
   bool exclusive() const override { return false; }
@@ -169,6 +173,7 @@ class PgLog final : public replica::Log {
   void end_blocker();
 
   PgConnections& connections_;
+  PgAppendLane& lane_;
   PgConnection& append_;
   PgHeads& heads_;  // over that connection
   int32_t log_no_;

@@ -232,8 +232,8 @@ class PgSessions final : public replica::Sessions {
 
   // Appends have to find out before the next one is acknowledged: they look when they connect.
   void close_writes(const Status& why) {
-    for (auto& connection : connections_.appends) {
-      if (connection->ready()) connection->reset(why);
+    for (const auto& lane : connections_.lanes) {
+      if (lane->connection->ready()) lane->connection->reset(why);
     }
   }
 

@@ -100,12 +100,8 @@ struct PostgresStore::Impl {
   void start(uint64_t id) {
     cluster_id = id;
     const PgDurability& durability = connections.options.durability;
-    for (int i = 0; i < std::max(1, connections.options.append_connections); ++i) {
-      connections.appends.push_back(connect("append", append_setup(), durability));
-      connections.appends.back()->start();
-      connections.heads.push_back(std::make_unique<PgHeads>(
-          connections.loop, *connections.appends.back(), connections.options.statement_patience));
-    }
+    connections.add_lane = [this] { add_lane(); };
+    add_lane();
     // Sessions are durable even where appends are not (L2), and never wait long for anything.
     PgDurability always = durability;
     if (always.mode == PgDurabilityMode::async) always.mode = PgDurabilityMode::sync;
@@ -113,6 +109,15 @@ struct PostgresStore::Impl {
     notifier = std::make_unique<PgNotifier>(
         connections.loop,
         [this](PgConnection::Options options) { return connect(std::move(options)); });
+  }
+
+  void add_lane() {
+    auto lane = std::make_unique<PgAppendLane>();
+    lane->connection = connect("append", append_setup(), connections.options.durability);
+    lane->connection->start();
+    lane->heads = std::make_unique<PgHeads>(connections.loop, *lane->connection,
+                                            connections.options.statement_patience);
+    connections.lanes.push_back(std::move(lane));
   }
 
   std::shared_ptr<PgTimelines> timelines;
@@ -131,6 +136,16 @@ struct PostgresStore::Impl {
   void find_log(std::string tenant, int attempts, Callback<std::unique_ptr<replica::Log>> done);
   void create_log(std::string tenant, int attempts, Callback<std::unique_ptr<replica::Log>> done);
 };
+
+PgAppendLane& PgConnections::take_lane() {
+  const auto fewest = [this]() -> PgAppendLane& {
+    return **std::ranges::min_element(lanes, {}, [](const auto& lane) { return lane->logs; });
+  };
+  if (fewest().logs > 0 && std::ssize(lanes) < options.append_connections) add_lane();
+  PgAppendLane& lane = fewest();
+  ++lane.logs;
+  return lane;
+}
 
 PostgresStore::PostgresStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PostgresStore::~PostgresStore() = default;
@@ -157,13 +172,13 @@ void PostgresStore::open(StatusCallback done) {
 
 Status PostgresStore::health() const {
   if (!impl_->last_error.ok()) return impl_->last_error;
-  for (const auto& connection : impl_->connections.appends) {
-    if (connection->ready()) continue;
-    return connection->last_error().ok()
-               ? Status(Error::backend_unavailable, "connecting to PostgreSQL")
-               : connection->last_error();
-  }
-  return {};
+  // The first: one that was added for more tenants may be connecting for the first time.
+  if (impl_->connections.lanes.empty()) return {};
+  const PgConnection& connection = *impl_->connections.lanes.front()->connection;
+  if (connection.ready()) return {};
+  return connection.last_error().ok()
+             ? Status(Error::backend_unavailable, "connecting to PostgreSQL")
+             : connection.last_error();
 }
 
 uint64_t PostgresStore::cluster_id() const { return impl_->cluster_id; }

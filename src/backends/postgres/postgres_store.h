@@ -1,12 +1,12 @@
 // The log in a PostgreSQL database that several processes may share: schema `lattice`, described in
 // docs/log-format.md. One store per loop and database.
 //
-// Connections: `append_connections` for appends, looks, heads and barriers, each tenant always on
-// the same one (log-protocol P3, P6); one for the session, which never waits behind appends (L1);
-// one for loads and removals; one for VACUUM and other rare work; one that listens and one that
-// notifies, when they are asked for. A tenant has none of its own. All reconnect by themselves, to
-// the one of several hosts that takes writes, and never to one that a promotion has left behind
-// (log-protocol H3).
+// Connections: up to `append_connections` for appends, looks, heads and barriers, each tenant on
+// the same one for as long as it is open (log-protocol P3, P6); one for the session, which never
+// waits behind appends (L1); one for loads and removals; one for VACUUM and other rare work; one
+// that listens and one that notifies, when they are asked for. A tenant has none of its own. All
+// reconnect by themselves, to the one of several hosts that takes writes, and never to one that a
+// promotion has left behind (log-protocol H3).
 //
 // Thread: the loop's.
 // Ownership: logs, sessions and fan-outs must be destroyed before their store, the store before its
