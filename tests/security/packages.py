@@ -19,18 +19,27 @@ def loaded(binary):
     return dict(re.findall(r"^\s*(\S+) => (/\S+)", _output("ldd", binary), re.MULTILINE))
 
 
-def package_of(path):
-    """The package that brought a file; dpkg knows one of its names only, where /lib is a link to /usr/lib."""
-    real = os.path.realpath(path)
-    for name in (path, real, path.removeprefix("/usr"), real.removeprefix("/usr")):
-        done = subprocess.run(["dpkg-query", "-S", name], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return done.stdout.split(":")[0]
-    raise LookupError(f"no package has {path}")
+def packages_of(paths):
+    """The packages that brought files: path -> package. dpkg knows one of a file's names only, where /lib is a link."""
+    names = {}
+    for path in paths:
+        for name in (path, os.path.realpath(path)):
+            for form in (name, name.removeprefix("/usr"), "/usr" + name):
+                names[form] = path
+    # It fails for the names that it does not know, and answers for the others.
+    answers = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True, check=False).stdout
+    found = {}
+    for package, name in re.findall(r"^([^:\s]+)(?::\w+)?: (/.*)$", answers, re.MULTILINE):
+        found[names[name]] = package
+    missing = set(paths) - set(found)
+    if missing:
+        raise LookupError(f"no package has {', '.join(sorted(missing))}")
+    return found
 
 
 def linked(binary):
     """(packages that the binary names, packages that come with those)."""
-    paths = loaded(binary)
-    named = {package_of(paths[name]) for name in needed(binary) if name in paths}
-    return named, {package_of(path) for path in paths.values()} - named
+    libraries = loaded(binary)
+    package = packages_of(libraries.values())
+    named = {package[libraries[name]] for name in needed(binary) if name in libraries}
+    return named, set(package.values()) - named

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Looks for secrets that were left in the tree: tests/security/secrets.py [root]; --selftest looks at samples of its own."""
+"""Looks for secrets that were left in the tree: tests/security/left_secrets.py [root]; --selftest looks at samples of its own."""
 
 import os
 import re
