@@ -57,7 +57,6 @@ class ForwardServer::Session final : public ProvedCall {
  public:
   Session(ForwardServer& server, proxy::ServerStream& stream)
       : ProvedCall(server.around_, server.trouble_, stream), server_(server) {}
-  ~Session() override { on_end(); }
 
   void leave() { finish(leaving_status); }
 
@@ -88,7 +87,11 @@ class ForwardServer::Request final : public proxy::Call {
   void on_message(Bytes message) override { call_->on_message(std::move(message)); }
   void on_half_close() override { call_->on_half_close(); }
   void on_sent(size_t bytes) override { call_->on_sent(bytes); }
-  void on_cancel() override { call_->on_cancel(); }
+  // The transport destroys its calls later, perhaps after what this one uses.
+  void on_cancel() override {
+    call_->on_cancel();
+    call_.reset();
+  }
 
  private:
   ForwardedStream stream_;

@@ -16,7 +16,6 @@ class PeerServer::Connection final : public ProvedCall {
  public:
   Connection(PeerServer& server, proxy::ServerStream& stream)
       : ProvedCall(server.around_, server.trouble_, stream), server_(server) {}
-  ~Connection() override { on_end(); }
 
  private:
   void on_proved(FrameKeys keys) override {

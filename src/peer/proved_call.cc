@@ -26,8 +26,6 @@ ProvedCall::ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerS
                              [this] { refuse("no handshake in time"); });
 }
 
-ProvedCall::~ProvedCall() { end_handshake(); }
-
 void ProvedCall::end_handshake() {
   timer_.reset();
   if (handshake_ != nullptr) --around_.handshakes;

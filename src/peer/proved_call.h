@@ -1,7 +1,8 @@
 // A stream that another node opens and begins with the handshake, as the server sees it: nothing it
 // says means anything before it has proved that it knows the cluster's secret.
 //
-// Thread: the loop's. Ownership: the transport's (proxy/call.h). What it is given outlives it.
+// Thread: the loop's. Ownership: the transport's (proxy/call.h). What it is given outlives its end,
+//   which the transport tells before it destroys it.
 // Limits: before the proof, a kilobyte for a few seconds, and so many at a time.
 #pragma once
 
@@ -17,7 +18,6 @@ namespace lattice::peer {
 class ProvedCall : public proxy::Call {
  public:
   ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerStream& stream);
-  ~ProvedCall() override;
 
   void on_message(Bytes message) final;
   // The node has nothing more to ask, nor does it wait for answers.
@@ -27,7 +27,7 @@ class ProvedCall : public proxy::Call {
  protected:
   virtual void on_proved(FrameKeys keys) = 0;
   virtual void on_proved_message(std::string_view message) = 0;
-  // The stream ends: the last call, unless it is destroyed first.
+  // The stream has ended: the last call.
   virtual void on_end() = 0;
 
   // Ends the stream and tells why.

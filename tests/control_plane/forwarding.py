@@ -106,6 +106,11 @@ class Forwarding(governed.GovernedTest):
     def watchers(self, server):
         return self.metric(server, "etcd_debugging_mvcc_watcher_total")
 
+    def leads(self, connection):
+        """Whether the node, which serves the tenant, leads it."""
+        status = connection.call("Maintenance.Status", rpc.StatusRequest())
+        return status.leader == status.header.member_id
+
     def keys(self, prefix):
         return self.n1.call("KV.Range", rpc.RangeRequest(key=prefix, range_end=prefix + b"\xff", count_only=True)).count
 
@@ -306,6 +311,21 @@ class Forwarding(governed.GovernedTest):
         proxy.stall(False)
         cases.eventually(lambda: self.refusal(self.get, self.n3) is None, "LIN-BOUND to open")
         self.route(["n1"])
+
+    def test_leadership_goes_where_it_should(self):
+        self.route(["n1", "n2"], leader="n2")
+        cases.eventually(lambda: self.leads(self.n2), "n2 to lead")
+        load = Load(self.n3, b"led")
+        load.start()
+        self.route(["n1", "n2"], leader="n1")
+        cases.eventually(lambda: self.leads(self.n1), "n1 to lead")
+        self.nodes.servers[0].stop()
+        cases.eventually(lambda: self.leads(self.n2), "who is left to lead")
+        self.nodes.servers[0].start()
+        self.n1 = self.connect(self.nodes.servers[0])
+        cases.eventually(lambda: self.leads(self.n1), "n1 to lead again")
+        self.assertGreater(load.end(), 10)
+        self.assertEqual(load.problems, [])
 
     def test_serving_node_goes(self):
         at, edge = self.nodes.servers[0], self.nodes.servers[2]
