@@ -53,6 +53,7 @@ class GrpcExchange final : public ServerStream {
   size_t pending_bytes() const override;
   void limit_messages(size_t bytes_max) override;
   bool belong_to(const SharedFlow& flow) override;
+  Duration overdue() const override;
 
  private:
   struct Refusal;

@@ -23,11 +23,20 @@ namespace lattice::server {
 // What is wrong in that state; empty: nothing.
 std::string trouble_of(control::CacheState state);
 
+// How long what may take, by how old the cache may get.
+struct ControlTiming {
+  Duration probe_interval;
+  Duration request_timeout;
+  Duration backoff_max;
+};
+ControlTiming control_timing(const config::ControlPlane& config);
+
 class ControlPlane final : public replica::LinearBound, private control::Follower::Host {
  public:
   struct Surroundings {
     loop::Loop& loop;
     SharedTelemetry& telemetry;
+    SharedDependency dependency;
   };
   struct Events {
     // Those in force have changed, or were never told.
@@ -44,6 +53,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   ~ControlPlane() override;
 
   Status check(Instant now) const override;
+  control::CacheState state() const { return cache_.state(around_.loop.now()); }
   // Begins to follow, as the node of that name; tells what is known from the disk at once.
   void start(const std::string& node, const control::NodeRecord& self, Events events);
   // The node ends: its record goes, as far as that can still be told.
@@ -64,6 +74,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   void restore();
   void tell_documents();
   void tell_problems();
+  void tell_governance();
   // After a proof, and when the time has come.
   void look_at_state();
   Status refused(Status status);
@@ -72,6 +83,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   const config::ControlPlane& config_;
   const Surroundings around_;
   const std::string file_;
+  const std::string default_tenant_;
   const std::vector<control::LimitRange> limit_ranges_;
   telemetry::ControlMetrics metrics_;
   control::Cache cache_;

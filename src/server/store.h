@@ -16,6 +16,7 @@
 #include "replica/fanout.h"
 #include "replica/log.h"
 #include "replica/sessions.h"
+#include "server/dependencies.h"
 #include "telemetry/logger.h"
 
 namespace lattice::server {
@@ -44,6 +45,8 @@ class Store {
   virtual backends::TenantDirectory& directory() = 0;
   // Why the database cannot be worked with now, if so.
   virtual Status health() const { return {}; }
+  // The same when it has been so repeatedly: nothing is begun that needs it.
+  virtual Status reachable() const { return {}; }
 };
 
 // What every kind needs to know of this process.
@@ -51,6 +54,7 @@ struct StoreSurroundings {
   loop::Loop& loop;
   replica::Environment& environment;
   telemetry::Logger& log;
+  Dependencies dependencies = {};
 };
 // Errors: those of the embedded store. A PostgreSQL store opens its connections in open_log().
 Result<std::unique_ptr<Store>> open_store(const config::Config& config,

@@ -252,7 +252,8 @@ void TenantManager::want(const std::string& name) {
   if (entry.closing) {
     entry.wanted = true;
   } else if (entry.running == nullptr) {
-    load(entry);
+    const Status status = parts_.store.reachable();
+    status.ok() ? load(entry) : refuse(name, status);
   }
 }
 

@@ -36,6 +36,14 @@ class TenantManager {
   // follows the list.
   void start();
   RunningTenant& default_tenant() { return *default_; }
+  // Those in memory, the default tenant first.
+  template <class Visit>
+  void for_each_running(Visit visit) {
+    visit(*default_);
+    for (auto& [name, entry] : entries_) {
+      if (entry.running != nullptr) visit(*entry.running);
+    }
+  }
   // Of tenants that have none of their own, from now on.
   void set_limits(const TenantLimits& limits);
   // The control plane's: limits, identities, and who is active, from now on. Not null.

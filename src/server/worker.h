@@ -53,6 +53,9 @@ class Worker {
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
  private:
+  void report_status(const SharedTelemetry& shared, bool whole,
+                     absl::AnyInvocable<void(std::string)> done);
+  etcd::Governed governed(const SharedTelemetry& shared) const;
   void tick();
   void leave(Duration timeout, loop::Task done);
   void end_long_calls_when_quiet();

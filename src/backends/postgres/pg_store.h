@@ -27,6 +27,8 @@ struct PgConnections {
 
   PgConnections(loop::Loop& owner, PostgresOptions chosen, PgConninfo where)
       : loop(owner), options(std::move(chosen)), conninfo(std::move(where)), resolver(owner) {}
+
+  bool reachable() const { return options.database->closed(); }
 };
 
 std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int32_t log_no,
