@@ -46,6 +46,7 @@ class CommandLine {
     add_start();
     add_config();
     add_certs();
+    add_status();
     add_version();
     tenants_.emplace(app_, around_, status_);
     tokens_.emplace(app_, around_, status_);
@@ -121,6 +122,27 @@ class CommandLine {
     init->callback([this] { status_ = init_certificates(certs_, around_.out, around_.err); });
   }
 
+  void add_status() {
+    CLI::App* status = app_.add_subcommand("status", "Ask a running server how it does");
+    asked_.endpoint = "127.0.0.1:9090";
+    status
+        ->add_option("--endpoint", asked_.endpoint,
+                     "Its metrics port; or its client port, which tells less")
+        ->type_name("HOST:PORT")
+        ->capture_default_str();
+    status->add_option("--cacert", asked_.tls.ca, "Authority of its certificate: use TLS")
+        ->type_name("FILE");
+    status->add_option("--cert", asked_.tls.chain, "Certificate to show")->type_name("FILE");
+    status->add_option("--key", asked_.tls.key, "Its private key")->type_name("FILE");
+    status->add_option("--output", output_, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    status->callback([this] {
+      asked_.json = output_ == "json";
+      status_ = around_.status(asked_, around_.out, around_.err);
+    });
+  }
+
   void add_version() {
     CLI::App* version = app_.add_subcommand("version", "Print the version");
     version->add_option("--output", output_, "text or json")
@@ -190,6 +212,7 @@ class CommandLine {
   std::string file_;
   std::optional<std::string> values_[std::size(start_flags)];
   CertsRequest certs_;
+  server::StatusCommand asked_;
   std::string format_ = "toml";
   std::string output_ = "text";
   bool print_ = false;

@@ -1,6 +1,6 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
 // `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice restore declare`,
-// `lattice healthcheck`, `lattice version`, each with --help.
+// `lattice healthcheck`, `lattice status`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -13,6 +13,7 @@
 
 #include "config/load.h"
 #include "server/health_command.h"
+#include "server/status_command.h"
 #include "server/tenant_command.h"
 #include "server/token_command.h"
 #include "telemetry/logger.h"
@@ -44,6 +45,9 @@ struct Surroundings {
   // Likewise `lattice healthcheck`.
   std::function<int(const server::HealthCommand& command, std::ostream& out, std::ostream& err)>
       health = {};
+  // Likewise `lattice status`.
+  std::function<int(const server::StatusCommand& command, std::ostream& out, std::ostream& err)>
+      status = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

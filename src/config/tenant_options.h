@@ -53,10 +53,9 @@ inline constexpr Option tenant_options[] = {
      .kind = Kind::integer,
      .fallback = "0",
      .help = "End watch streams that saw neither events, progress nor client messages for so long. "
-             "0: never.",
+             "0: never. Needs a restart.",
      .min = 0,
      .max = int64_t{30} * 86'400'000,
-     .lacking = "an end of idle watch streams",
      .example = "300000"},
     {.key = "tenants.default_qps_limit",
      .kind = Kind::integer,

@@ -4,6 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "base/hex.h"
+#include "base/sha256.h"
+
 namespace lattice::control {
 namespace {
 
@@ -134,6 +137,7 @@ void Cache::put(Version version) {
   entry.good = true;
   entry.good_revision = version.revision;
   entry.good_text = std::move(version.value);
+  entry.good_digest = sha256(version.key + '\0' + entry.good_text);
   good_.insert_or_assign(version.key, std::move(*parsed));
 }
 
@@ -147,6 +151,17 @@ void Cache::rebuild() {
   auto fresh = std::make_shared<Documents>();
   for (const auto& [key, document] : good_) place(fresh.get(), key, document);
   documents_ = std::move(fresh);
+}
+
+std::string Cache::manifests_digest() const {
+  Sha256 sum;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.good && std::holds_alternative<Manifest>(good_.at(key))) {
+      sum.update(
+          {reinterpret_cast<const char*>(entry.good_digest.data()), entry.good_digest.size()});
+    }
+  }
+  return to_hex(sum.finish());
 }
 
 Limits limits_of(const Documents& documents, std::string_view tenant) {

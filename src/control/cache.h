@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "control/documents.h"
 #include "control/freshness.h"
 
@@ -74,6 +75,9 @@ class Cache {
   std::shared_ptr<const Documents> documents() const { return documents_; }
   // By key: what is wrong with the newest version of those that are refused.
   const std::map<std::string, std::string>& problems() const { return problems_; }
+  // Of the manifests in force, in hexadecimal digits: two nodes with the same one are governed
+  // alike.
+  std::string manifests_digest() const;
   const Origin& origin() const { return origin_; }
 
  private:
@@ -81,6 +85,7 @@ class Cache {
     int64_t revision = 0;  // of the newest version, good or not
     int64_t good_revision = 0;
     std::string good_text;
+    Digest good_digest{};  // of key and text
     bool good = false;
   };
 

@@ -22,11 +22,17 @@ etcdserverpb::RangeRequest all_documents(std::string from) {
   return request;
 }
 
+SharedDependency make_dependency(const Follower::Options& options) {
+  if (options.dependency != nullptr) return options.dependency;
+  return std::make_shared<Dependency>(CircuitBreaker::Options{}, nullptr);
+}
+
 }  // namespace
 
 Follower::Follower(loop::Loop& loop, Options options, Host& host)
     : loop_(loop),
       options_(std::move(options)),
+      dependency_(make_dependency(options_)),
       host_(host),
       context_(std::make_shared<proxy::ClientContext>(loop)) {}
 
@@ -44,6 +50,7 @@ void Follower::start() {
 void Follower::connect() {
   // What failed dies here, outside its own callbacks.
   watch_.reset();
+  timer_.reset();
   failed_ = false;
   connection_ = std::make_unique<Connection>(*context_, options_.endpoints[endpoint_], options_.tls,
                                              options_.request_timeout,
@@ -55,7 +62,7 @@ void Follower::connect() {
 
 void Follower::list() {
   all_.clear();
-  listed_at_ = loop_.now();
+  listed_at_ = asked_at_ = loop_.now();
   list_page(std::string(documents_prefix), 0);
 }
 
@@ -89,6 +96,7 @@ void Follower::on_page(const Result<etcdserverpb::RangeResponse>& page, int64_t 
 void Follower::on_listed() {
   const Status status = host_.on_all(listed_, std::exchange(all_, {}), listed_at_);
   if (!status.ok()) return fail(status.detail());
+  dependency_->succeeded(loop_.now());
   if (watch_ == nullptr) {
     watch();
     host_.on_connected(options_.endpoints[endpoint_], *connection_);
@@ -146,6 +154,7 @@ void Follower::probe() {
   timer_.reset();
   probe_wanted_ = false;
   probed_at_ = loop_.now();
+  asked_at_ = loop_.now();
   etcdserverpb::RangeRequest request = all_documents(std::string(documents_prefix));
   request.set_limit(1);
   request.set_sort_target(etcdserverpb::RangeRequest::MOD);
@@ -160,6 +169,8 @@ void Follower::probe() {
         const Result<bool> known = host_.on_probe(origin, found->count(), newest, asked_at);
         if (!known.ok()) return fail(known.status().detail());
         failures_ = 0;
+        dependency_->answered(loop_.now() - asked_at);
+        dependency_->succeeded(loop_.now());
         *known ? probe_later() : list();
       });
 }
@@ -171,8 +182,25 @@ void Follower::fail(const std::string& reason) {
   connection_->close();
   host_.on_disconnected(options_.endpoints[endpoint_], reason);
   endpoint_ = (endpoint_ + 1) % options_.endpoints.size();
-  timer_ = loop_.after(pause(), [this] { connect(); });
+  const Instant now = loop_.now();
+  // Nothing was asked while the next probe is waited for: then only the watch has ended.
+  const Instant began = timer_ == nullptr ? asked_at_ : now;
+  dependency_->failed({Error::backend_unavailable, reason}, began, now, fraction());
+  try_later(pause());
   ++failures_;
+}
+
+void Follower::try_later(Duration delay) {
+  const Duration refused = dependency_->breaker().refuses_for(loop_.now());
+  timer_ = loop_.after(std::max(delay, refused), [this] {
+    dependency_->try_begin(loop_.fresh_now()) ? connect() : try_later(backoff_min);
+  });
+}
+
+double Follower::fraction() {
+  uint8_t random[4] = {};
+  host_.random_bytes(random);
+  return std::bit_cast<uint32_t>(random) / 4294967296.0;
 }
 
 Duration Follower::pause() {
@@ -180,9 +208,8 @@ Duration Follower::pause() {
   const auto rounds = std::min<size_t>(failures_ / options_.endpoints.size(), 10);
   const Duration longest =
       std::min<Duration>(backoff_min * (int64_t{1} << rounds), options_.backoff_max);
-  uint8_t random[4] = {};
-  host_.random_bytes(random);
-  return longest / 2 + Duration(std::bit_cast<uint32_t>(random) % (longest.count() / 2 + 1));
+  return Duration(
+      static_cast<int64_t>((0.5 + fraction() / 2) * static_cast<double>(longest.count())));
 }
 
 }  // namespace lattice::control

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dependency.h"
 #include "control/cache.h"
 #include "control/connection.h"
 #include "proto/rpc.pb.h"
@@ -31,6 +32,7 @@ class Follower final : private proxy::ClientStreamEvents {
     Duration probe_interval;
     Duration request_timeout;  // of each step; also of connecting
     Duration backoff_max;
+    SharedDependency dependency = nullptr;  // where it reports; null: it keeps that for itself
   };
   // Errors of its functions: what is answered is not believed, and another endpoint may know
   // better.
@@ -64,7 +66,9 @@ class Follower final : private proxy::ClientStreamEvents {
   void probe_later();
   void probe();
   void fail(const std::string& reason);
+  void try_later(Duration delay);
   Duration pause();
+  double fraction();
 
   // Of the watch.
   void on_message(Bytes message) override;
@@ -72,6 +76,7 @@ class Follower final : private proxy::ClientStreamEvents {
 
   loop::Loop& loop_;
   const Options options_;
+  const SharedDependency dependency_;
   Host& host_;
   std::shared_ptr<proxy::ClientContext> context_;
   size_t endpoint_ = 0;
@@ -83,6 +88,7 @@ class Follower final : private proxy::ClientStreamEvents {
   bool failed_ = false;  // the connection is closed; another one follows
   Origin listed_;
   Instant listed_at_;
+  Instant asked_at_;  // what was asked last
   std::vector<Version> all_;
   std::unique_ptr<loop::TimerHandle> timer_;  // the next probe, or the next attempt
 };

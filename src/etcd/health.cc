@@ -1,5 +1,9 @@
-// grpc.health.v1: the server as a whole, under the service name "".
+// grpc.health.v1: the server as a whole, under the service name "". It serves when it is ready, by
+// the checks of /readyz.
+#include <algorithm>
+
 #include "etcd/error_table.h"
+#include "etcd/health_checks.h"
 #include "etcd/methods.h"
 #include "etcd/service_call.h"
 #include "proto/health.pb.h"
@@ -9,10 +13,24 @@ namespace {
 
 using Serving = grpc::health::v1::HealthCheckResponse;
 
-Serving::ServingStatus serving_status(Services& services) {
-  if (services.draining) return Serving::NOT_SERVING;
+// What can be known without asking.
+bool surely_not_serving(Services& services) {
+  if (services.draining) return true;
+  if (services.control_plane && !services.control_plane().empty()) return true;
   Result<Tenant*> tenant = services.tenants.find_default();
-  return tenant.ok() && (*tenant)->api.has_leader() ? Serving::SERVING : Serving::NOT_SERVING;
+  return !tenant.ok() || !(*tenant)->api.has_leader();
+}
+
+using ServingDone = absl::AnyInvocable<void(Serving::ServingStatus)>;
+
+void find_serving(Services& services, ServingDone done) {
+  if (surely_not_serving(services)) return done(Serving::NOT_SERVING);
+  run_checks(services, ready_checks(services),
+             [done = std::move(done)](const std::vector<CheckResult>& results) mutable {
+               const bool ready = std::ranges::all_of(
+                   results, [](const auto& each) { return each.reason.empty(); });
+               done(ready ? Serving::SERVING : Serving::NOT_SERVING);
+             });
 }
 
 // Health calls need no tenant and are answered while none can be served.
@@ -49,13 +67,20 @@ class HealthCall : public proxy::Call {
     return false;
   }
   Services& services() { return services_; }
-  bool ended() const { return ended_; }
+  // Calls it unless the call is over by then.
+  template <class Function>
+  ServingDone guarded(Function function) {
+    return [alive = guard_.token(), function](Serving::ServingStatus status) {
+      if (*alive) function(status);
+    };
+  }
 
  private:
   Services& services_;
   proxy::ServerStream& stream_;
   bool asked_ = false;
   bool ended_ = false;
+  proxy::CallGuard guard_;
 };
 
 class CheckCall final : public HealthCall {
@@ -69,10 +94,12 @@ class CheckCall final : public HealthCall {
     if (!request.service().empty()) {
       return finish({proxy::GrpcCode::not_found, "unknown service"});
     }
-    Serving response;
-    response.set_status(serving_status(services()));
-    send(response);
-    finish({});
+    find_serving(services(), guarded([this](Serving::ServingStatus status) {
+                   Serving response;
+                   response.set_status(status);
+                   send(response);
+                   finish({});
+                 }));
   }
 };
 
@@ -84,10 +111,12 @@ class ListCall final : public HealthCall {
   void handle(std::string_view message) override {
     grpc::health::v1::HealthListRequest request;
     if (!decode(message, &request)) return;
-    grpc::health::v1::HealthListResponse response;
-    (*response.mutable_statuses())[""].set_status(serving_status(services()));
-    send(response);
-    finish({});
+    find_serving(services(), guarded([this](Serving::ServingStatus status) {
+                   grpc::health::v1::HealthListResponse response;
+                   (*response.mutable_statuses())[""].set_status(status);
+                   send(response);
+                   finish({});
+                 }));
   }
 };
 
@@ -99,7 +128,7 @@ class WatchHealthCall final : public HealthCall, public OpenCall {
 
   void end(const Status& status) override { finish(to_grpc(status)); }
   void on_serving_changed() override {
-    if (known_) tell(serving_status(services()));
+    if (known_) look();
   }
 
  private:
@@ -107,7 +136,17 @@ class WatchHealthCall final : public HealthCall, public OpenCall {
     grpc::health::v1::HealthCheckRequest request;
     if (!decode(message, &request)) return;
     known_ = request.service().empty();
-    tell(known_ ? serving_status(services()) : Serving::SERVICE_UNKNOWN);
+    known_ ? look() : tell(Serving::SERVICE_UNKNOWN);
+  }
+
+  void look() {
+    // A check may wait for long; what is certain meanwhile is told at once.
+    if (surely_not_serving(services())) tell(Serving::NOT_SERVING);
+    if (std::exchange(looking_, true)) return;
+    find_serving(services(), guarded([this](Serving::ServingStatus status) {
+                   looking_ = false;
+                   tell(surely_not_serving(services()) ? Serving::NOT_SERVING : status);
+                 }));
   }
 
   void tell(Serving::ServingStatus status) {
@@ -119,6 +158,7 @@ class WatchHealthCall final : public HealthCall, public OpenCall {
   }
 
   bool known_ = false;
+  bool looking_ = false;  // the checks are under way
   Serving::ServingStatus told_ = Serving::UNKNOWN;
 };
 

@@ -1,6 +1,8 @@
 #include "etcd/health_checks.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 
 #include "etcd/error_table.h"
 #include "etcd/http_reply.h"
@@ -24,6 +26,15 @@ void run_next(std::shared_ptr<Run> run) {
     run->results.push_back({check, std::move(reason)});
     run_next(run);
   });
+}
+
+std::string seconds_text(const std::optional<Duration>& age) {
+  if (!age) return "null";
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*age).count();
+  char text[32];
+  std::snprintf(text, sizeof(text), "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
+                static_cast<long long>(milliseconds % 1000));
+  return text;
 }
 
 bool passed(const CheckResult& result) { return result.reason.empty(); }
@@ -98,7 +109,16 @@ proxy::HttpResponse render_checks(const std::vector<CheckResult>& results, bool 
   return response;
 }
 
-proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results) {
+std::vector<HealthCheck> ready_checks(const Services& services) {
+  std::vector<HealthCheck> checks = {HealthCheck::data_corruption, HealthCheck::serializable_read,
+                                     HealthCheck::linearizable_read, HealthCheck::non_learner,
+                                     HealthCheck::shutdown};
+  if (services.control_plane) checks.push_back(HealthCheck::control_plane);
+  return checks;
+}
+
+proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results,
+                                       const std::optional<Governed>& governed) {
   bool ready = std::ranges::all_of(results, passed);
   std::string body = std::string("{\"ready\":") + (ready ? "true" : "false") + ",\"conditions\":[";
   for (const CheckResult& result : results) {
@@ -108,7 +128,13 @@ proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results) 
     if (!passed(result)) body += ",\"reason\":\"" + json_escape(result.reason) + "\"";
     body += '}';
   }
-  body += "]}\n";
+  body += ']';
+  if (governed) {
+    body += ",\"manifest_digest\":\"" + governed->manifest_digest +
+            "\",\"routing_epoch\":" + std::to_string(governed->routing_epoch) +
+            ",\"cache_age_seconds\":" + seconds_text(governed->age);
+  }
+  body += "}\n";
   return {ready ? 200 : 503, {{"content-type", "application/json"}}, std::move(body)};
 }
 

@@ -2,6 +2,7 @@
 // Thread: the loop's.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +37,13 @@ void run_checks(Services& services, std::vector<HealthCheck> checks,
 
 // 200 "ok", or 503 with the list.
 proxy::HttpResponse render_checks(const std::vector<CheckResult>& results, bool verbose);
-// The same for those who ask for application/json.
-proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results);
+// The same for those who ask for application/json; with what the control plane has said, where
+// somebody governs.
+proxy::HttpResponse render_checks_json(const std::vector<CheckResult>& results,
+                                       const std::optional<Governed>& governed);
+
+// What has to hold before clients should be sent here.
+std::vector<HealthCheck> ready_checks(const Services& services);
 
 // A read of nothing: whether the tenant answers reads now.
 void probe_read(Tenant& tenant, bool serializable, CheckDone done);

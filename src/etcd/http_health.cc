@@ -12,9 +12,6 @@ namespace lattice::etcd {
 namespace {
 
 const std::vector<HealthCheck> live_checks = {HealthCheck::serializable_read};
-const std::vector<HealthCheck> ready_checks = {
-    HealthCheck::data_corruption, HealthCheck::serializable_read, HealthCheck::linearizable_read,
-    HealthCheck::non_learner, HealthCheck::shutdown};
 
 proxy::HttpResponse health_response(const std::string& reason) {
   if (!reason.empty()) {
@@ -59,6 +56,8 @@ void answer_health(Services& services, const proxy::HttpRequest& request,
 }
 
 bool wants_json(const proxy::HttpRequest& request) {
+  const std::vector<std::string> format = query_values(request.query, "format");
+  if (!format.empty()) return format.front() == "json";
   for (const auto& [name, value] : request.headers) {
     if (name == "accept" && value.find("application/json") != std::string::npos) return true;
   }
@@ -69,10 +68,13 @@ void answer_checks(Services& services, std::vector<HealthCheck> checks,
                    const proxy::HttpRequest& request, proxy::HttpRespond respond) {
   bool verbose = !query_values(request.query, "verbose").empty();
   bool json = wants_json(request);
+  std::optional<Governed> governed;
+  if (json && services.governed) governed = services.governed();
   run_checks(
       services, std::move(checks),
-      [verbose, json, respond = std::move(respond)](std::vector<CheckResult> results) mutable {
-        respond(json ? render_checks_json(results) : render_checks(results, verbose));
+      [verbose, json, governed = std::move(governed),
+       respond = std::move(respond)](std::vector<CheckResult> results) mutable {
+        respond(json ? render_checks_json(results, governed) : render_checks(results, verbose));
       });
 }
 
@@ -107,9 +109,7 @@ void register_http_health(Services& services, proxy::Router& router) {
   });
   add_check_family(services, router, "/livez", live_checks);
   add_check_family(services, router, "/healthz", live_checks);
-  std::vector<HealthCheck> ready = ready_checks;
-  if (services.control_plane) ready.push_back(HealthCheck::control_plane);
-  add_check_family(services, router, "/readyz", ready);
+  add_check_family(services, router, "/readyz", ready_checks(services));
 }
 
 }  // namespace lattice::etcd

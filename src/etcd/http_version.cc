@@ -1,4 +1,4 @@
-// GET /version and GET /metrics.
+// GET /version, GET /metrics and GET /status.
 #include "etcd/http_reply.h"
 #include "etcd/methods.h"
 
@@ -20,6 +20,17 @@ void register_http_metrics(Services& services, proxy::Router& router) {
              {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
              services.scrape ? services.scrape() : std::string()});
   });
+}
+
+void register_http_status(Services& services, proxy::Router& router, bool whole) {
+  router.add_http(
+      "/status", [&services, whole](proxy::HttpRequest request, proxy::HttpRespond respond) {
+        if (request.method != "GET") return respond(method_not_allowed());
+        if (!services.status) return respond(plain_error(404, "404 page not found"));
+        services.status(whole, [respond = std::move(respond)](std::string body) mutable {
+          respond({200, {{"content-type", "application/json"}}, std::move(body)});
+        });
+      });
 }
 
 }  // namespace lattice::etcd

@@ -35,6 +35,8 @@ void register_health(Services& services, proxy::Router& router);
 void register_http_health(Services& services, proxy::Router& router);
 void register_http_version(Services& services, proxy::Router& router);
 void register_http_metrics(Services& services, proxy::Router& router);
+// GET /status; `whole`: with tenants and nodes.
+void register_http_status(Services& services, proxy::Router& router, bool whole);
 
 // A method that is known but not offered by this version: UNIMPLEMENTED, saying which.
 void register_unimplemented(proxy::Router& router, std::string_view path);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "etcd/methods.h"
+#include "etcd/overload.h"
 #include "etcd/unary.h"
 
 namespace lattice::etcd {
@@ -35,6 +36,8 @@ class RangeCall final : public UnaryCall, private proxy::FairWaiter {
   void handle(Tenant& tenant, std::string_view message) override {
     Result<RangeRequest> request = decode_range(message);
     if (!request.ok()) return fail(request.status());
+    const Sheddable kind = request->range.end.empty() ? Sheddable::point : Sheddable::list;
+    if (sheds(services(), stream(), kind)) return finish(overload_status(stream()));
     const proxy::FairShares* const shares = services().shares;
     const bool short_one = request->limit > 0 && request->limit <= first_piece_keys;
     if (shares == nullptr || !shares->contended() || short_one || !may_be_cut(*request)) {

@@ -1,6 +1,7 @@
 // KV.RangeStream: a Range answer in pieces. The list is read once, at one revision; what waits for
 // the client is a list of references, and bytes are made only as fast as flow control takes them.
 #include "etcd/methods.h"
+#include "etcd/overload.h"
 #include "etcd/stream_call.h"
 #include "keyspace/keyspace.h"
 
@@ -31,6 +32,7 @@ class RangeStreamCall final : public StreamCall {
     if (!request.ok()) return finish(request.status());
     if (Status status = keyspace::validate(*request); !status.ok()) return finish(status);
     if (Status status = check_offered(*request); !status.ok()) return finish(status);
+    if (sheds(services(), stream(), Sheddable::list)) return refuse(overload_status(stream()));
     tenant().api.range(std::move(*request),
                        answer<RangeStreamCall, keyspace::RangeResult>(
                            [](RangeStreamCall& call, keyspace::RangeResult& result) {

@@ -25,12 +25,14 @@ void register_all(Services& services, proxy::Router& router) {
   register_http_health(services, router);
   register_http_version(services, router);
   register_http_metrics(services, router);
+  register_http_status(services, router, /*whole=*/false);
 }
 
 void register_metrics_port(Services& services, proxy::Router& router) {
   register_http_health(services, router);
   register_http_version(services, router);
   register_http_metrics(services, router);
+  register_http_status(services, router, /*whole=*/true);
 }
 
 void begin_drain(Services& services) {

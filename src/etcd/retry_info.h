@@ -15,6 +15,8 @@ namespace lattice::etcd {
 inline constexpr const char* details_trailer = "grpc-status-details-bin";
 
 std::string retry_details(const proxy::GrpcStatus& status, Duration retry_after);
+// Of a refusal that is nobody's limit.
+std::string overload_details(const proxy::GrpcStatus& status, Duration retry_after);
 // `reason` as ErrorInfo has them, in capitals; `cause` for people.
 std::string reason_details(const proxy::GrpcStatus& status, std::string_view reason,
                            std::string_view cause);

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +37,8 @@ inline constexpr std::string_view etcd_storage_version = "3.7.0";
 struct ServiceLimits {
   size_t request_bytes_max = 3 << 19;  // of a write, as etcd's --max-request-bytes
   int txn_ops_max = 128;
+  // A watch stream ends when nothing was sent or received on it for so long; 0: it does not.
+  Duration watch_idle_max{};
 };
 
 // One tenant as one loop sees it.
@@ -95,6 +99,13 @@ class TenantUse {
   Tenant* tenant_ = nullptr;
 };
 
+struct Governed {
+  std::string manifest_digest;  // of all manifests in force
+  int64_t routing_epoch = 0;    // of the default tenant
+  // Since it was proved to be current; nullopt: it never was.
+  std::optional<Duration> age;
+};
+
 struct Services {
   Tenants& tenants;
   replica::Environment& environment;
@@ -109,8 +120,15 @@ struct Services {
   telemetry::AuditLog* audit = nullptr;
   // The text of GET /metrics.
   std::function<std::string()> scrape;
+  // The text of GET /status: with tenants and nodes or without.
+  std::function<void(bool whole, absl::AnyInvocable<void(std::string)> done)> status = {};
+  // What the control plane has said, for /readyz. No function: nobody governs.
+  std::function<Governed()> governed = {};
   // What is wrong with the control plane's cache, empty: nothing. No function: nobody governs.
   std::function<std::string()> control_plane = {};
+  // Of requests that an overload refused, by kind; null: nobody counts.
+  telemetry::Family<telemetry::Counter>* shed = nullptr;
+  uint64_t overdue_points = 0;  // reads of single keys that came overdue
   // Calls that do not end by themselves; a shutdown ends them.
   OpenCalls open_calls;
   // Calls that do, and are not over; a shutdown waits for them.

@@ -34,6 +34,8 @@ class StreamCall : public ServiceCall, public OpenCall {
   virtual void on_close() {}
 
   void finish(const Status& status);
+  // Ends the call with whatever status.
+  void refuse(proxy::GrpcStatus status);
   void reject(const Status& status) final { finish(status); }
   void send(ByteChain message) {
     if (ended()) return;
@@ -49,8 +51,6 @@ class StreamCall : public ServiceCall, public OpenCall {
  private:
   void begin(const Status& status);
   void close();
-  // Ends the call with whatever status.
-  void refuse(proxy::GrpcStatus status);
   void serve_line();
   void serve_first();
 

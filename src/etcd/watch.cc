@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "etcd/error_table.h"
 #include "etcd/methods.h"
+#include "etcd/overload.h"
 #include "etcd/stream_call.h"
 #include "etcd/watch_encoder.h"
 #include "proto/rpc.pb.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr size_t grpc_overhead_bytes = 512 << 10;
 
 constexpr std::string_view no_place = "lattice: the tenant's limit of watches is reached";
+constexpr std::string_view overloaded =
+    "rpc error: code = ResourceExhausted desc = etcdserver: too many requests";
 
 std::string_view refusal_text(replica::WatchRefusal refusal) {
   switch (refusal) {
@@ -67,7 +70,8 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   // ---- WatchSink ----
   void on_created(WatchId id, Revision header, replica::WatchRefusal refusal) override {
     WatchMessage message{.revision = header, .id = id, .created = true};
-    const bool placed = asked_.front();
+    const std::string_view no_room = asked_.front();
+    const bool placed = no_room.empty();
     asked_.pop_front();
     std::optional<keyspace::KeyRange> range;
     if (!audited_ranges_.empty()) {
@@ -76,8 +80,8 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     }
     if (refusal != replica::WatchRefusal::none) {
       message.canceled = true;
-      message.cancel_reason = placed ? refusal_text(refusal) : no_place;
-      if (range) audit_watch(placed ? refusal : replica::WatchRefusal::none, *range);
+      message.cancel_reason = placed ? refusal_text(refusal) : no_room;
+      if (range) audit_watch(placed ? refusal : replica::WatchRefusal::none, no_room, *range);
       if (placed) tenant().gate.close_watches(1);
     } else {
       ++places_;
@@ -116,6 +120,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
 
  private:
   void on_request(std::string_view bytes) override {
+    note_use();
     etcdserverpb::WatchRequest request;
     if (!decode_into(bytes, &request)) return;
     if (watches_ == nullptr) watches_ = tenant().api.open_watch_stream(*this);
@@ -146,13 +151,20 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     create.caller = caller();
     if (services().audit != nullptr) audited_ranges_.push_back(create.range);
     // The replica refuses it then, so that the answers keep the order of the requests.
-    asked_.push_back(tenant().gate.open_watch());
-    if (!asked_.back()) create.start_revision = Revision(-1);
+    asked_.push_back(find_room());
+    if (!asked_.back().empty()) create.start_revision = Revision(-1);
     watches_->create(std::move(create));
   }
 
-  // A watch was refused; `why` is `none` if there was no place for it.
-  void audit_watch(replica::WatchRefusal why, const keyspace::KeyRange& range) {
+  // Why one more watch has no place; empty: it has one.
+  std::string_view find_room() {
+    if (sheds(services(), stream(), Sheddable::watch)) return overloaded;
+    return tenant().gate.open_watch() ? std::string_view() : no_place;
+  }
+
+  // A watch was refused; `why` is `none` if there was no room for it.
+  void audit_watch(replica::WatchRefusal why, std::string_view no_room,
+                   const keyspace::KeyRange& range) {
     using Refusal = replica::WatchRefusal;
     const bool judged = why == Refusal::permission_denied || why == Refusal::user_empty ||
                         why == Refusal::invalid_auth_token || why == Refusal::auth_old_revision;
@@ -161,19 +173,22 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
                       : why == Refusal::invalid_auth_token ? proxy::GrpcCode::unauthenticated
                       : why == Refusal::permission_denied  ? proxy::GrpcCode::permission_denied
                                                            : proxy::GrpcCode::invalid_argument;
-    audit_refusal({code, std::string(judged ? refusal_text(why) : no_place)}, range);
+    audit_refusal({code, std::string(judged ? refusal_text(why) : no_room)}, range);
   }
 
   void on_close() override {
     watches_.reset();
     credit_timer_.reset();
-    if (admitted()) tenant().gate.close_watches(places_ + std::ranges::count(asked_, true));
+    idle_timer_.reset();
+    if (admitted())
+      tenant().gate.close_watches(places_ + std::ranges::count(asked_, std::string_view()));
   }
 
   void emit(const WatchMessage& message) { queue(encode(tenant().header(), message), 0); }
 
   void queue(ByteChain message, size_t credit) {
     if (ended()) return;
+    note_use();
     unsent_.push_back({message.size(), credit});
     send(std::move(message));
   }
@@ -187,6 +202,21 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     credit_timer_ = services().environment.after(debt, [this] {
       credit_timer_.reset();
       give_back(0);
+    });
+  }
+  // Whoever looks at it must not find it idle. One timer for a stream's life: it is late, and looks
+  // again.
+  void note_use() {
+    if (services().limits.watch_idle_max == Duration{}) return;
+    used_at_ = services().environment.now();
+    if (idle_timer_ == nullptr) look_for_use(services().limits.watch_idle_max);
+  }
+  void look_for_use(Duration delay) {
+    idle_timer_ = services().environment.after(delay, [this] {
+      const Duration left =
+          services().limits.watch_idle_max - (services().environment.now() - used_at_);
+      if (left > Duration{}) return look_for_use(left);
+      refuse({proxy::GrpcCode::unavailable, "lattice: the watch stream was idle for too long"});
     });
   }
   void give_up_place() {
@@ -205,8 +235,10 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
   size_t sent_ = 0;    // of the messages in unsent_
   size_t credit_ = 0;  // to be given back to the replica
   std::unique_ptr<replica::Timer> credit_timer_;
-  // Creations that are not answered yet, and whether the tenant has a place for each.
-  std::deque<bool> asked_;
+  Instant used_at_;  // where idle streams end
+  std::unique_ptr<replica::Timer> idle_timer_;
+  // Creations that are not answered yet, and why each has no place; empty: it has one.
+  std::deque<std::string_view> asked_;
   std::deque<keyspace::KeyRange> audited_ranges_;  // of the same, where refusals are told
   int64_t places_ = 0;                             // of watches that are there
   absl::flat_hash_set<WatchId> compacted_;

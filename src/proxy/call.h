@@ -117,6 +117,9 @@ class ServerStream {
     (void)flow;
     return true;
   }
+  // For how long what the client sends has waited to be read, where that is too long (overload);
+  // otherwise zero.
+  virtual Duration overdue() const { return {}; }
   // Larger request messages end the call from here on; never more than the listener allows.
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };

@@ -1,5 +1,7 @@
 #include "proxy/connection.h"
 
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -95,6 +97,7 @@ size_t Connection::read(size_t size) {
   const size_t wanted = session_ == nullptr ? size : std::min(size, session_->input_bytes_max());
   const IoResult result = transport_->receive({buffer.data(), wanted});
   if (result.kind == IoResult::Kind::would_block) {
+    backlog_.on_emptied();
     // A handshake, or the answer to a key update, may wait for the socket.
     const bool lingering = lingering_since_ != Instant::never();
     if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
@@ -105,8 +108,19 @@ size_t Connection::read(size_t size) {
     return 0;
   }
   if (context_->observer != nullptr) context_->observer->on_bytes(result.bytes, 0);
+  follow_backlog(result.bytes < wanted, result.bytes);
   deliver({buffer.data(), result.bytes});
   return closed_ ? 0 : result.bytes;
+}
+
+void Connection::follow_backlog(bool emptied, size_t bytes) {
+  if (emptied && !transport_->has_buffered_input()) return backlog_.on_emptied();
+  backlog_.on_read(bytes, context_->loop.now(), [this] {
+    int waiting = 0;
+    return ioctl(transport_->fd(), FIONREAD, &waiting) == 0 && waiting > 0
+               ? static_cast<size_t>(waiting)
+               : size_t{0};
+  });
 }
 
 void Connection::on_end(IoResult::Kind kind) {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "loop/loop.h"
+#include "proxy/backlog.h"
 #include "proxy/context.h"
 #include "proxy/output_buffer.h"
 #include "proxy/session.h"
@@ -45,6 +46,7 @@ class Connection final : public SessionHost, private FairWaiter {
   }
   std::string_view server_name() const override { return transport_->server_name(); }
   bool belong_to(const SharedFlow& flow) override;
+  Duration overdue() const override { return backlog_.overdue(); }
 
   void begin_drain();
   void tick(Instant now);
@@ -64,6 +66,7 @@ class Connection final : public SessionHost, private FairWaiter {
   bool run(size_t size) override;
   // How many bytes it took; 0: there was nothing, or the connection is closed now.
   size_t read(size_t size);
+  void follow_backlog(bool emptied, size_t bytes);
   // The transport can no more.
   void on_end(IoResult::Kind kind);
   void on_silence();
@@ -93,6 +96,7 @@ class Connection final : public SessionHost, private FairWaiter {
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
   SharedFlow flow_;
+  Backlog backlog_;
   bool wants_read_ = false;   // once it is its turn
   bool wants_flush_ = false;  // likewise
   bool flush_requested_ = false;

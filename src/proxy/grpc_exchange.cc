@@ -242,6 +242,8 @@ const PeerCertificate* GrpcExchange::peer_certificate() const {
 
 std::string_view GrpcExchange::server_name() const { return stream_.session().server_name(); }
 
+Duration GrpcExchange::overdue() const { return stream_.session().overdue(); }
+
 bool GrpcExchange::belong_to(const SharedFlow& flow) { return stream_.session().belong_to(flow); }
 
 void GrpcExchange::send(ByteChain message) {

@@ -62,6 +62,7 @@ class GrpcExchange final : public ServerStream {
   void pause_input(bool paused) override;
   void limit_messages(size_t bytes_max) override;
   bool belong_to(const SharedFlow& flow) override;
+  Duration overdue() const override;
 
  private:
   struct Refusal;

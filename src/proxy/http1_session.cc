@@ -74,10 +74,9 @@ void Http1Session::dispatch() {
   request.peer_certificate = host_.peer_certificate();
   request.server_name = host_.server_name();
   request.peer = host_.peer();
-  dispatch_http(context_.router, context_.observer, std::move(request),
-                [self = self_](HttpResponse response) {
-                  if (*self != nullptr) (*self)->answer(std::move(response));
-                });
+  dispatch_http(context_, std::move(request), [self = self_](HttpResponse response) {
+    if (*self != nullptr) (*self)->answer(std::move(response));
+  });
 }
 
 void Http1Session::answer(HttpResponse response) {

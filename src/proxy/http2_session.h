@@ -52,6 +52,7 @@ class Http2Session final : public Session {
   }
   std::string_view server_name() const { return host_.server_name(); }
   bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
+  Duration overdue() const { return host_.overdue(); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void queue_framed(Http2Stream& stream, Bytes part);
   void submit_grpc_response(Http2Stream& stream, bool gzip);

@@ -1,5 +1,8 @@
 #include "proxy/http_dispatch.h"
 
+#include <array>
+#include <chrono>
+#include <cstdio>
 #include <utility>
 
 namespace lattice::proxy {
@@ -7,31 +10,33 @@ namespace {
 
 constexpr std::string_view no_certificate = "a client certificate is required";
 
+std::string seconds_text(Duration took) {
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%lld.%06lld",
+                static_cast<long long>(microseconds / 1'000'000),
+                static_cast<long long>(microseconds % 1'000'000));
+  return text.data();
+}
+
 }  // namespace
 
-void dispatch_http(const Router& router, Observer* observer, HttpRequest request,
-                   HttpRespond respond) {
-  if (!router.admits(request.path, request.peer_certificate.get())) {
-    if (observer != nullptr) observer->on_http_refused(request, no_certificate);
-    HttpResponse response = plain_response(401, std::string(no_certificate) + "\n");
+void dispatch_http(const Context& context, HttpRequest request, HttpRespond respond) {
+  const loop::Loop& loop = context.loop;
+  HttpRespond finish = [&loop, start = loop.fresh_now(),
+                        respond = std::move(respond)](HttpResponse response) mutable {
     add_cors(&response);
-    return respond(std::move(response));
-  }
-  if (request.method == "OPTIONS") {
-    HttpResponse response;
-    add_cors(&response);
-    return respond(std::move(response));
-  }
-  const HttpHandler* handler = router.find_http(request.path);
-  if (handler == nullptr) {
-    HttpResponse response = plain_response(404, "404 page not found\n");
-    add_cors(&response);
-    return respond(std::move(response));
-  }
-  (*handler)(std::move(request), [respond = std::move(respond)](HttpResponse response) mutable {
-    add_cors(&response);
+    response.headers.emplace_back("x-process-time", seconds_text(loop.fresh_now() - start));
     respond(std::move(response));
-  });
+  };
+  if (!context.router.admits(request.path, request.peer_certificate.get())) {
+    if (context.observer != nullptr) context.observer->on_http_refused(request, no_certificate);
+    return finish(plain_response(401, std::string(no_certificate) + "\n"));
+  }
+  if (request.method == "OPTIONS") return finish({});
+  const HttpHandler* handler = context.router.find_http(request.path);
+  if (handler == nullptr) return finish(plain_response(404, "404 page not found\n"));
+  (*handler)(std::move(request), std::move(finish));
 }
 
 HttpResponse plain_response(int status, std::string_view text) {

@@ -5,16 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/context.h"
 #include "proxy/listener.h"
 #include "proxy/router.h"
 
 namespace lattice::proxy {
 
 // Calls the handler of the request's path, or answers OPTIONS, unknown paths and who lacks a
-// certificate itself. What `respond` gets carries the CORS headers of etcd-v3.md 3.3. `observer`
-// may be null.
-void dispatch_http(const Router& router, Observer* observer, HttpRequest request,
-                   HttpRespond respond);
+// certificate itself. What `respond` gets carries the CORS headers of etcd-v3.md 3.3, and in
+// x-process-time how many seconds it took. `context` outlives the answer.
+void dispatch_http(const Context& context, HttpRequest request, HttpRespond respond);
 
 // A response that the transport itself makes, in the form of Go's http.Error.
 HttpResponse plain_response(int status, std::string_view text);

@@ -34,10 +34,9 @@ void HttpExchange::on_data(std::string_view bytes) {
 void HttpExchange::on_end() {
   if (answered_) return;
   const Context& context = stream_.session().context();
-  dispatch_http(context.router, context.observer, std::move(request_),
-                [self = self_](HttpResponse response) {
-                  if (*self != nullptr) (*self)->answer(std::move(response));
-                });
+  dispatch_http(context, std::move(request_), [self = self_](HttpResponse response) {
+    if (*self != nullptr) (*self)->answer(std::move(response));
+  });
 }
 
 void HttpExchange::answer(HttpResponse response) {

@@ -28,6 +28,8 @@ class SessionHost {
   virtual std::string_view server_name() const = 0;
   // A request of that tenant has come on the connection. False: it may have no more connections.
   virtual bool belong_to(const SharedFlow& flow) = 0;
+  // As ServerStream has it.
+  virtual Duration overdue() const { return {}; }
 };
 
 class Session {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <variant>
 
 #include "base/planted.h"
 
@@ -54,10 +56,17 @@ PeerCall copy_call(const PeerCall& call) {
       call);
 }
 
+// Its answer would wait until something is read from the log here.
+bool hopeless(const State& state, const ForwardedCall& call) {
+  return !state.log.reachable() && !std::holds_alternative<LeaseKeepAliveCall>(call.call);
+}
+Status unreachable() { return {Error::backend_unavailable, std::string(unreachable_reason)}; }
+
 }  // namespace
 
 void Forwarder::add(ForwardedCall call) {
   if (!closed_.ok()) return call.done(closed_);
+  if (hopeless(state_, call)) return call.done(unreachable());
   if (waiting_.size() + sent_ >= state_.options.proposals_max) {
     return call.done(Status(Error::too_many_requests));
   }
@@ -142,13 +151,15 @@ void Forwarder::sweep() {
   const Instant now = state_.environment.now();
   const Patience patience = host_.patience();
   std::vector<ForwardedCall> late;
+  std::vector<ForwardedCall> refused;
   // Calls that came back are older than those before them.
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    if (now - at->since < patience.limit) {
+    const bool in_vain = hopeless(state_, *at);
+    if (!in_vain && now - at->since < patience.limit) {
       ++at;
       continue;
     }
-    late.push_back(std::move(*at));
+    (in_vain ? refused : late).push_back(std::move(*at));
     at = waiting_.erase(at);
   }
   while (!answered_.empty() && now - answered_.front().since >= applied_wait) {
@@ -158,6 +169,7 @@ void Forwarder::sweep() {
     tell();
   }
   for (ForwardedCall& call : late) call.done(patience.error);
+  for (ForwardedCall& call : refused) call.done(unreachable());
   if (!waiting_.empty() || !answered_.empty()) arm_sweep();
 }
 

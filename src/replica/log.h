@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/callback.h"
@@ -56,6 +57,9 @@ struct LogServer {
   bool operator==(const LogServer&) const = default;
 };
 
+// For callers, while a log is not reachable().
+inline constexpr std::string_view unreachable_reason = "the database's circuit breaker is open";
+
 class Log {
  public:
   virtual ~Log() = default;
@@ -101,6 +105,9 @@ class Log {
   // What this backend acknowledges is on every server that can be promoted (quorum mode), or there
   // is only one: another server is then no reason to fear for the history (H3).
   virtual bool survives_failover() const { return true; }
+  // False: the backend has failed repeatedly, and what needs it is refused at once (its circuit
+  // breaker is open). What was submitted goes on, and its outcome remains to be found out.
+  virtual bool reachable() const { return true; }
   // Commits a change of one row (P7): when it has answered ok, everything seen before on the same
   // connection is durable.
   virtual void barrier(StatusCallback done) = 0;

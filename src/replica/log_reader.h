@@ -10,6 +10,7 @@
 // Invariants: the batches up to state.applied, then those in ahead_, then tip_ form one chain.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -43,6 +44,8 @@ class LogReader {
   Status release(const Position& announced);
   // The newest release is behind the tip: there is more to be read.
   bool lacks_announced() const { return announced_.seq > tip_.seq; }
+  // The newest batch that was read or announced.
+  Seq newest_known() const { return std::max(tip_.seq, announced_.seq); }
   // All that was read is known to be durable and announced.
   Status apply_all();
   // This replica has appended a batch itself, and applied it.

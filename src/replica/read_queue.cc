@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,9 +16,17 @@ Status ReadQueue::bound() const {
   return bound == nullptr ? Status() : bound->check(state_.environment.now());
 }
 
+Status ReadQueue::hopeless(Needs needs) const {
+  if (state_.log.reachable()) return {};
+  return {needs == Needs::linearizable ? Error::linearizability_unavailable
+                                       : Error::backend_unavailable,
+          std::string(unreachable_reason)};
+}
+
 void ReadQueue::add(Needs needs, Call call) {
   if (!closed_.ok()) return call(closed_);
   if (Status status = refusal(needs); !status.ok()) return call(std::move(status));
+  if (Status status = hopeless(needs); !status.ok()) return call(std::move(status));
   const auto round = needs == Needs::linearizable ? host_.join_round() : ReadIndex::none;
   waiting_.push_back({state_.environment.now(), needs, std::move(call), round});
   arm_sweep();
@@ -58,6 +67,8 @@ void ReadQueue::wake() {
       entry.call(std::move(status));
     } else if (ready(entry)) {
       entry.call({});
+    } else if (status = hopeless(entry.needs); !status.ok()) {
+      entry.call(std::move(status));
     } else {
       kept.push_back(std::move(entry));
     }
@@ -81,7 +92,7 @@ void ReadQueue::arm_sweep() {
 
 void ReadQueue::sweep() {
   sweep_timer_.reset();
-  if (!bound().ok()) wake();
+  if (!bound().ok() || !state_.log.reachable()) wake();
   const Patience patience = host_.read_patience();
   const Instant now = state_.environment.now();
   std::deque<Waiting> late;

@@ -68,6 +68,8 @@ class ReadQueue {
   };
   bool ready(Waiting& entry);
   Status refusal(Needs needs) const { return needs == Needs::linearizable ? bound() : Status(); }
+  // Why there is nothing to wait for: the log's backend cannot be reached.
+  Status hopeless(Needs needs) const;
   void arm_sweep();
   void sweep();
 

@@ -96,6 +96,8 @@ class Replica final : public Api,
   NodeInfo leader_node() const { return leadership_.leader_node(); }
   // Take effect with the next batch. Requires: not null.
   void set_limits(SharedLimits limits) { state_.limits = std::move(limits); }
+  // How many batches of the log it knows of and does not show yet.
+  uint64_t lag() const { return reader_.newest_known().value - state_.applied.seq.value; }
   // Of the tenant's quota, as Capacity counts it.
   int64_t quota_bytes_used() const { return replica::quota_bytes_used(state_); }
   // Tells the observer what was evaluated since the last batch: reads.

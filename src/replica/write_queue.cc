@@ -272,8 +272,22 @@ void WriteQueue::arm_sweep() {
   sweep_timer_ = state_.environment.after(sweep_interval, [this] { sweep(); });
 }
 
+std::vector<Proposal> WriteQueue::take_hopeless() {
+  std::vector<Proposal> hopeless;
+  if (state_.log.reachable()) return hopeless;
+  std::vector<Proposal> kept;
+  for (; next_ < waiting_.size(); ++next_) {
+    Proposal& proposal = waiting_[next_];
+    (proposal.origin == Origin::internal ? kept : hopeless).push_back(std::move(proposal));
+  }
+  waiting_ = std::move(kept);
+  next_ = 0;
+  return hopeless;
+}
+
 void WriteQueue::sweep() {
   sweep_timer_.reset();
+  std::vector<Proposal> hopeless = take_hopeless();
   const Instant now = state_.environment.now();
   std::vector<std::pair<Proposal, Error>> late;
   const bool leads = host_.may_append();
@@ -293,6 +307,7 @@ void WriteQueue::sweep() {
   }
   if (uncertain) state_.observer.on_rare("a batch in flight outlived its callers");
   for (auto& [proposal, error] : late) proposal.refuse(error);
+  for (Proposal& proposal : hopeless) proposal.refuse(unreachable());
   if (waiting() > 0 || !quiet()) arm_sweep();
 }
 

@@ -17,6 +17,7 @@
 
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "replica/append_resolver.h"
@@ -68,6 +69,7 @@ class WriteQueue {
       operation.done(Status(Error::too_many_requests));
       return;
     }
+    if (!state_.log.reachable()) return operation.done(unreachable());
     push(std::move(operation), std::move(sender));
   }
   // Without the bound: for the replica's own proposals, which its timers bound.
@@ -136,6 +138,11 @@ class WriteQueue {
   void report_pending();
   void arm_sweep();
   void sweep();
+  static Status unreachable() {
+    return {Error::backend_unavailable, std::string(unreachable_reason)};
+  }
+  // What has not been submitted and waits in vain. The replica's own proposals go on waiting.
+  std::vector<Proposal> take_hopeless();
 
   State& state_;
   AppendResolver& resolver_;

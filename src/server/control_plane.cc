@@ -14,17 +14,17 @@ using control::CacheState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A view stays Fresh over several probes, and over the death of an endpoint.
 control::Follower::Options follower_options(const config::ControlPlane& config,
-                                            std::shared_ptr<const tls::Source> tls) {
+                                            std::shared_ptr<const tls::Source> tls,
+                                            SharedDependency dependency) {
+  const ControlTiming timing = control_timing(config);
   control::Follower::Options options;
   options.endpoints = config.endpoints;
   options.tls = std::move(tls);
-  options.probe_interval =
-      std::clamp<Duration>(config.cache_ttl / 6, milliseconds(100), seconds(10));
-  options.request_timeout =
-      std::clamp<Duration>(config.cache_ttl / 6, milliseconds(250), seconds(3));
-  options.backoff_max = std::clamp<Duration>(config.cache_ttl / 4, milliseconds(250), seconds(5));
+  options.probe_interval = timing.probe_interval;
+  options.request_timeout = timing.request_timeout;
+  options.backoff_max = timing.backoff_max;
+  options.dependency = std::move(dependency);
   return options;
 }
 
@@ -38,6 +38,13 @@ std::vector<std::string> backend_names(const config::Config& config) {
 }
 
 }  // namespace
+
+// A view stays Fresh over several probes, and over the death of an endpoint.
+ControlTiming control_timing(const config::ControlPlane& config) {
+  return {std::clamp<Duration>(config.cache_ttl / 6, milliseconds(100), seconds(10)),
+          std::clamp<Duration>(config.cache_ttl / 6, milliseconds(250), seconds(3)),
+          std::clamp<Duration>(config.cache_ttl / 4, milliseconds(250), seconds(5))};
+}
 
 std::string trouble_of(CacheState state) {
   if (control::vouches(state)) return {};
@@ -60,11 +67,12 @@ ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const t
     : config_(config.control_plane),
       around_(around),
       file_(config.paths.data_dir + "/control-plane.cache"),
+      default_tenant_(config.tenants.default_tenant),
       limit_ranges_(limit_ranges()),
       metrics_(around.telemetry.registry),
       cache_({config_.cache_ttl, config_.cache_grace,
               control::Rules{limit_ranges_, config.tenants.default_tenant, backend_names(config)}}),
-      follower_(around.loop, follower_options(config_, std::move(tls)), *this),
+      follower_(around.loop, follower_options(config_, std::move(tls), around.dependency), *this),
       disk_(around.loop, "control-plane", 1) {
   metrics_.set_state(control::name_of(told_state_));
   restore();
@@ -141,6 +149,7 @@ Result<bool> ControlPlane::on_probe(const control::Origin& origin, int64_t count
                                     Instant asked_at) {
   Result<bool> known = cache_.confirm(origin, count, newest, asked_at);
   if (!known.ok()) return refused(known.status());
+  tell_governance();
   look_at_state();
   if (*known) end_refresh(asked_at);
   // What is on disk need not be as new: a restart is Cached at best.
@@ -186,7 +195,18 @@ void ControlPlane::tell_documents() {
   tell_problems();
   std::erase_if(heard_epochs_,
                 [&](const auto& heard) { return heard.second <= routing_epoch(heard.first); });
+  tell_governance();
   events_.on_documents(documents);
+}
+
+void ControlPlane::tell_governance() {
+  auto said = std::make_shared<Governance>();
+  said->manifest_digest = cache_.manifests_digest();
+  const auto& tenants = cache_.documents()->tenants;
+  const auto manifest = tenants.find(default_tenant_);
+  if (manifest != tenants.end()) said->routing_epoch = manifest->second.routing_epoch;
+  if (cache_.freshness().known()) said->proved_at = cache_.freshness().proved_at();
+  around_.telemetry.governance.set(std::move(said));
 }
 
 void ControlPlane::tell_problems() {

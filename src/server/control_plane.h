@@ -25,11 +25,20 @@ namespace lattice::server {
 // What is wrong in that state; empty: nothing.
 std::string trouble_of(control::CacheState state);
 
+// How long what may take, by how old the cache may get.
+struct ControlTiming {
+  Duration probe_interval;
+  Duration request_timeout;
+  Duration backoff_max;
+};
+ControlTiming control_timing(const config::ControlPlane& config);
+
 class ControlPlane final : public replica::LinearBound, private control::Follower::Host {
  public:
   struct Surroundings {
     loop::Loop& loop;
     SharedTelemetry& telemetry;
+    SharedDependency dependency;
   };
   struct Events {
     // Those in force have changed, or were never told.
@@ -54,6 +63,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   void hear_of_epoch(const std::string& tenant, int64_t epoch);
   // 0: it has none.
   int64_t routing_epoch(std::string_view tenant) const;
+  control::CacheState state() const { return cache_.state(around_.loop.now()); }
   // Begins to follow, as the node of that name; tells what is known from the disk at once.
   void start(const std::string& node, const control::NodeRecord& self, Events events);
   // The node ends: its record goes, as far as that can still be told.
@@ -76,6 +86,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   void restore();
   void tell_documents();
   void tell_problems();
+  void tell_governance();
   // After a proof, and when the time has come.
   void look_at_state();
   Status refused(Status status);
@@ -84,6 +95,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   const config::ControlPlane& config_;
   const Surroundings around_;
   const std::string file_;
+  const std::string default_tenant_;
   const std::vector<control::LimitRange> limit_ranges_;
   telemetry::ControlMetrics metrics_;
   control::Cache cache_;

@@ -43,8 +43,7 @@ class Databases::Further {
   }
 
   void start() {
-    const StoreSurroundings around{owner_.loop(), owner_.environment(), all_.telemetry.log};
-    Result<std::unique_ptr<Store>> store = open_store(config_, around);
+    Result<std::unique_ptr<Store>> store = open_store(config_, around());
     if (!store.ok()) return fail(store.status());
     store_ = std::move(*store);
     store_->open([this](const Status& status) { on_open(status); });
@@ -68,12 +67,15 @@ class Databases::Further {
   }
 
  private:
+  StoreSurroundings around() {
+    return {owner_.loop(), owner_.environment(), all_.telemetry.log,
+            all_.dependencies.of_backend(name_)};
+  }
   void on_open(const Status& status) {
     if (stopping_) return;
     if (!status.ok()) return fail(status);
-    Result<std::unique_ptr<NodeLinks>> links = NodeLinks::open(
-        config_, all_.tls, {owner_.loop(), owner_.environment(), all_.telemetry.log},
-        store_->without_log());
+    Result<std::unique_ptr<NodeLinks>> links =
+        NodeLinks::open(config_, all_.tls, around(), store_->without_log());
     if (!links.ok()) return fail(links.status());
     links_ = std::move(*links);
     replica::Options options = all_.options;

@@ -27,6 +27,7 @@ class Databases {
     NodeLinks& links;  // likewise
     Workers& workers;
     const TlsSources& tls;
+    const Dependencies& dependencies;
     replica::Options options;
     TenantLimits limits;  // of tenants that have none of their own
   };

@@ -17,9 +17,10 @@ FanOut::FanOut(std::unique_ptr<backends::RedisHub> redis) : redis_(std::move(red
 FanOut::~FanOut() = default;
 
 Result<std::unique_ptr<FanOut>> FanOut::open(loop::Loop& loop, const std::string& url,
-                                             std::shared_ptr<const tls::Source> tls) {
+                                             std::shared_ptr<const tls::Source> tls,
+                                             SharedDependency dependency) {
   if (url.empty()) return std::unique_ptr<FanOut>(new FanOut(nullptr));
-  auto redis = backends::RedisHub::open(loop, url, std::move(tls));
+  auto redis = backends::RedisHub::open(loop, url, std::move(tls), std::move(dependency));
   if (!redis.ok()) return redis.status();
   return std::unique_ptr<FanOut>(new FanOut(std::move(*redis)));
 }

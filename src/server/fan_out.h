@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/dependency.h"
 #include "base/status.h"
 #include "loop/loop.h"
 #include "replica/batch.h"
@@ -21,9 +22,11 @@ namespace lattice::server {
 
 class FanOut {
  public:
-  // `url`: of Redis; empty: none. `tls`: for rediss://. Errors: invalid_argument.
+  // `url`: of Redis; empty: none. `tls`: for rediss://. `dependency`: where it reports. Errors:
+  // invalid_argument.
   static Result<std::unique_ptr<FanOut>> open(loop::Loop& loop, const std::string& url,
-                                              std::shared_ptr<const tls::Source> tls);
+                                              std::shared_ptr<const tls::Source> tls,
+                                              SharedDependency dependency);
   ~FanOut();
 
   // `database`: the database's own, which may be null. Answers null where there is neither.

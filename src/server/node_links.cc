@@ -14,7 +14,8 @@ Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
   if (Status status = links->open_node(around, opened); !status.ok()) return status;
   // Messages are believed by their MAC, so without a secret there are none.
   if (!links->keyring_) return links;
-  Result<std::unique_ptr<FanOut>> fan_out = FanOut::open(around.loop, config.fanout.url, tls.redis);
+  Result<std::unique_ptr<FanOut>> fan_out =
+      FanOut::open(around.loop, config.fanout.url, tls.redis, around.dependencies.redis);
   if (!fan_out.ok()) return fan_out.status();
   links->fan_out_ = std::move(*fan_out);
   return links;

@@ -44,6 +44,15 @@ std::vector<control::LimitRange> limit_ranges() {
   return ranges;
 }
 
+std::vector<std::pair<std::string_view, int64_t>> values_of(const TenantLimits& limits) {
+  using std::chrono::milliseconds;
+  std::vector<std::pair<std::string_view, int64_t>> values = {
+      {"grace_ms", std::chrono::duration_cast<milliseconds>(limits.grace).count()},
+      {"quota_bytes", limits.quota_bytes}};
+  for (const Limit& limit : table) values.emplace_back(limit.name, limits.*limit.field);
+  return values;
+}
+
 TenantLimits with_own_limits(TenantLimits limits, const backends::TenantLimitValues& own) {
   for (const Limit& limit : table) {
     const auto found = own.find(limit.name);

@@ -3,6 +3,8 @@
 // Thread: pure.
 #pragma once
 
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/common/tenants.h"
@@ -16,6 +18,9 @@ namespace lattice::server {
 // their ends.
 // Those names and ranges, as the control plane's documents are checked against them.
 std::vector<control::LimitRange> limit_ranges();
+
+// By those names.
+std::vector<std::pair<std::string_view, int64_t>> values_of(const TenantLimits& limits);
 
 TenantLimits with_own_limits(TenantLimits limits, const backends::TenantLimitValues& own);
 

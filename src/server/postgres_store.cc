@@ -43,6 +43,10 @@ class PostgresKind final : public Store {
                      .fanout = nullptr};
   }
   Status health() const override { return store_->health(); }
+  Status reachable() const override {
+    if (store_->reachable()) return {};
+    return {Error::backend_unavailable, std::string(replica::unreachable_reason)};
+  }
 
  private:
   OpenedLog opened(std::unique_ptr<replica::Log> log) {
@@ -74,6 +78,7 @@ Result<std::unique_ptr<Store>> make_postgres_store(const config::Config& config,
     options.durability.quorum_size = config.durability.quorum_size;
   }
   options.warn = [&log = around.log](const std::string& text) { log.warn(text); };
+  options.database = around.dependencies.postgresql;
   options.append_connections = config.backend.pool_size;
   auto store = backends::PostgresStore::create(around.loop, options);
   if (!store.ok()) return store.status();

@@ -11,13 +11,16 @@
 #include "server/databases.h"
 #include "server/exit_status.h"
 #include "server/node_links.h"
+#include "server/one_line.h"
 #include "server/replica_options.h"
 #include "server/routing.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
+#include "server/status_report.h"
 #include "server/store.h"
 #include "server/tls_sources.h"
 #include "server/token_source.h"
+#include "server/upkeep.h"
 #include "telemetry/version.h"
 
 namespace lattice::server {
@@ -26,15 +29,6 @@ namespace {
 constexpr Duration database_check = std::chrono::milliseconds(500);
 // Longer than a session outlives its process, and the takeover after it.
 constexpr Duration takeover_patience = std::chrono::seconds(3);
-constexpr Duration upkeep_interval = std::chrono::seconds(5);
-
-// libpq explains itself in several lines; logs, statuses and health texts have one.
-std::string one_line(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  }
-  return text;
-}
 
 // The life of the process: start, serve, drain, stop. Lives on the first worker's loop, which is
 // the caller's thread; the tenants' replicas live there, too.
@@ -45,6 +39,7 @@ class Server {
         reload_(std::move(reload)),
         limits_(config.tenants.limits),
         telemetry_(log),
+        dependencies_(Dependencies::of(config, telemetry_)),
         log_(log),
         tls_files_(log, telemetry_.registry) {}
 
@@ -60,7 +55,6 @@ class Server {
   void on_tenant_log(Result<OpenedLog> opened);
   void start_tenants(OpenedLog opened);
   void start_control_plane(const replica::NodeInfo& node);
-  void report_bound();
   void on_role(bool leads);
   void announce();
   // ---- End ----
@@ -72,7 +66,7 @@ class Server {
   void fail(std::string_view what, const Status& status, int exit_status);
 
   void reload();
-  void upkeep();
+  void report_status(bool whole, absl::AnyInvocable<void(std::string)> done);
   Worker& owner() { return *workers_.front(); }
   replica::Replica& replica() { return tenants_->default_tenant().replica(); }
 
@@ -81,6 +75,7 @@ class Server {
   TenantLimits limits_;  // of [tenants], those in force
   Signals signals_;      // before any thread
   SharedTelemetry telemetry_;
+  const Dependencies dependencies_;
   telemetry::Logger& log_;
   TlsFiles tls_files_;
   TlsSources tls_;
@@ -93,10 +88,10 @@ class Server {
   std::unique_ptr<Routing> routing_;             // likewise
   std::unique_ptr<Databases> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
-  std::unique_ptr<loop::TimerHandle> upkeep_timer_;
+  std::unique_ptr<Upkeep> upkeep_;
+  Instant started_at_;
   Instant give_up_;           // waiting for the database
   std::string told_trouble_;  // the newest that was logged while waiting
-  bool fan_out_was_up_ = true;
   bool announced_ = false;
   bool stopping_ = false;
   size_t draining_workers_ = 0;
@@ -131,7 +126,8 @@ int Server::run() {
                {{"store", embedded ? config_.paths.wal_dir : "PostgreSQL"}, {"cause", status}});
     return exit_status_of(status, config_.paths.wal_dir);
   }
-  control_plane_ = ControlPlane::open(config_, tls_.control_plane, {owner().loop(), telemetry_});
+  control_plane_ = ControlPlane::open(config_, tls_.control_plane,
+                                      {owner().loop(), telemetry_, dependencies_.control_plane});
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
   for (size_t i = 1; i < workers_.size(); ++i) {
     threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
@@ -141,7 +137,7 @@ int Server::run() {
   owner().loop().run();
 
   timer_.reset();
-  upkeep_timer_.reset();
+  upkeep_.reset();
   signals_.stop_watching();
   owner().close();
   if (links_ != nullptr) links_->close();
@@ -154,6 +150,10 @@ int Server::run() {
 }
 
 Status Server::make_workers() {
+  telemetry_.status = [this](bool whole, absl::AnyInvocable<void(std::string)> done) {
+    owner().loop().post(
+        [this, whole, done = std::move(done)]() mutable { report_status(whole, std::move(done)); });
+  };
   std::string address = config_.grpc.bind;
   const auto counts = std::make_shared<proxy::ConnectionCounts>();
   for (int i = 0; i < config_.server.threads; ++i) {
@@ -182,8 +182,8 @@ void Server::publish_tokens(const std::string& cluster_secret) {
 }
 
 Status Server::open_store() {
-  Result<std::unique_ptr<Store>> store = server::open_store(
-      config_, {.loop = owner().loop(), .environment = owner().environment(), .log = log_});
+  Result<std::unique_ptr<Store>> store =
+      server::open_store(config_, {owner().loop(), owner().environment(), log_, dependencies_});
   if (!store.ok()) return store.status();
   store_ = std::move(*store);
   return {};
@@ -192,7 +192,8 @@ Status Server::open_store() {
 void Server::open_tenant() {
   store_->open_log(config_.tenants.default_tenant,
                    [this](Result<OpenedLog> opened) { on_tenant_log(std::move(opened)); });
-  give_up_ = owner().loop().now() + config_.server.startup_timeout;
+  started_at_ = owner().loop().now();
+  give_up_ = started_at_ + config_.server.startup_timeout;
   timer_ = owner().loop().after(database_check, [this] { wait_for_database(); });
 }
 
@@ -223,8 +224,8 @@ void Server::on_tenant_log(Result<OpenedLog> opened) {
 }
 
 void Server::start_tenants(OpenedLog opened) {
-  Result<std::unique_ptr<NodeLinks>> links =
-      NodeLinks::open(config_, tls_, {owner().loop(), owner().environment(), log_}, opened);
+  Result<std::unique_ptr<NodeLinks>> links = NodeLinks::open(
+      config_, tls_, {owner().loop(), owner().environment(), log_, dependencies_}, opened);
   if (!links.ok()) {
     const bool address = links.error() == Error::io;
     return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
@@ -236,10 +237,10 @@ void Server::start_tenants(OpenedLog opened) {
   options.node = links_->info(owner().address());
   const replica::NodeInfo node = options.node;
   options.linear_bound = control_plane_.get();
-  tenants_ =
-      std::make_unique<Databases>(Databases::Parts{config_, telemetry_, *store_, *links_, workers_,
-                                                   tls_, std::move(options), limits_},
-                                  std::move(opened));
+  tenants_ = std::make_unique<Databases>(
+      Databases::Parts{config_, telemetry_, *store_, *links_, workers_, tls_, dependencies_,
+                       std::move(options), limits_},
+      std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   ReplicaObserver& observer = tenants_->default_tenant().observer();
   observer.on_role([this, deferred](bool leads) { deferred([this, leads] { on_role(leads); }); });
@@ -248,6 +249,8 @@ void Server::start_tenants(OpenedLog opened) {
       if (!announced_) fail("the log cannot be served", status, exit_status_of(status, {}));
     });
   });
+  upkeep_ = std::make_unique<Upkeep>(
+      Upkeep::Parts{owner().loop(), telemetry_, *store_, *links_, *tenants_, dependencies_});
   tenants_->start();
   start_control_plane(node);
 }
@@ -266,11 +269,10 @@ void Server::start_control_plane(const replica::NodeInfo& node) {
                                routing_->set_documents(*documents);
                                tenants_->set_documents(std::move(documents));
                              },
-                         .on_bound = [this] { report_bound(); }});
-}
-
-void Server::report_bound() {
-  telemetry_.server.can_linearize.set(replica().serves_linearizable() ? 1 : 0);
+                         .on_bound =
+                             [this] {
+                               if (upkeep_ != nullptr) upkeep_->report_bound();
+                             }});
 }
 
 // The log is read and somebody leads: requests get their answers from here on.
@@ -303,29 +305,14 @@ void Server::announce() {
   if (!tls.ca.empty()) endpoint += " --cert=CERTIFICATE --key=KEY";
   log_.info("try: etcdctl --endpoints=" + endpoint + " put hello world");
   notify_service_manager("READY=1");
-  upkeep();
+  upkeep_->start();
 }
 
-// What no event announces.
-void Server::upkeep() {
-  if (stopping_) return;
-  telemetry_.server.backend_up.set(store_->health().ok() ? 1 : 0);
-  replica().status([this](Result<replica::StatusResult> result) {
-    if (!result.ok()) return;
-    telemetry_.server.db_size_bytes.set(static_cast<double>(result->allocated_bytes));
-    telemetry_.server.db_size_in_use_bytes.set(static_cast<double>(result->in_use_bytes));
-  });
-  tenants_->upkeep();
-  report_bound();
-  const Status fan_out = links_->fan_out_health();
-  telemetry_.server.fanout_up.set(fan_out.ok() ? 1 : 0);
-  if (fan_out.ok() != fan_out_was_up_) {
-    fan_out.ok() ? log_.info("Redis carries events between nodes again")
-                 : log_.warn("Redis carries no events between nodes; NOTIFY stands in",
-                             {{"cause", fan_out}});
-  }
-  fan_out_was_up_ = fan_out.ok();
-  upkeep_timer_ = owner().loop().after(upkeep_interval, [this] { upkeep(); });
+void Server::report_status(bool whole, absl::AnyInvocable<void(std::string)> done) {
+  const Instant now = owner().loop().now();
+  const StatusReport report{config_,        limits_,   dependencies_,     control_plane_.get(),
+                            tenants_.get(), stopping_, now - started_at_, now};
+  report.write(whole, std::move(done));
 }
 
 void Server::on_signal(int number) {
@@ -351,7 +338,7 @@ void Server::reload() {
 void Server::drain() {
   stopping_ = true;
   timer_.reset();
-  upkeep_timer_.reset();
+  upkeep_.reset();
   notify_service_manager("STOPPING=1");
   if (routing_ != nullptr) routing_->leave();
   draining_workers_ = workers_.size();

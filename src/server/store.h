@@ -17,6 +17,7 @@
 #include "replica/fanout.h"
 #include "replica/log.h"
 #include "replica/sessions.h"
+#include "server/dependencies.h"
 #include "telemetry/logger.h"
 
 namespace lattice::server {
@@ -49,6 +50,8 @@ class Store {
   virtual OpenedLog without_log() { return {}; }
   // Why the database cannot be worked with now, if so.
   virtual Status health() const { return {}; }
+  // The same when it has been so repeatedly: nothing is begun that needs it.
+  virtual Status reachable() const { return {}; }
 };
 
 // What every kind needs to know of this process.
@@ -56,6 +59,7 @@ struct StoreSurroundings {
   loop::Loop& loop;
   replica::Environment& environment;
   telemetry::Logger& log;
+  Dependencies dependencies = {};
 };
 // Errors: those of the embedded store. A PostgreSQL store opens its connections in open_log().
 Result<std::unique_ptr<Store>> open_store(const config::Config& config,

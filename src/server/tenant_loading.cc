@@ -28,7 +28,8 @@ void TenantManager::want(const std::string& name) {
   } else if (entry.row.state == backends::TenantState::sealing) {
     hold(entry);  // until it is known where it goes on
   } else if (entry.running == nullptr) {
-    load(entry);
+    const Status status = parts_.store.reachable();
+    status.ok() ? load(entry) : parts_.catalog.refuse(name, status);
   }
 }
 

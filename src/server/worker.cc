@@ -62,16 +62,25 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
       services_{.tenants = tenants_,
                 .environment = environment_,
                 .limits = {.request_bytes_max = config.grpc.request_bytes_max,
-                           .txn_ops_max = config.server.txn_ops_max},
+                           .txn_ops_max = config.server.txn_ops_max,
+                           .watch_idle_max = config.tenants.watch_idle_timeout},
                 .client_requests = &client_requests_,
                 .shares = &shares_,
                 .authority = &authority_,
                 .audit = shared.audit.get(),
                 .scrape = [&shared] { return shared.registry.scrape(); },
+                .status =
+                    [this, &shared](bool whole, absl::AnyInvocable<void(std::string)> done) {
+                      report_status(shared, whole, std::move(done));
+                    },
+                .shed = &shared.registry.counters(
+                    "lattice_requests_shed_total",
+                    "Reads and new watches that were refused for overload.", {"kind"}, 2),
                 .open_calls = {}},
       observer_(shared.calls, shared.server, shared.log, shared.audit.get(),
                 config.telemetry.slow_request) {
   if (config.control_plane.clustor()) {
+    services_.governed = [this, &shared] { return governed(shared); };
     services_.control_plane = [&shared] {
       return trouble_of(shared.cache_state.load(std::memory_order_relaxed));
     };
@@ -86,6 +95,21 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
   if (!config.grpc.tls.ca.empty()) {
     router_.require_certificates({std::begin(open_paths), std::end(open_paths)});
   }
+}
+
+void Worker::report_status(const SharedTelemetry& shared, bool whole,
+                           absl::AnyInvocable<void(std::string)> done) {
+  shared.status(whole, [this, done = std::move(done)](std::string text) mutable {
+    loop_.post(
+        [done = std::move(done), text = std::move(text)]() mutable { done(std::move(text)); });
+  });
+}
+
+etcd::Governed Worker::governed(const SharedTelemetry& shared) const {
+  const std::shared_ptr<const Governance> said = shared.governance.get();
+  etcd::Governed governed{said->manifest_digest, said->routing_epoch, std::nullopt};
+  if (said->proved_at) governed.age = loop_.fresh_now() - *said->proved_at;
+  return governed;
 }
 
 Status Worker::listen(const std::string& address, std::shared_ptr<const tls::Source> tls,

@@ -59,6 +59,9 @@ class Worker {
 
  private:
   void run_shared_turn();
+  void report_status(const SharedTelemetry& shared, bool whole,
+                     absl::AnyInvocable<void(std::string)> done);
+  etcd::Governed governed(const SharedTelemetry& shared) const;
   void tick();
   void leave(Duration timeout, loop::Task done);
   void end_long_calls_when_quiet();

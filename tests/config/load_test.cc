@@ -312,12 +312,10 @@ TEST_CASE("a quorum needs a database with several nodes") {
 
 TEST_CASE("what this build lacks is refused by name, its default is accepted") {
   const std::string text =
-      all_problems(load_text("[tenants]\nwatch_idle_timeout_ms = 1000\n"
-                             "[backend]\ndirect_url = \"postgresql://u:hunter2@h/d\"\n"));
-  CHECK(contains(text, "tenants.watch_idle_timeout_ms: 1000 asks for an end of idle"));
+      all_problems(load_text("[backend]\ndirect_url = \"postgresql://u:hunter2@h/d\"\n"));
   CHECK(contains(text, "backend.direct_url"));
   CHECK_FALSE(contains(text, "hunter2"));
-  CHECK(load_text("[tenants]\nwatch_idle_timeout_ms = 0\n[backend]\ndirect_url = \"\"\n").ok());
+  CHECK(load_text("[backend]\ndirect_url = \"\"\n").ok());
 }
 
 TEST_CASE("automatic compaction reads etcd's forms") {

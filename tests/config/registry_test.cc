@@ -91,7 +91,7 @@ TEST_CASE("the reference file has the defaults, and the deployment guide's limit
   CHECK(changes.applied ==
         std::vector<std::string>{"tenants.default_qps_limit", "tenants.default_bytes_limit",
                                  "tenants.lease_ttl_default_ms", "tenants.lease_ttl_max_ms"});
-  CHECK(changes.need_restart.empty());
+  CHECK(changes.need_restart == std::vector<std::string>{"tenants.watch_idle_timeout_ms"});
 }
 
 TEST_CASE("the effective configuration reads back as the same one") {

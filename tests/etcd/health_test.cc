@@ -36,6 +36,22 @@ TEST_CASE("Check and List tell whether the tenant is served") {
   CHECK(check(world) == HealthCheckResponse::SERVING);
 }
 
+TEST_CASE("What /readyz would not call ready does not serve") {
+  ServiceWorld world;
+  std::string trouble = "the control-plane cache is Stale";
+  world.services().control_plane = [&trouble] { return trouble; };
+  auto watching = world.open("/grpc.health.v1.Health/Watch");
+  watching->send("");
+  CHECK(check(world) == HealthCheckResponse::NOT_SERVING);
+  trouble.clear();
+  CHECK(check(world) == HealthCheckResponse::SERVING);
+  world.services().open_calls.serving_changed();
+  world.run(std::chrono::seconds(1));
+  REQUIRE(watching->seen().messages.size() == 2);
+  CHECK(told(watching->seen().messages[0]) == HealthCheckResponse::NOT_SERVING);
+  CHECK(told(watching->seen().messages[1]) == HealthCheckResponse::SERVING);
+}
+
 TEST_CASE("health calls for another service, without a message, and with garbage") {
   ServiceWorld world;
   HealthCheckRequest other;
@@ -62,6 +78,7 @@ TEST_CASE("Watch tells the state at once and each change, and stays open for unk
   other.set_service("etcdserverpb.KV");
   auto elsewhere = world.open("/grpc.health.v1.Health/Watch");
   elsewhere->send(other.SerializeAsString());
+  world.run(std::chrono::milliseconds(10));
   REQUIRE(watching->seen().messages.size() == 1);
   CHECK(told(watching->seen().messages[0]) == HealthCheckResponse::SERVING);
   REQUIRE(elsewhere->seen().messages.size() == 1);

@@ -27,14 +27,15 @@ type entry struct {
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
 	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
-	"compaction-crash", "lease-leader-kill", "mixed", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
+	"compaction-crash", "lease-leader-kill", "mixed", "control-stopped", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
 // longTier reaches the targets of the full tier when it is run four times, with new seeds.
 var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"),
 	times(2, "client-network", "peer-network", "redis-kill", "compaction-crash"),
 	times(1, "rolling", "move-leader", "pause-backends", "pause-session", "zombies", "store-network"),
-	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind"),
+	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind",
+		"control-stopped", "control-wrong", "control-network", "control-time"),
 	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))
 
 func times(n int, names ...string) []string {
@@ -47,7 +48,7 @@ func times(n int, names ...string) []string {
 
 var (
 	tierLists = map[string][]string{"pr": prTier, "full": longTier, "soak": longTier}
-	tierSizes = map[string]int{"pr": len(prTier), "full": 200, "soak": 450}
+	tierSizes = map[string]int{"pr": len(prTier), "full": 216, "soak": 450}
 	// What comes after the last fault is load, too: the long tiers let it go on for a while.
 	tierCalm = map[string]time.Duration{"full": 3 * time.Second, "soak": 3 * time.Second}
 )

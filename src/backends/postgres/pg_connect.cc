@@ -13,6 +13,8 @@ namespace {
 // A leader or a challenger waits for this: a standby that was promoted is to be found at once.
 constexpr Duration retry_min = std::chrono::milliseconds(50);
 constexpr Duration retry_max = std::chrono::milliseconds(200);
+// Within which the connections come back once one of them was let in.
+constexpr Duration return_spread = std::chrono::milliseconds(100);
 // How long until a host's kernel answers; where there is no other one to try, it may be a name that
 // has just moved, and a fresh attempt is quicker than the kernel's third.
 constexpr Duration reach_patience = std::chrono::seconds(1);
@@ -26,6 +28,7 @@ constexpr Duration enter_patience_alone = std::chrono::seconds(10);
 void PgConnection::connect() {
   state_ = State::resolving;
   timer_.reset();
+  tried_at_ = loop_.now();
   const auto& hosts = conninfo_.hosts();
   if (std::none_of(hosts.begin(), hosts.end(), needs_resolution)) {
     start_round(hosts);
@@ -194,6 +197,7 @@ void PgConnection::become_ready() {
   failures_ = 0;
   last_error_ = Status();
   warned_.clear();
+  options_.database->succeeded(loop_.now());
   const std::weak_ptr<bool> alive = alive_;
   pump();
   if (!alive.expired() && options_.on_ready) options_.on_ready();
@@ -201,7 +205,9 @@ void PgConnection::become_ready() {
 
 // ---- Losing it ----
 
-void PgConnection::fail(Status why) {
+Instant PgConnection::began() const { return state_ == State::ready ? loop_.now() : tried_at_; }
+
+void PgConnection::fail(Status why, Instant since) {
   const bool internal = state_ == State::preparing;
   const bool attempt = internal || state_ == State::connecting;
   watch_.reset();
@@ -217,6 +223,10 @@ void PgConnection::fail(Status why) {
   if (why.error() == Error::unhealthy && why.detail() != warned_ && options_.warn) {
     warned_ = why.detail();
     options_.warn(options_.application_name + ": " + why.detail());
+  }
+  state_ = State::waiting;
+  if (!options_.others_work()) {
+    options_.database->failed(why, since, loop_.now(), random_fraction());
   }
   retry_later();
 
@@ -257,7 +267,24 @@ void PgConnection::retry_later() {
       failures_ == 0 ? Duration(0)
                      : Duration(static_cast<int64_t>(part * static_cast<double>(limit.count())));
   ++failures_;
-  timer_ = loop_.after(delay, [this] { connect(); });
+  const Duration refused = options_.database->breaker().refuses_for(loop_.now());
+  timer_ = loop_.after(std::max(delay, refused), [this] { try_again(); });
+}
+
+void PgConnection::try_again() {
+  if (options_.database->try_begin(loop_.fresh_now())) return connect();
+  if (last_error_.ok()) last_error_ = options_.database->last_error();
+  retry_later();
+  if (unreachable()) fail_queued();
+}
+
+void PgConnection::try_soon() {
+  if (state_ != State::waiting || failures_ < 2) return;
+  // Not all of them, of all processes, at one moment.
+  const double part = random_fraction();
+  const auto delay =
+      Duration(static_cast<int64_t>(part * static_cast<double>(return_spread.count())));
+  timer_ = loop_.after(delay, [this] { try_again(); });
 }
 
 void PgConnection::fail_queued() {
@@ -277,12 +304,13 @@ void PgConnection::fail_queued() {
 void PgConnection::rearm_patience(Duration patience, const char* what) {
   timer_.reset();
   if (patience.count() == 0) return;
-  timer_ = loop_.after(patience, [this, what] {
+  timer_ = loop_.after(patience, [this, patience, what] {
     // Silent while connected: perhaps cut off from its standbys, one of which was promoted. So the
     // others are asked first.
     if (state_ == State::ready && hosts_.size() > 1) host_ = (host_ + 1) % hosts_.size();
-    fail(
-        Status(Error::backend_unavailable, std::string("no answer from PostgreSQL while ") + what));
+    const Instant since = state_ == State::ready ? loop_.now() - patience : tried_at_;
+    fail(Status(Error::backend_unavailable, std::string("no answer from PostgreSQL while ") + what),
+         since);
   });
 }
 

@@ -25,7 +25,7 @@ PgConnection::~PgConnection() = default;
 void PgConnection::execute(PgCommand command) {
   queue_.push_back(std::move(command));
   if (state_ == State::idle) {
-    connect();
+    try_again();
   } else if (state_ == State::ready) {
     pump();
   } else if (unreachable()) {
@@ -192,6 +192,7 @@ void PgConnection::take_result(PgResult result) {
 
 void PgConnection::finish_command() {
   timer_.reset();
+  if (state_ == State::ready) options_.database->answered(loop_.now() - sent_);
   const std::unique_ptr<PgCommand> command = std::move(in_flight_);
   Progress progress = std::move(progress_);
   progress_ = Progress();

@@ -30,6 +30,7 @@
 #include "backends/postgres/pg_timelines.h"
 #include "backends/postgres/pg_values.h"
 #include "base/callback.h"
+#include "base/dependency.h"
 #include "loop/loop.h"
 
 namespace lattice::backends {
@@ -77,6 +78,9 @@ class PgConnection {
     PgDurability durability;
     std::string cluster_id;                  // as lattice.meta must have it; empty: not checked
     std::shared_ptr<PgTimelines> timelines;  // never null
+    SharedDependency database;               // to which it reports; never null
+    // Whether the database certainly works all the same when this connection fails.
+    std::function<bool()> others_work;
     std::function<void(const std::string&)> warn;  // for a log; may be empty
     // Each time that it has become ready, behind what waited for that.
     absl::AnyInvocable<void()> on_ready;
@@ -93,7 +97,7 @@ class PgConnection {
 
   // Connects without a command to send.
   void start() {
-    if (state_ == State::idle) connect();
+    if (state_ == State::idle) try_again();
   }
   bool ready() const { return state_ == State::ready; }
   bool busy() const { return in_flight_ != nullptr || !queue_.empty(); }
@@ -107,6 +111,8 @@ class PgConnection {
   void reset(Status why);
   // Ends it, soon, if its server was left behind by one that another connection has found.
   void leave_if_stale();
+  // The database is there again: whoever waits to try does so soon.
+  void try_soon();
 
  private:
   enum class State : uint8_t { idle, resolving, connecting, preparing, ready, waiting };
@@ -132,8 +138,12 @@ class PgConnection {
   Status left_behind(int64_t timeline, int64_t newest) const;
   Status staleness() const { return left_behind(server_.timeline, newest_->load()); }
   void leave();
-  void fail(Status why);
+  void fail(Status why) { fail(std::move(why), began()); }
+  // `since`: when that which has failed began.
+  void fail(Status why, Instant since);
+  Instant began() const;
   void retry_later();
+  void try_again();
   void fail_queued();
   void pump();
   bool send(PgCommand command);
@@ -157,7 +167,8 @@ class PgConnection {
   std::unique_ptr<loop::TimerHandle> timer_;  // patience, or the back-off
   std::deque<PgCommand> queue_;
   std::unique_ptr<PgCommand> in_flight_;
-  Instant sent_;  // the command in flight
+  Instant sent_;      // the command in flight
+  Instant tried_at_;  // the round of attempts that is going on, or was the last
   // What is known of the command in flight.
   struct Progress {
     PgResult result;

@@ -41,6 +41,7 @@ class PgLog final : public replica::Log {
     return {static_cast<uint64_t>(append_.server().system_identifier),
             static_cast<uint64_t>(append_.server().timeline)};
   }
+  bool reachable() const override { return connections_.reachable(); }
   bool survives_failover() const override {
     // Not where only one server is named, either: a standby can take over its name.
     const PgDurability& durability = connections_.options.durability;

@@ -42,6 +42,7 @@ struct PgConnections {
   // wait for each other. Two tenants that shared one waited for the commits of both: 15.6 ms in the
   // median beside a greedy writer where it is 3.1 with lanes of their own.
   PgAppendLane& take_lane();
+  bool reachable() const { return options.database->closed(); }
 };
 
 std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int32_t log_no,

@@ -37,6 +37,10 @@ struct PostgresStore::Impl {
   Impl(loop::Loop& loop, const PostgresOptions& options, PgConninfo conninfo)
       : timelines(options.timelines), connections(loop, options, std::move(conninfo)) {
     if (timelines == nullptr) timelines = std::make_shared<PgTimelines>();
+    if (connections.options.database == nullptr) {
+      connections.options.database =
+          std::make_shared<Dependency>(CircuitBreaker::Options{}, nullptr);
+    }
     // Planned each time, with the parameters' values: an array is hashed only if it is known then.
     connections.bulk =
         connect("bulk", "SET plan_cache_mode = force_custom_plan;", options.durability);
@@ -58,16 +62,28 @@ struct PostgresStore::Impl {
     if (cluster_id != 0) options.cluster_id = cluster_id_to_text(cluster_id);
     options.timelines = timelines;
     options.warn = connections.options.warn;
+    options.database = connections.options.database;
+    options.others_work = [this] { return works(); };
     // One that finds a promoted standby makes the others leave the server that was there before,
     // which may be silent for long.
     options.on_ready = [this, next = std::move(options.on_ready)]() mutable {
-      for (PgConnection* each : all) each->leave_if_stale();
+      for (PgConnection* each : all) {
+        each->leave_if_stale();
+        each->try_soon();
+      }
       if (next) next();
     };
     auto connection = std::make_unique<PgConnection>(connections.loop, connections.resolver,
                                                      connections.conninfo, std::move(options));
     all.push_back(connection.get());
     return connection;
+  }
+
+  // By those connections that something is always asked on; what is idle notices nothing.
+  bool works() const {
+    return std::ranges::any_of(connections.appends,
+                               [](const auto& each) { return each->ready(); }) ||
+           (connections.sessions != nullptr && connections.sessions->ready());
   }
 
   void try_open() {
@@ -180,6 +196,8 @@ Status PostgresStore::health() const {
              ? Status(Error::backend_unavailable, "connecting to PostgreSQL")
              : connection.last_error();
 }
+
+bool PostgresStore::reachable() const { return impl_->connections.reachable(); }
 
 uint64_t PostgresStore::cluster_id() const { return impl_->cluster_id; }
 

@@ -24,6 +24,7 @@
 #include "backends/postgres/pg_durability.h"
 #include "backends/postgres/pg_timelines.h"
 #include "base/callback.h"
+#include "base/dependency.h"
 #include "loop/loop.h"
 #include "replica/fanout.h"
 #include "replica/log.h"
@@ -39,6 +40,8 @@ struct PostgresOptions {
   // One for all stores of a process, so that what one has learnt of a promotion counts for all.
   // Null: the store has its own.
   std::shared_ptr<PgTimelines> timelines;
+  // Where it reports whether the database can be reached. Null: the store has its own.
+  SharedDependency database;
   // What an operator should know; on the loop. May be empty.
   std::function<void(const std::string&)> warn;
 };
@@ -57,6 +60,8 @@ class PostgresStore {
   void open(StatusCallback done);
   // ok: the store is open and its append connections are there.
   Status health() const;
+  // The circuit breaker of the database is closed.
+  bool reachable() const;
 
   // The rest requires that open() has succeeded.
 

@@ -27,13 +27,15 @@ struct RedisHub::Impl {
     uint64_t confirmed = 0;  // the generation of the connection on which it is subscribed to
   };
 
-  Impl(loop::Loop& owner, RedisUrl where, const std::shared_ptr<const tls::Source>& tls)
+  Impl(loop::Loop& owner, RedisUrl where, const std::shared_ptr<const tls::Source>& tls,
+       SharedDependency dependency)
       : loop(owner),
         url(std::move(where)),
+        redis(std::move(dependency)),
         resolver(owner),
-        publisher(owner, resolver, url, tls, RedisLink::Purpose::publishing,
+        publisher(owner, resolver, {url, tls, *redis}, RedisLink::Purpose::publishing,
                   {.ready = [] {}, .reply = [](const redisReply&) {}}),
-        subscriber(owner, resolver, url, tls, RedisLink::Purpose::subscribing,
+        subscriber(owner, resolver, {url, tls, *redis}, RedisLink::Purpose::subscribing,
                    {.ready = [this] { subscribe_all(); },
                     .reply = [this](const redisReply& reply) { on_reply(reply); }}) {}
 
@@ -54,6 +56,7 @@ struct RedisHub::Impl {
 
   loop::Loop& loop;
   const RedisUrl url;
+  const SharedDependency redis;
   Resolver resolver;
   absl::flat_hash_map<std::string, Channel, StringHash, StringEqual> channels;
   size_t confirmed_count = 0;            // of `channels`, on the present connection
@@ -133,7 +136,8 @@ void RedisHub::Impl::on_message(std::string_view name, std::string_view message)
 // ---- The hub ----
 
 Result<std::unique_ptr<RedisHub>> RedisHub::open(loop::Loop& loop, std::string_view url,
-                                                 std::shared_ptr<const tls::Source> tls) {
+                                                 std::shared_ptr<const tls::Source> tls,
+                                                 SharedDependency redis) {
   Result<RedisUrl> parsed = RedisUrl::parse(url);
   if (!parsed.ok()) return parsed.status();
   if (!parsed->tls) {
@@ -143,8 +147,9 @@ Result<std::unique_ptr<RedisHub>> RedisHub::open(loop::Loop& loop, std::string_v
     if (!context.ok()) return context.status();
     tls = std::make_shared<tls::Source>(*context);
   }
+  if (redis == nullptr) redis = std::make_shared<Dependency>(CircuitBreaker::Options{}, nullptr);
   return std::unique_ptr<RedisHub>(
-      new RedisHub(std::make_unique<Impl>(loop, std::move(*parsed), tls)));
+      new RedisHub(std::make_unique<Impl>(loop, std::move(*parsed), tls, std::move(redis))));
 }
 
 RedisHub::RedisHub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

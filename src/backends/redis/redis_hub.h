@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/dependency.h"
 #include "base/status.h"
 #include "loop/loop.h"
 #include "replica/fanout.h"
@@ -36,10 +37,11 @@ class RedisHub {
   };
 
   // Begins to connect, for as long as it lives. `tls`: for URLs that want it; null: the system's
-  // authorities and no certificate of our own. Errors: invalid_argument (redis_url.h), without
-  // anything secret.
+  // authorities and no certificate of our own. `redis`: where it reports; null: it keeps that for
+  // itself. Errors: invalid_argument (redis_url.h), without anything secret.
   static Result<std::unique_ptr<RedisHub>> open(loop::Loop& loop, std::string_view url,
-                                                std::shared_ptr<const tls::Source> tls = nullptr);
+                                                std::shared_ptr<const tls::Source> tls = nullptr,
+                                                SharedDependency redis = nullptr);
   ~RedisHub();
   RedisHub(const RedisHub&) = delete;
   RedisHub& operator=(const RedisHub&) = delete;

@@ -28,15 +28,14 @@ std::string refusal(std::string_view what, const redisReply& reply) {
 
 }  // namespace
 
-RedisLink::RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url,
-                     std::shared_ptr<const tls::Source> tls, Purpose purpose, Events events)
+RedisLink::RedisLink(loop::Loop& loop, Resolver& resolver, const Server& server, Purpose purpose,
+                     Events events)
     : loop_(loop),
-      url_(url),
-      tls_(std::move(tls)),
+      server_(server),
       purpose_(purpose),
       events_(std::move(events)),
-      locator_(loop, resolver, url, tls_),
-      where_(url.describe()),
+      locator_(loop, resolver, server_.url, server_.tls),
+      where_(server_.url.describe()),
       health_(Error::backend_unavailable, "Redis " + where_ + ": connecting") {
   locate();
 }
@@ -49,7 +48,8 @@ bool RedisLink::send(std::initializer_list<std::string_view> words) {
 
 void RedisLink::locate() {
   state_ = State::locating;
-  where_ = url_.describe();
+  tried_at_ = loop_.now();
+  where_ = server_.url.describe();
   locator_.locate([this](Result<std::vector<Host>> found) { connect(std::move(found)); });
 }
 
@@ -66,18 +66,18 @@ void RedisLink::connect(Result<std::vector<Host>> addresses) {
   events.reply = [this](const redisReply& reply) { on_reply(reply); };
   events.closed = [this](Status why) { fail(why.detail()); };
   connection_ = std::make_unique<RedisConnection>(
-      loop_, host, tls_ == nullptr ? nullptr : tls_->get(), std::move(events));
+      loop_, host, server_.tls == nullptr ? nullptr : server_.tls->get(), std::move(events));
   timer_ = loop_.after(redis_patience, [this] { fail("connecting takes too long"); });
 }
 
 void RedisLink::greet() {
   state_ = State::greeting;
   greetings_.clear();
-  if (url_.login.given()) {
-    (void)send_login(*connection_, url_.login);
+  if (server_.url.login.given()) {
+    (void)send_login(*connection_, server_.url.login);
     greetings_.push_back(Greeting::login);
   }
-  if (url_.by_sentinel()) {
+  if (server_.url.by_sentinel()) {
     (void)connection_->send({"ROLE"});
     greetings_.push_back(Greeting::role);
   }
@@ -93,6 +93,7 @@ void RedisLink::greet() {
 }
 
 void RedisLink::on_reply(const redisReply& reply) {
+  if (asked_) server_.redis.answered(loop_.now() - *asked_);
   asked_.reset();
   if (state_ == State::greeting) {
     on_greeting(reply);
@@ -127,6 +128,7 @@ void RedisLink::become_ready() {
   state_ = State::ready;
   health_ = Status();
   ready_since_ = loop_.now();
+  server_.redis.succeeded(ready_since_);
   ++generation_;
   timer_ = loop_.after(look_interval, [this] { check_alive(); });
   events_.ready();
@@ -146,8 +148,10 @@ void RedisLink::check_alive() {
 
 void RedisLink::fail(const std::string& why) {
   if (state_ == State::ready && loop_.now() - ready_since_ >= stable_after) failures_ = 0;
+  const Instant began = state_ != State::ready ? tried_at_ : asked_.value_or(loop_.now());
   if (state_ != State::ready) ++next_address_;
   health_ = Status(Error::backend_unavailable, "Redis " + where_ + ": " + why);
+  server_.redis.failed(health_, began, loop_.now(), random_fraction());
   asked_.reset();
   locator_.cancel();
   RedisConnection::retire(loop_, std::move(connection_));
@@ -160,7 +164,14 @@ void RedisLink::retry_later() {
   ++failures_;
   const auto delay = Duration(
       static_cast<int64_t>(static_cast<double>(base.count()) * (0.5 + random_fraction() / 2)));
-  timer_ = loop_.after(std::max(retry_min, delay), [this] { locate(); });
+  retry_after(std::max(retry_min, delay));
+}
+
+void RedisLink::retry_after(Duration delay) {
+  const Duration refused = server_.redis.breaker().refuses_for(loop_.now());
+  timer_ = loop_.after(std::max(delay, refused), [this] {
+    server_.redis.try_begin(loop_.fresh_now()) ? locate() : retry_after(retry_min);
+  });
 }
 
 }  // namespace lattice::backends

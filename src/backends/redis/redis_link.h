@@ -17,6 +17,7 @@
 #include "backends/redis/redis_connection.h"
 #include "backends/redis/redis_locator.h"
 #include "backends/redis/redis_url.h"
+#include "base/dependency.h"
 
 namespace lattice::backends {
 
@@ -29,9 +30,15 @@ class RedisLink {
     absl::AnyInvocable<void(const redisReply& reply)> reply;
   };
 
-  // Starts at once. `tls`: null for plaintext. Requires: `url` outlives it.
-  RedisLink(loop::Loop& loop, Resolver& resolver, const RedisUrl& url,
-            std::shared_ptr<const tls::Source> tls, Purpose purpose, Events events);
+  struct Server {
+    const RedisUrl& url;
+    std::shared_ptr<const tls::Source> tls;  // null for plaintext
+    Dependency& redis;                       // to which it reports
+  };
+
+  // Starts at once. Requires: what `server` refers to outlives it.
+  RedisLink(loop::Loop& loop, Resolver& resolver, const Server& server, Purpose purpose,
+            Events events);
   ~RedisLink();
   RedisLink(const RedisLink&) = delete;
   RedisLink& operator=(const RedisLink&) = delete;
@@ -59,10 +66,10 @@ class RedisLink {
   void check_alive();
   void fail(const std::string& why);
   void retry_later();
+  void retry_after(Duration delay);
 
   loop::Loop& loop_;
-  const RedisUrl& url_;
-  const std::shared_ptr<const tls::Source> tls_;
+  const Server server_;
   const Purpose purpose_;
   Events events_;
   RedisLocator locator_;
@@ -73,6 +80,7 @@ class RedisLink {
   std::deque<Greeting> greetings_;            // sent and not answered
   std::unique_ptr<loop::TimerHandle> timer_;  // patience, the next look, or the back-off
   std::optional<Instant> asked_;              // when PING left that nothing has followed
+  Instant tried_at_;                          // the attempt to connect that was the last
   Instant ready_since_;
   Status health_;
   int failures_ = 0;

@@ -17,6 +17,7 @@ const Nodes = 3
 type Cluster struct {
 	Pair     *Pair
 	Redis    *Redis
+	Control  *ControlPlane
 	Nodes    []*Node
 	Features Features
 	Folder   string
@@ -56,7 +57,7 @@ func New(binary, where string) (*Cluster, error) {
 	if err := os.Chmod(folder, 0o755); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Features: features, Folder: folder, Redis: NewRedis(folder)}
+	c := &Cluster{Features: features, Folder: folder, Redis: NewRedis(folder), Control: NewControlPlane(folder)}
 	if c.Pair, err = NewPair(folder); err != nil {
 		return nil, err
 	}
@@ -80,6 +81,7 @@ type Setup struct {
 	Synchronous bool
 	SmallVolume bool // the database is on a volume that can be filled
 	OwnClocks   bool // ShiftClock works
+	Governed    bool // by the control plane
 }
 
 // Fresh ends the nodes and starts them on an empty database.
@@ -111,6 +113,12 @@ func (c *Cluster) Fresh(s Setup) error {
 		return err
 	}
 	c.Redirect()
+	c.Control.Kill()
+	if s.Governed {
+		if err := c.Control.Fresh(); err != nil {
+			return err
+		}
+	}
 	clock := ""
 	if s.OwnClocks {
 		var err error
@@ -124,8 +132,9 @@ func (c *Cluster) Fresh(s Setup) error {
 		}
 		node.Fanout.Retarget(c.Redis.Address())
 		node.Fanout.Filtering(nil)
+		node.Control.Retarget(c.Control.Address())
 		node.Configure(NodeOptions{Binary: s.Binary, Env: s.Env, Database: c.database, Synchronous: s.Synchronous,
-			Features: c.Features, Clock: clock})
+			Features: c.Features, Clock: clock, Governed: s.Governed})
 		if err := node.ShiftClock(0); err != nil {
 			return err
 		}
@@ -218,6 +227,7 @@ func (c *Cluster) TruncateLogs() {
 // Close ends everything and removes the folder.
 func (c *Cluster) Close() {
 	c.EndNodes()
+	c.Control.Kill()
 	c.Redis.Kill()
 	c.Pair.End()
 	for _, proxy := range c.Proxies() {

@@ -23,6 +23,7 @@ type Node struct {
 	Store   *netfault.Proxy // to PostgreSQL
 	Fanout  *netfault.Proxy // to Redis
 	Peer    *netfault.Proxy // from other nodes
+	Control *netfault.Proxy // to the control plane
 	port    int
 	peer    int
 	metrics int
@@ -41,6 +42,7 @@ type NodeOptions struct {
 	Synchronous bool
 	Features    Features
 	Clock       string // the library that shifts its wall clock, or empty
+	Governed    bool   // by a control plane
 }
 
 func newNode(number int, folder string) (*Node, error) {
@@ -51,7 +53,7 @@ func newNode(number int, folder string) (*Node, error) {
 	for _, side := range []struct {
 		name  string
 		proxy **netfault.Proxy
-	}{{"client", &n.Client}, {"store", &n.Store}, {"fanout", &n.Fanout}, {"peer", &n.Peer}} {
+	}{{"client", &n.Client}, {"store", &n.Store}, {"fanout", &n.Fanout}, {"peer", &n.Peer}, {"control", &n.Control}} {
 		proxy, err := netfault.New(fmt.Sprintf("%s%d", side.name, number), "")
 		if err != nil {
 			return nil, err
@@ -76,6 +78,10 @@ func (n *Node) Configure(o NodeOptions) {
 	}
 	if o.Synchronous {
 		n.env = append(n.env, "LATTICE_DURABILITY_MODE=quorum", "LATTICE_DURABILITY_QUORUM_SIZE=2")
+	}
+	if o.Governed {
+		n.env = append(n.env, "LATTICE_CONTROL_PLANE_MODE=clustor", "LATTICE_CONTROL_PLANE_CACHE_TTL_SECONDS=1",
+			"LATTICE_CONTROL_PLANE_CACHE_GRACE_MS=300", "LATTICE_CONTROL_PLANE_ENDPOINTS=http://"+n.Control.Address())
 	}
 	for key, setting := range map[string]string{
 		"fanout.url":        "LATTICE_FANOUT_URL=redis://" + n.Fanout.Address(),
@@ -181,5 +187,5 @@ func (n *Node) Metric(name string) float64 {
 
 // Proxies of the node.
 func (n *Node) Proxies() []*netfault.Proxy {
-	return []*netfault.Proxy{n.Client, n.Store, n.Fanout, n.Peer}
+	return []*netfault.Proxy{n.Client, n.Store, n.Fanout, n.Peer, n.Control}
 }

@@ -25,6 +25,7 @@ type Plan struct {
 	LostTail    bool          // acknowledged writes may vanish: the oracle of log-protocol H3
 	SmallVolume bool          // the database's volume can be filled
 	ClockJumps  bool          // the nodes' wall clocks can be shifted
+	Governed    bool          // by a control plane, with a cache that lives for a second
 	Steps       []Step
 	random      *rand.Rand
 }
@@ -58,6 +59,10 @@ var families = map[string]func(*Plan){
 	"move-leader":       planMoveLeader,
 	"disk-full":         planDiskFull,
 	"mixed":             planMixed,
+	"control-stopped":   planControlStopped,
+	"control-wrong":     planControlWrong,
+	"control-network":   planControlNetwork,
+	"control-time":      planControlTime,
 }
 
 // Names of all kinds of scenarios.

@@ -98,7 +98,7 @@ func Execute(c *cluster.Cluster, name string, seed int64, options Options) (*Res
 	result := &Result{Name: name, Seed: seed, Schedule: plan.Describe(), Counts: r.counts}
 	c.TruncateLogs()
 	if err := c.Fresh(cluster.Setup{Binary: options.Binary, Env: options.Env, Synchronous: plan.Synchronous,
-		SmallVolume: plan.SmallVolume, OwnClocks: plan.ClockJumps}); err != nil {
+		SmallVolume: plan.SmallVolume, OwnClocks: plan.ClockJumps, Governed: plan.Governed}); err != nil {
 		return nil, err
 	}
 	r.phase("start", began)
@@ -180,6 +180,7 @@ func (r *Run) underLoad(result *Result) error {
 	r.phase("load", began)
 	began = time.Now()
 	result.FirstWrite = r.awaitWrite()
+	r.awaitFresh()
 	endKV()
 	clients.Wait()
 	r.phase("clients_end", began)

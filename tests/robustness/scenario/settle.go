@@ -3,6 +3,7 @@ package scenario
 import (
 	"time"
 
+	"lattice/tests/robustness/cluster"
 	"lattice/tests/robustness/load"
 	"lattice/tests/robustness/truth"
 )
@@ -24,7 +25,13 @@ func (r *Run) heal() error {
 			}
 		}
 	}
-	return r.cluster.AwaitListening()
+	if err := r.cluster.AwaitListening(); err != nil {
+		return err
+	}
+	if r.plan.Governed {
+		r.startControl(cluster.TrueHistory)
+	}
+	return nil
 }
 
 // awaitWrite returns how long it took until a write was acknowledged.
