@@ -1,6 +1,6 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
-// `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice version`, each with
-// --help.
+// `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice benchmark ...`,
+// `lattice completion ...`, `lattice man`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "load/benchmark.h"
 #include "server/tenant_command.h"
 #include "server/token_command.h"
 #include "telemetry/logger.h"
@@ -37,6 +38,9 @@ struct Surroundings {
   // Likewise `lattice token`.
   std::function<int(const server::TokenCommand& command, std::ostream& out, std::ostream& err)>
       token = {};
+  // Likewise `lattice benchmark`.
+  std::function<int(const load::BenchmarkRequest& request, std::ostream& out, std::ostream& err)>
+      benchmark = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

@@ -13,7 +13,8 @@ int main(int count, char** values) {
                                                   std::cerr,
                                                   lattice::server::run,
                                                   lattice::server::run_tenant_command,
-                                                  lattice::server::run_token_command};
+                                                  lattice::server::run_token_command,
+                                                  lattice::load::run_benchmark};
     return lattice::cli::run(std::vector<std::string>(values + 1, values + count), surroundings);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << "\n";
