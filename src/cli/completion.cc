@@ -59,7 +59,7 @@ std::string bash_script(const std::vector<Command>& commands) {
       "# bash completion for lattice: source it, or put it where bash-completion looks.\n"
       "_lattice() {\n"
       "  local cur=${COMP_WORDS[COMP_CWORD]} words='' word\n"
-      "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+      "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
       "    case \" $(_lattice_next \"$words\") \" in\n"
       "      *\" $word \"*) case $word in -*) ;; *) words=\"${words:+$words }$word\" ;; esac ;;\n"
       "    esac\n"
@@ -78,7 +78,9 @@ std::string bash_script(const std::vector<Command>& commands) {
 
 // zsh understands bash's functions.
 std::string zsh_script(const std::vector<Command>& commands) {
-  return "#compdef lattice\nautoload -U +X bashcompinit && bashcompinit\n" + bash_script(commands);
+  return "#compdef lattice\nautoload -U +X bashcompinit && bashcompinit\n" + bash_script(commands) +
+         // compinit loads this file to complete the first line.
+         "[ \"${funcstack[1]}\" != _lattice ] || _bash_complete -o filenames -F _lattice\n";
 }
 
 std::string fish_script(const std::vector<Command>& commands) {

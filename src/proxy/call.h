@@ -78,6 +78,8 @@ class ServerStream {
   virtual const PeerCertificate* peer_certificate() const { return nullptr; }
   // The host that the client named in its TLS handshake (SNI), in lower case; empty: none.
   virtual std::string_view server_name() const { return {}; }
+  // The client's x-request-id, or one that was made for the call's line in the log; empty: neither.
+  virtual std::string_view request_id() const { return {}; }
 
   // Queues one response message; the transport adds the gRPC prefix (and gzip where negotiated).
   // Never blocks; look at pending_bytes() to stay polite.
@@ -101,6 +103,13 @@ class ServerStream {
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };
 
+// What a call's service says of it for a line in the log.
+struct CallNotes {
+  std::string tenant;
+  // How long its parts took, in their order; the names live for ever.
+  std::vector<std::pair<std::string_view, Duration>> phases;
+};
+
 class Call {
  public:
   virtual ~Call() = default;
@@ -112,6 +121,13 @@ class Call {
   virtual void on_sent(size_t bytes) { (void)bytes; }
   // The stream is gone before finish(): reset, deadline, connection loss or drain. Last callback.
   virtual void on_cancel() {}
+  // Asked for at the call's end, whatever ended it, and only if there is to be a line. `since` and
+  // `until`: when the call came and when it ended.
+  virtual void describe(Instant since, Instant until, CallNotes* notes) const {
+    (void)since;
+    (void)until;
+    (void)notes;
+  }
 };
 
 // How a service starts: one factory per method path ("/etcdserverpb.KV/Range").

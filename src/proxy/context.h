@@ -14,6 +14,7 @@
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
 #include "proxy/receive_windows.h"
+#include "proxy/request_ids.h"
 #include "proxy/router.h"
 #include "proxy/token_bucket.h"
 
@@ -58,6 +59,7 @@ struct Context {
   Http2StreamPool streams;
   Http2Runtime http2;
   HeldBytes held;  // by the unfinished messages of all its connections
+  RequestIds request_ids;
   // Failures that are worth a line in the log: a burst, then one a second.
   TokenBucket told_failures{20, 1};
 };

@@ -40,6 +40,8 @@ class GrpcExchange final : public ServerStream {
   size_t held() const { return assembler_.held(); }
   // The status to put into the trailers. Requires: finish() was called.
   const GrpcStatus& status() const { return status_; }
+  // The id that was made for a call whose client had none, because it gets a line in the log.
+  std::string_view made_id() const { return made_id_; }
 
   const Metadata& metadata() const override;
   std::string_view metadata(std::string_view name) const override;
@@ -48,6 +50,7 @@ class GrpcExchange final : public ServerStream {
   std::string_view method() const override;
   const PeerCertificate* peer_certificate() const override;
   std::string_view server_name() const override;
+  std::string_view request_id() const override;
   void send(ByteChain message) override;
   void finish(GrpcStatus status) override;
   size_t pending_bytes() const override;
@@ -68,7 +71,9 @@ class GrpcExchange final : public ServerStream {
   void complete(GrpcStatus status);
   void start_response();
   void report_refusal(const GrpcStatus& status);
-  void report_end(GrpcCode code);
+  void report_end(const GrpcStatus& status);
+  void take_notes(const GrpcStatus& status);
+  void report_closed();
 
   Http2Stream& stream_;
   const size_t message_bytes_max_;
@@ -77,12 +82,20 @@ class GrpcExchange final : public ServerStream {
   std::unique_ptr<loop::TimerHandle> deadline_timer_;
   std::optional<Instant> deadline_;
   Instant started_{};
+  Instant ended_{};
   Observer::CallNote note_ = nullptr;
   GrpcStatus status_;
   bool finished_ = false;     // by the service or by the transport: nothing more may be sent
   bool half_closed_ = false;  // the service knows that no message follows
   bool gzip_ = false;         // both ways, as grpc-go does
   mutable std::optional<Metadata> metadata_;
+  // Of a call that gets a line in the log.
+  struct Noted {
+    GrpcStatus status;
+    CallNotes notes;
+  };
+  std::unique_ptr<Noted> noted_;
+  std::string made_id_;
 };
 
 }  // namespace lattice::proxy

@@ -2,15 +2,30 @@
 
 #include <utility>
 
+#include "proxy/trace_context.h"
+
 namespace lattice::proxy {
 namespace {
 
 constexpr std::string_view no_certificate = "a client certificate is required";
 
+// The answer carries the id that the request came with.
+HttpRespond with_request_id(const HttpRequest& request, HttpRespond respond) {
+  for (const auto& [name, value] : request.headers) {
+    if (name != "x-request-id" || !is_request_id(value)) continue;
+    return [id = value, respond = std::move(respond)](HttpResponse response) mutable {
+      response.headers.emplace_back("x-request-id", id);
+      respond(std::move(response));
+    };
+  }
+  return respond;
+}
+
 }  // namespace
 
 void dispatch_http(const Router& router, Observer* observer, HttpRequest request,
                    HttpRespond respond) {
+  respond = with_request_id(request, std::move(respond));
   if (!router.admits(request.path, request.peer_certificate.get())) {
     if (observer != nullptr) observer->on_http_refused(request, no_certificate);
     HttpResponse response = plain_response(401, std::string(no_certificate) + "\n");

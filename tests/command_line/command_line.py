@@ -106,6 +106,20 @@ class CommandLine(cases.ServerTest):
         self.assertEqual((status, out), (1, ""))
         self.assertIn("error: ", err)
 
+    def test_benchmark_logs_in(self):
+        server = self.server("sqlite")
+        connection = self.connect(server)
+        connection.call("Auth.UserAdd", rpc.AuthUserAddRequest(name="root", password="right"))
+        connection.call("Auth.RoleAdd", rpc.AuthRoleAddRequest(name="root"))
+        connection.call("Auth.UserGrantRole", rpc.AuthUserGrantRoleRequest(user="root", role="root"))
+        connection.call("Auth.AuthEnable", rpc.AuthEnableRequest())
+        small = ["benchmark", "mixed", "--total", "50", "--keys", "10", "--endpoints", server.target]
+        self.assertIn("mixed: 50 requests", self.ok(*small, "--user", "root:right"))
+        for credentials, text in ((["--user", "root:wrong"], "cannot log in"), ([], "user name is empty")):
+            status, out, err = run(self.lattice, *small, *credentials)
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn(text, err)
+
     def test_benchmark_says_what_is_wrong(self):
         for arguments, status, text in ((["--endpoints", "127.0.0.1:1"], 1, "cannot connect to 127.0.0.1:1"),
                                         (["--endpoints", "nonsense"], 2, 'expected host:port, got "nonsense"'),
