@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <optional>
 
-#include "clock.h"
+#include "load/clock.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 
 // One connection after the other.
 class HandshakeLoad::Attempt {
@@ -38,8 +38,8 @@ class HandshakeLoad::Attempt {
   void go_on() {
     if (!shaken_) {
       const SecureSocket::Step step = socket_->step();
-      if (step == SecureSocket::Step::kFailed) return fail("a handshake failed");
-      if (step == SecureSocket::Step::kAgain) return;
+      if (step == SecureSocket::Step::failed) return fail("a handshake failed");
+      if (step == SecureSocket::Step::again) return;
       shaken_ = true;
       took_ns_ = now_ns() - began_ns_;
       socket_->finish();
@@ -102,4 +102,4 @@ void HandshakeLoad::run() {
   }
 }
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

@@ -7,11 +7,11 @@
 #include <memory>
 #include <vector>
 
-#include "meter.h"
-#include "options.h"
-#include "secure_socket.h"
+#include "load/meter.h"
+#include "load/options.h"
+#include "load/secure_socket.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 
 class HandshakeLoad {
  public:
@@ -42,4 +42,4 @@ class HandshakeLoad {
   bool stopping_ = false;
 };
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

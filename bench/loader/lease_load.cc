@@ -1,15 +1,15 @@
 #include "lease_load.h"
 
-#include "clock.h"
-#include "etcd_messages.h"
+#include "load/clock.h"
+#include "load/etcd_messages.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
-constexpr int64_t kTtlSeconds = 300;
-constexpr int64_t kFirstLease = 7'000'000;
+constexpr int64_t ttl_seconds = 300;
+constexpr int64_t first_lease = 7'000'000;
 
-void encode_grant(std::string& out, int64_t id) { encode_lease_grant(out, id, kTtlSeconds); }
+void encode_grant(std::string& out, int64_t id) { encode_lease_grant(out, id, ttl_seconds); }
 
 }  // namespace
 
@@ -24,14 +24,14 @@ class LeaseLoad::Stream : public Call {
     encode_lease_id(body, id());
     sent_ns_ = now_ns();
     ++load_.in_flight_;
-    connection_.start(*this, kLeaseKeepAlivePath, std::move(body), true);
+    connection_.start(*this, lease_keep_alive_path, std::move(body), true);
   }
 
   void on_message(std::string_view message) override {
     load_.meter_.record(now_ns() - sent_ns_);
     LeaseAnswer answer;
     if (!decode_lease(message, answer)) load_.meter_.fail("a keep-alive does not decode");
-    if (answer.id != id() || answer.ttl_seconds != kTtlSeconds) {
+    if (answer.id != id() || answer.ttl_seconds != ttl_seconds) {
       load_.meter_.fail("a keep-alive answers with a wrong id or TTL");
     }
     --load_.in_flight_;
@@ -50,7 +50,7 @@ class LeaseLoad::Stream : public Call {
   }
 
  private:
-  int64_t id() const { return kFirstLease + static_cast<int64_t>(lease_); }
+  int64_t id() const { return first_lease + static_cast<int64_t>(lease_); }
 
   LeaseLoad& load_;
   Connection& connection_;
@@ -72,7 +72,7 @@ bool LeaseLoad::for_each_lease(std::string_view path, void (*encode)(std::string
   for (uint64_t i = 0; i < options_.leases; ++i) {
     std::string body;
     std::string answer;
-    encode(body, kFirstLease + static_cast<int64_t>(i));
+    encode(body, first_lease + static_cast<int64_t>(i));
     if (!client_.call(path, std::move(body), answer)) {
       meter_.fail(std::string(path) + ": " + answer);
       return client_.error().empty();
@@ -82,7 +82,7 @@ bool LeaseLoad::for_each_lease(std::string_view path, void (*encode)(std::string
 }
 
 bool LeaseLoad::run() {
-  if (!for_each_lease(kLeaseGrantPath, encode_grant)) return false;
+  if (!for_each_lease(lease_grant_path, encode_grant)) return false;
   if (!meter_.failures().empty()) return true;
   const uint64_t start_ns = now_ns();
   for (const auto& stream : streams_) stream->start();
@@ -96,7 +96,7 @@ bool LeaseLoad::run() {
     return (stopping_ && in_flight_ == 0) || !meter_.failures().empty();
   });
   if (!alive) return false;
-  return for_each_lease(kLeaseRevokePath, encode_lease_id);
+  return for_each_lease(lease_revoke_path, encode_lease_id);
 }
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

@@ -5,11 +5,11 @@
 #include <memory>
 #include <vector>
 
-#include "client.h"
-#include "meter.h"
-#include "options.h"
+#include "load/client.h"
+#include "load/meter.h"
+#include "load/options.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 
 class LeaseLoad {
  public:
@@ -33,4 +33,4 @@ class LeaseLoad {
   bool stopping_ = false;
 };
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

@@ -3,23 +3,36 @@
 #include <csignal>
 #include <cstdio>
 
-#include "client.h"
+#include "command_line.h"
 #include "handshake_load.h"
-#include "key_space.h"
 #include "lease_load.h"
-#include "meter.h"
-#include "options.h"
-#include "report.h"
-#include "revision_ledger.h"
-#include "unary_load.h"
-#include "watch_load.h"
-#include "workload.h"
+#include "load/client.h"
+#include "load/key_space.h"
+#include "load/meter.h"
+#include "load/options.h"
+#include "load/report.h"
+#include "load/revision_ledger.h"
+#include "load/unary_load.h"
+#include "load/watch_load.h"
+#include "load/workload.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
-constexpr int kExitInvalid = 1;
-constexpr int kExitNoServer = 2;
+constexpr int exit_invalid = 1;
+constexpr int exit_no_server = 2;
+
+// For whoever started the loader: the moments to take the server's CPU time at.
+void announce(std::string_view what) {
+  std::printf("%.*s\n", static_cast<int>(what.size()), what.data());
+  std::fflush(stdout);
+}
+
+int print(const Report& report, const Meter& meter) {
+  std::printf("%s\n", to_json(report, meter).c_str());
+  std::fflush(stdout);
+  return is_valid(meter) ? 0 : exit_invalid;
+}
 
 bool run_unary(Client& client, const KeySpace& keys, Meter& meter, RevisionLedger& ledger,
                const Options& options, Report& report) {
@@ -34,10 +47,10 @@ bool run_unary(Client& client, const KeySpace& keys, Meter& meter, RevisionLedge
   const std::string wrong = workload->verify(client);
   if (!wrong.empty()) meter.fail(wrong);
   report.unit = "request";
-  if (options.mode == Mode::kFill) report.unit = "key";
-  if (options.mode == Mode::kList) report.unit = "list";
+  if (options.mode == Mode::fill) report.unit = "key";
+  if (options.mode == Mode::list) report.unit = "list";
   const auto keys_per_request = static_cast<double>(workload->keys_per_request());
-  if (options.mode == Mode::kFill) report.operations_scale = keys_per_request;
+  if (options.mode == Mode::fill) report.operations_scale = keys_per_request;
   report.extra.emplace_back("keys_per_request", keys_per_request);
   return true;
 }
@@ -54,10 +67,10 @@ bool run_watch(Client& client, const KeySpace& keys, Meter& meter, RevisionLedge
 bool run_mode(Client& client, const KeySpace& keys, Meter& meter, RevisionLedger& ledger,
               const Options& options, Report& report) {
   switch (options.mode) {
-    case Mode::kWatchHot:
-    case Mode::kWatchDistinct:
+    case Mode::watch_hot:
+    case Mode::watch_distinct:
       return run_watch(client, keys, meter, ledger, options, report);
-    case Mode::kKeepAlive:
+    case Mode::keep_alive:
       report.unit = "keep-alive";
       return LeaseLoad(client, meter, options).run();
     default:
@@ -67,7 +80,7 @@ bool run_mode(Client& client, const KeySpace& keys, Meter& meter, RevisionLedger
 
 int no_server(const Client& client) {
   std::fprintf(stderr, "lattice_loader: %s\n", client.error().c_str());
-  return kExitNoServer;
+  return exit_no_server;
 }
 
 bool connect(Client& client, const Options& options, const std::vector<uint16_t>& ports) {
@@ -83,27 +96,27 @@ int run_handshakes(const Options& options, Meter& meter, Report& report) {
   const std::unique_ptr<TlsClient> tls = TlsClient::make(options.tls, why);
   if (tls == nullptr) {
     std::fprintf(stderr, "lattice_loader: %s\n", why.c_str());
-    return kExitNoServer;
+    return exit_no_server;
   }
   report.unit = "handshake";
   HandshakeLoad(*tls, meter, options).run();
-  return print_report(report, meter) ? 0 : kExitInvalid;
+  return print(report, meter);
 }
 
 int run(const Options& options) {
   const KeySpace keys(options.prefix, options.value_size);
   Client client;
-  Meter meter;
+  Meter meter(announce);
   RevisionLedger ledger;
   Report report;
   report.mode = mode_name(options.mode);
   int64_t revision = 0;
-  if (options.mode == Mode::kHandshake) return run_handshakes(options, meter, report);
+  if (options.mode == Mode::handshake) return run_handshakes(options, meter, report);
   if (!options.tls.ca.empty()) {
     const std::string why = client.use_tls(options.tls);
     if (!why.empty()) {
       std::fprintf(stderr, "lattice_loader: %s\n", why.c_str());
-      return kExitNoServer;
+      return exit_no_server;
     }
   }
   if (!connect(client, options, options.ports)) return no_server(client);
@@ -117,13 +130,13 @@ int run(const Options& options) {
   const std::string wrong = ledger.verdict(revision);
   if (!wrong.empty()) meter.fail(wrong);
   report.extra.emplace_back("writes", static_cast<double>(ledger.writes_sent()));
-  return print_report(report, meter) ? 0 : kExitInvalid;
+  return print(report, meter);
 }
 
 }  // namespace
-}  // namespace lattice::bench
+}  // namespace lattice::load
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  return lattice::bench::run(lattice::bench::parse_options(argc, argv));
+  return lattice::load::run(lattice::load::parse_options(argc, argv));
 }

@@ -7,7 +7,7 @@
 #include "probe.h"
 
 int main(int argc, char** argv) {
-  using namespace lattice::bench;
+  using namespace lattice::load;
   const std::string_view kind = argc > 1 ? argv[1] : "";
   if (argc < 3 || (kind != "sqlite" && kind != "postgres")) {
     std::fprintf(stderr,

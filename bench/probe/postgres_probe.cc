@@ -3,10 +3,10 @@
 #include <array>
 #include <memory>
 
-#include "clock.h"
+#include "load/clock.h"
 #include "probe.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
 struct Finish {
@@ -47,4 +47,4 @@ std::string probe_postgres(const ProbeRequest& request, Histogram& latency) {
   return {};
 }
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

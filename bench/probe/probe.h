@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string>
 
-#include "histogram.h"
+#include "load/histogram.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 
 struct ProbeRequest {
   std::string target;  // a file that does not exist yet, or a PostgreSQL URI
@@ -21,4 +21,4 @@ struct ProbeRequest {
 std::string probe_sqlite(const ProbeRequest& request, Histogram& latency);
 std::string probe_postgres(const ProbeRequest& request, Histogram& latency);
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "clock.h"
+#include "load/clock.h"
 #include "probe.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
 struct Close {
@@ -15,7 +15,7 @@ struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
 
-constexpr const char* kSetUp =
+constexpr const char* set_up =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "CREATE TABLE probe(id INTEGER PRIMARY KEY, value BLOB NOT NULL);";
 
@@ -26,7 +26,7 @@ std::string probe_sqlite(const ProbeRequest& request, Histogram& latency) {
   const int rc = sqlite3_open(request.target.c_str(), &opened);
   const std::unique_ptr<sqlite3, Close> db(opened);
   if (rc != SQLITE_OK) return sqlite3_errmsg(opened);
-  if (sqlite3_exec(opened, kSetUp, nullptr, nullptr, nullptr) != SQLITE_OK) {
+  if (sqlite3_exec(opened, set_up, nullptr, nullptr, nullptr) != SQLITE_OK) {
     return sqlite3_errmsg(opened);
   }
   sqlite3_stmt* prepared = nullptr;
@@ -43,4 +43,4 @@ std::string probe_sqlite(const ProbeRequest& request, Histogram& latency) {
   return {};
 }
 
-}  // namespace lattice::bench
+}  // namespace lattice::load

@@ -5,8 +5,11 @@
 #include <optional>
 #include <ostream>
 
+#include "cli/benchmark_commands.h"
 #include "cli/certs.h"
+#include "cli/completion.h"
 #include "cli/health_commands.h"
+#include "cli/man_page.h"
 #include "cli/planted_start.h"
 #include "cli/reload.h"
 #include "cli/restore_commands.h"
@@ -52,6 +55,8 @@ class CommandLine {
     tokens_.emplace(app_, around_, status_);
     restores_.emplace(app_, around_, status_);
     health_.emplace(app_, around_, status_);
+    benchmarks_.emplace(app_, around_, status_);
+    add_generated();
   }
 
   int run(std::vector<std::string> arguments) {
@@ -157,6 +162,18 @@ class CommandLine {
     });
   }
 
+  // What is written from the definitions of all commands.
+  void add_generated() {
+    CLI::App* completion =
+        app_.add_subcommand("completion", "Print a script that completes command lines");
+    completion->add_option("shell", shell_, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion->callback([this] { around_.out << completion_script(app_, shell_); });
+    CLI::App* man = app_.add_subcommand("man", "Print the manual page");
+    man->callback([this] { around_.out << man_page(app_, telemetry::lattice_version()); });
+  }
+
   void add_config_flag(CLI::App* command, const char* help) {
     command->add_option("--config", file_, help)->type_name("FILE");
   }
@@ -221,6 +238,8 @@ class CommandLine {
   std::optional<TokenCommands> tokens_;
   std::optional<RestoreCommands> restores_;
   std::optional<HealthCommands> health_;
+  std::optional<BenchmarkCommands> benchmarks_;
+  std::string shell_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The command line: `lattice start`, `lattice config validate`, `lattice config reference`,
 // `lattice certs init`, `lattice tenant ...`, `lattice token ...`, `lattice restore declare`,
-// `lattice healthcheck`, `lattice status`, `lattice version`, each with --help.
+// `lattice healthcheck`, `lattice status`, `lattice benchmark ...`,// `lattice completion ...`,
+// `lattice man`, `lattice version`, each with --help.
 //
 // Thread: the caller's. Errors go to `err`, what a script reads to `out`.
 #pragma once
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "load/benchmark.h"
 #include "server/health_command.h"
 #include "server/status_command.h"
 #include "server/tenant_command.h"
@@ -48,6 +50,9 @@ struct Surroundings {
   // Likewise `lattice status`.
   std::function<int(const server::StatusCommand& command, std::ostream& out, std::ostream& err)>
       status = {};
+  // Likewise `lattice benchmark`.
+  std::function<int(const load::BenchmarkRequest& request, std::ostream& out, std::ostream& err)>
+      benchmark = {};
 };
 
 // `arguments` without the program's name. Answers the exit status.

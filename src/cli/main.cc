@@ -18,7 +18,8 @@ int main(int count, char** values) {
                                                   lattice::server::run_token_command,
                                                   lattice::server::run_restore_command,
                                                   lattice::server::run_health_command,
-                                                  lattice::server::run_status_command};
+                                                  lattice::server::run_status_command,
+                                                  lattice::load::run_benchmark};
     return lattice::cli::run(std::vector<std::string>(values + 1, values + count), surroundings);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << "\n";

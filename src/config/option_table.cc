@@ -223,7 +223,7 @@ constexpr Option later_options[] = {
     {.key = "telemetry.slow_request_ms",
      .kind = Kind::integer,
      .fallback = "1000",
-     .help = "Log requests that take longer. 0: none.",
+     .help = "Log requests that take longer, with where the time went. 0: none.",
      .min = 0,
      .max = day_ms},
 

@@ -37,6 +37,10 @@ Status ServiceCall::find_tenant() {
 
 void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }
 
+void ServiceCall::describe(Instant, Instant, proxy::CallNotes* notes) const {
+  if (admitted()) notes->tenant = tenant_.get()->name;
+}
+
 void ServiceCall::tell_end(const proxy::GrpcStatus& status) {
   if (audited_ || !is_refusal(status)) return;
   std::optional<AuditLine> line = services_.audit->begin_refusal();
@@ -51,7 +55,7 @@ void ServiceCall::audit_refusal(const proxy::GrpcStatus& status, const keyspace:
   std::optional<AuditLine> line = services_.audit->begin_refusal();
   if (!line) return;
   describe_call(stream_, tenant_.get(), caller_, &*line);
-  describe(range, &*line);
+  etcd::describe(range, &*line);
   describe_end(status, "refused", &*line);
   services_.audit->write_refusal(std::move(*line));
 }

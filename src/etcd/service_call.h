@@ -16,6 +16,9 @@
 namespace lattice::etcd {
 
 class ServiceCall : public proxy::Call {
+ public:
+  void describe(Instant since, Instant until, proxy::CallNotes* notes) const override;
+
  protected:
   enum class Kind : uint8_t { unary, stream };
 
@@ -46,6 +49,8 @@ class ServiceCall : public proxy::Call {
   bool admitted() const { return tenant_.get() != nullptr; }
   // Requires: admitted().
   Tenant& tenant() { return *tenant_.get(); }
+  // The operation that answers the call now, as the replica timed it. Requires: admitted().
+  replica::OperationTimes operation_times() const { return tenant_.get()->api.times(); }
   // Whom the call's credentials name; null: it has none. Requires: admitted().
   const auth::CallerRef& caller() const { return caller_; }
   // Of a call that lasts: its token may have ended meanwhile.

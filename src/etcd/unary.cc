@@ -27,11 +27,30 @@ void UnaryCall::on_message(Bytes message) {
   begin(admit(Kind::unary), std::move(message));
 }
 
+void UnaryCall::describe(Instant since, Instant until, proxy::CallNotes* notes) const {
+  ServiceCall::describe(since, until, notes);
+  if (!admitted()) return;
+  const auto add = [&](std::string_view name, Instant from, Instant to) {
+    if (to > from) notes->phases.emplace_back(name, to - from);
+  };
+  add("admission_s", since, let_in_);
+  const replica::OperationTimes times = operation_times();
+  if (times.asked == Instant::never()) return;
+  if (times.submitted == Instant::never()) {
+    add("fenced_s", times.asked, times.settled);
+  } else {
+    add("queued_s", times.asked, times.submitted);
+    add("appended_s", times.submitted, times.settled);
+  }
+  add("applied_s", times.settled, until);
+}
+
 void UnaryCall::begin(const Status& status, Bytes message) {
   keep_request(message);
   if (!status.ok()) return reject(status);
   if (!admitted()) {
     return when_loaded([this, message = std::move(message)]() mutable {
+      let_in_ = services().environment.now();
       begin(find_tenant(), std::move(message));
     });
   }
@@ -70,6 +89,7 @@ void UnaryCall::enter() {
     return wait(look_interval);
   }
   leave_line();
+  if (visit_->timer != nullptr) let_in_ = services().environment.now();
   const Bytes message = std::move(visit_->message);
   handle(tenant(), message.view());
 }

@@ -18,6 +18,10 @@ class UnaryCall : public ServiceCall {
   void on_cancel() final {
     if (mark_ended()) on_gone();
   }
+  // admission_s: its tenant was loaded, and it waited at the tenant's limits. queued_s: for its
+  // batch. appended_s: until that was durable. fenced_s: instead of both, a read for its fence.
+  // applied_s: the rest, in which the batch is applied and the answer made.
+  void describe(Instant since, Instant until, proxy::CallNotes* notes) const override;
 
  protected:
   bool ends_by_itself() const override { return true; }
@@ -51,6 +55,7 @@ class UnaryCall : public ServiceCall {
   void wait(Duration delay);
 
   bool started_ = false;
+  Instant let_in_{};              // if it had to wait before it was handled
   std::unique_ptr<Visit> visit_;  // null where nobody guards the door
 };
 

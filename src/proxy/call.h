@@ -88,6 +88,8 @@ class ServerStream {
   virtual const ForwardedFacts* forwarded() const { return nullptr; }
   // Messages of the request may be compressed; then those of the answer are, too.
   virtual bool uses_gzip() const { return false; }
+  // The client's x-request-id, or one that was made for the call's line in the log; empty: neither.
+  virtual std::string_view request_id() const { return {}; }
 
   // One more entry of the answer's metadata. Requires: nothing was sent yet.
   virtual void add_header(std::string name, std::string value) {
@@ -124,6 +126,13 @@ class ServerStream {
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };
 
+// What a call's service says of it for a line in the log.
+struct CallNotes {
+  std::string tenant;
+  // How long its parts took, in their order; the names live for ever.
+  std::vector<std::pair<std::string_view, Duration>> phases;
+};
+
 class Call {
  public:
   virtual ~Call() = default;
@@ -135,6 +144,13 @@ class Call {
   virtual void on_sent(size_t bytes) { (void)bytes; }
   // The stream is gone before finish(): reset, deadline, connection loss or drain. Last callback.
   virtual void on_cancel() {}
+  // Asked for at the call's end, whatever ended it, and only if there is to be a line. `since` and
+  // `until`: when the call came and when it ended.
+  virtual void describe(Instant since, Instant until, CallNotes* notes) const {
+    (void)since;
+    (void)until;
+    (void)notes;
+  }
 };
 
 // A call that was ended as it began.

@@ -14,6 +14,7 @@
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
 #include "proxy/receive_windows.h"
+#include "proxy/request_ids.h"
 #include "proxy/router.h"
 #include "proxy/token_bucket.h"
 
@@ -59,6 +60,8 @@ struct Context {
   Http2Runtime http2;
   HeldBytes held;           // by the unfinished messages of all its connections
   uint64_t ages_given = 0;  // connections so far; spreads their age limits
+  HeldBytes held;           // by the unfinished messages of all its connections
+  RequestIds request_ids;
   // Failures that are worth a line in the log: a burst, then one a second.
   TokenBucket told_failures{20, 1};
 };

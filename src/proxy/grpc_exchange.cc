@@ -8,12 +8,17 @@
 #include "proxy/gzip.h"
 #include "proxy/http2_session.h"
 #include "proxy/http2_stream.h"
+#include "proxy/trace_context.h"
 
 namespace lattice::proxy {
 namespace {
 
 // Below this gzip's header and trailer eat what compression saves.
 constexpr size_t compress_bytes_min = 512;
+
+bool wants_report(const Context& context, const RequestHead& head, Duration took) {
+  return context.observer != nullptr && context.observer->wants_report(head.path(), took);
+}
 
 }  // namespace
 
@@ -32,6 +37,7 @@ GrpcExchange::~GrpcExchange() = default;
 
 void GrpcExchange::begin() {
   const Router& router = stream_.session().context().router;
+  started_ = stream_.session().context().loop.now();
   if (!router.admits(stream_.head.path(), peer_certificate())) {
     return refuse({200, GrpcCode::unauthenticated, "a client certificate is required"});
   }
@@ -100,6 +106,8 @@ void GrpcExchange::refuse(const Refusal& refusal) {
   half_closed_ = true;
   status_ = {refusal.code, refusal.message};
   report_refusal(status_);
+  ended_ = started_;
+  if (wants_report(stream_.session().context(), stream_.head, {})) take_notes(status_);
   stream_.session().submit_trailers_only(stream_, refusal.http_status, status_);
 }
 
@@ -107,7 +115,6 @@ void GrpcExchange::start_call(const CallFactory& factory) {
   Context& context = stream_.session().context();
   const RequestHead& head = stream_.head;
   gzip_ = head.grpc_encoding() == "gzip";
-  started_ = context.loop.now();
   if (context.observer != nullptr) note_ = context.observer->on_call_started(head.path());
   if (!head.grpc_timeout().empty()) {
     const Duration timeout = parse_grpc_timeout(head.grpc_timeout()).value;
@@ -188,7 +195,8 @@ void GrpcExchange::abort(GrpcStatus status) {
   call_->on_cancel();
   if (!stream_.body.empty()) {
     // A peer that takes nothing would keep us waiting with what is queued.
-    report_end(status.code);
+    report_end(status);
+    status_ = std::move(status);
     stream_.session().reset(stream_, NGHTTP2_CANCEL);
     return;
   }
@@ -198,10 +206,12 @@ void GrpcExchange::abort(GrpcStatus status) {
 void GrpcExchange::on_closed() {
   deadline_timer_.reset();
   assembler_.reset();
-  if (finished_ || call_ == nullptr) return;
-  finished_ = true;
-  report_end(GrpcCode::canceled);
-  call_->on_cancel();
+  if (!finished_ && call_ != nullptr) {
+    finished_ = true;
+    report_end({GrpcCode::canceled, "the client has left"});
+    call_->on_cancel();
+  }
+  if (finished_) report_closed();
 }
 
 void GrpcExchange::recycle() {
@@ -212,6 +222,8 @@ void GrpcExchange::recycle() {
   status_ = {};
   headers_.clear();
   framed_ = {};
+  noted_.reset();
+  made_id_.clear();
   finished_ = half_closed_ = gzip_ = false;
 }
 
@@ -243,6 +255,11 @@ const PeerCertificate* GrpcExchange::peer_certificate() const {
 std::string_view GrpcExchange::server_name() const { return stream_.session().server_name(); }
 
 Duration GrpcExchange::overdue() const { return stream_.session().overdue(); }
+
+std::string_view GrpcExchange::request_id() const {
+  const std::string_view own = stream_.head.request_id();
+  return is_request_id(own) ? own : std::string_view(made_id_);
+}
 
 bool GrpcExchange::belong_to(const SharedFlow& flow) { return stream_.session().belong_to(flow); }
 
@@ -286,7 +303,7 @@ void GrpcExchange::finish(GrpcStatus status) {
 
 void GrpcExchange::complete(GrpcStatus status) {
   deadline_timer_.reset();
-  report_end(status.code);
+  report_end(status);
   status_ = std::move(status);
   stream_.body_complete = true;
   if (stream_.response_started) {
@@ -313,11 +330,34 @@ void GrpcExchange::report_refusal(const GrpcStatus& status) {
   if (observer != nullptr) observer->on_call_refused(*this, status);
 }
 
-void GrpcExchange::report_end(GrpcCode code) {
+void GrpcExchange::report_end(const GrpcStatus& status) {
   Context& context = stream_.session().context();
   if (context.observer == nullptr) return;
-  context.observer->on_call_finished(note_, stream_.head.path(), code,
-                                     context.loop.now() - started_);
+  // What the answer cost this turn belongs to the call.
+  ended_ = context.loop.fresh_now();
+  context.observer->on_call_finished(note_, stream_.head.path(), status.code, ended_ - started_);
+  if (wants_report(context, stream_.head, ended_ - started_)) take_notes(status);
+}
+
+void GrpcExchange::take_notes(const GrpcStatus& status) {
+  noted_ = std::make_unique<Noted>(Noted{status, {}});
+  if (call_ != nullptr) call_->describe(started_, ended_, &noted_->notes);
+  if (request_id().empty()) made_id_ = stream_.session().context().request_ids.next();
+}
+
+// Its answer may have taken longer to leave than to be found.
+void GrpcExchange::report_closed() {
+  Context& context = stream_.session().context();
+  const Duration took = context.loop.now() - started_;
+  if (noted_ == nullptr) {
+    if (!wants_report(context, stream_.head, took)) return;
+    take_notes(status_);
+  }
+  context.observer->on_call_report({.stream = *this,
+                                    .status = noted_->status,
+                                    .took = std::max(took, ended_ - started_),
+                                    .sent_in = std::max(took - (ended_ - started_), Duration{}),
+                                    .notes = noted_->notes});
 }
 
 }  // namespace lattice::proxy

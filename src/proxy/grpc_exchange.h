@@ -43,6 +43,8 @@ class GrpcExchange final : public ServerStream {
   const GrpcStatus& status() const { return status_; }
   // What the answer's metadata holds.
   const Metadata& headers() const { return headers_; }
+  // The id that was made for a call whose client had none, because it gets a line in the log.
+  std::string_view made_id() const { return made_id_; }
 
   const Metadata& metadata() const override;
   std::string_view metadata(std::string_view name) const override;
@@ -55,6 +57,7 @@ class GrpcExchange final : public ServerStream {
   void add_header(std::string name, std::string value) override {
     headers_.emplace_back(std::move(name), std::move(value));
   }
+  std::string_view request_id() const override;
   void send(ByteChain message) override;
   void send_framed(Bytes part) override;
   void finish(GrpcStatus status) override;
@@ -78,7 +81,9 @@ class GrpcExchange final : public ServerStream {
   void complete(GrpcStatus status);
   void start_response();
   void report_refusal(const GrpcStatus& status);
-  void report_end(GrpcCode code);
+  void report_end(const GrpcStatus& status);
+  void take_notes(const GrpcStatus& status);
+  void report_closed();
 
   Http2Stream& stream_;
   const size_t message_bytes_max_;
@@ -87,6 +92,7 @@ class GrpcExchange final : public ServerStream {
   std::unique_ptr<loop::TimerHandle> deadline_timer_;
   std::optional<Instant> deadline_;
   Instant started_{};
+  Instant ended_{};
   Observer::CallNote note_ = nullptr;
   GrpcStatus status_;
   Metadata headers_;
@@ -95,6 +101,13 @@ class GrpcExchange final : public ServerStream {
   bool half_closed_ = false;  // the service knows that no message follows
   bool gzip_ = false;         // both ways, as grpc-go does
   mutable std::optional<Metadata> metadata_;
+  // Of a call that gets a line in the log.
+  struct Noted {
+    GrpcStatus status;
+    CallNotes notes;
+  };
+  std::unique_ptr<Noted> noted_;
+  std::string made_id_;
 };
 
 }  // namespace lattice::proxy

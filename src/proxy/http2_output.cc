@@ -13,6 +13,7 @@
 
 #include "proxy/grpc_text.h"
 #include "proxy/http2_session.h"
+#include "proxy/trace_context.h"
 
 namespace lattice::proxy {
 
@@ -62,6 +63,18 @@ Metadata encoded(const Metadata& trailers) {
   return out;
 }
 
+// What lets a client find its request in the log: its own id and trace, as it sent them.
+void add_context(const Http2Stream& stream, std::vector<nghttp2_nv>* fields) {
+  const std::string_view id = stream.grpc.request_id();
+  if (!id.empty()) {
+    fields->push_back(variable("x-request-id", id, NGHTTP2_NV_FLAG_NO_INDEX));
+  }
+  const std::string_view trace = stream.head.traceparent();
+  if (!trace.empty() && parse_traceparent(trace)) {
+    fields->push_back(variable("traceparent", trace, NGHTTP2_NV_FLAG_NO_INDEX));
+  }
+}
+
 void add_fields(const Metadata& from, std::vector<nghttp2_nv>* fields) {
   for (const auto& [name, value] : from) {
     fields->push_back(variable(name, value, NGHTTP2_NV_FLAG_NO_INDEX));
@@ -105,10 +118,13 @@ void Http2Session::submit_grpc_response(Http2Stream& stream, bool gzip) {
                                             constant("grpc-encoding", "gzip")};
   const size_t count = gzip ? 3 : 2;
   const nghttp2_data_provider provider = body_provider(stream);
-  if (const Metadata& headers = stream.grpc.headers(); headers.empty()) {
+  const Metadata& headers = stream.grpc.headers();
+  const bool has_context = !stream.head.request_id().empty() || !stream.head.traceparent().empty();
+  if (headers.empty() && !has_context) {
     nghttp2_submit_response(session_.get(), stream.id, fields.data(), count, &provider);
   } else {
     std::vector<nghttp2_nv> all(fields.begin(), fields.begin() + count);
+    add_context(stream, &all);
     const Metadata extra = encoded(headers);
     add_fields(extra, &all);
     nghttp2_submit_response(session_.get(), stream.id, all.data(), all.size(), &provider);
@@ -126,6 +142,7 @@ void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
       variable(":status", http), constant("content-type", "application/grpc"),
       status_field(status.code), variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
   if (status.message.empty()) fields.pop_back();
+  add_context(stream, &fields);
   const Metadata headers = encoded(stream.grpc.headers());
   add_fields(headers, &fields);
   const Metadata extra = encoded(status.trailers);
@@ -137,7 +154,8 @@ void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
 void Http2Session::submit_trailers(Http2Stream& stream) {
   stream.local_ended = true;
   const GrpcStatus& status = stream.grpc.status();
-  if (status.message.empty()) {
+  const std::string_view made_id = stream.grpc.made_id();
+  if (status.message.empty() && made_id.empty()) {
     const nghttp2_nv field = status_field(status.code);
     nghttp2_submit_trailer(session_.get(), stream.id, &field, 1);
     return;
@@ -145,6 +163,10 @@ void Http2Session::submit_trailers(Http2Stream& stream) {
   const std::string message = percent_encode(status.message);
   std::vector<nghttp2_nv> fields = {status_field(status.code),
                                     variable("grpc-message", message, NGHTTP2_NV_FLAG_NO_INDEX)};
+  if (status.message.empty()) fields.pop_back();
+  if (!made_id.empty()) {
+    fields.push_back(variable("x-request-id", made_id, NGHTTP2_NV_FLAG_NO_INDEX));
+  }
   const Metadata extra = encoded(status.trailers);
   add_fields(extra, &fields);
   nghttp2_submit_trailer(session_.get(), stream.id, fields.data(), fields.size());

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "proxy/trace_context.h"
+
 namespace lattice::proxy {
 namespace {
 
@@ -19,9 +21,22 @@ std::string seconds_text(Duration took) {
   return text.data();
 }
 
+// The answer carries the id that the request came with.
+HttpRespond with_request_id(const HttpRequest& request, HttpRespond respond) {
+  for (const auto& [name, value] : request.headers) {
+    if (name != "x-request-id" || !is_request_id(value)) continue;
+    return [id = value, respond = std::move(respond)](HttpResponse response) mutable {
+      response.headers.emplace_back("x-request-id", id);
+      respond(std::move(response));
+    };
+  }
+  return respond;
+}
+
 }  // namespace
 
 void dispatch_http(const Context& context, HttpRequest request, HttpRespond respond) {
+  respond = with_request_id(request, std::move(respond));
   const loop::Loop& loop = context.loop;
   HttpRespond finish = [&loop, start = loop.fresh_now(),
                         respond = std::move(respond)](HttpResponse response) mutable {

@@ -58,6 +58,15 @@ struct Sharing {
   std::shared_ptr<ConnectionCounts> counts = std::make_shared<ConnectionCounts>();
 };
 
+// A call that is over and whose stream has closed, for a line in the log.
+struct CallReport {
+  const ServerStream& stream;
+  GrpcStatus status;
+  Duration took{};         // until the last of its answer had gone to the connection
+  Duration sent_in{};      // of that, after its service had ended it
+  const CallNotes& notes;  // what the service said
+};
+
 // Called as calls start and end; the server turns it into metrics. Same loop.
 class Observer {
  public:
@@ -70,6 +79,14 @@ class Observer {
   virtual void on_message_sent(CallNote note) = 0;
   virtual void on_call_finished(CallNote note, std::string_view path, GrpcCode code,
                                 Duration took) = 0;
+  // Whether a call that has taken so long up to now is worth a line in the log, which
+  // on_call_report() then gets.
+  virtual bool wants_report(std::string_view path, Duration took) const {
+    (void)path;
+    (void)took;
+    return false;
+  }
+  virtual void on_call_report(const CallReport& report) { (void)report; }
   // The transport itself ends a call with an error, which its service has no part in.
   virtual void on_call_refused(const ServerStream& stream, const GrpcStatus& status) {
     (void)stream;

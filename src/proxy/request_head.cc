@@ -56,6 +56,10 @@ void RequestHead::remember(std::string_view name, Span value) {
     grpc_timeout_ = value;
   } else if (name == "grpc-encoding") {
     grpc_encoding_ = value;
+  } else if (name == "x-request-id") {
+    request_id_ = value;
+  } else if (name == "traceparent") {
+    traceparent_ = value;
   } else if (name.ends_with("-bin")) {
     has_binary_ = true;
   }
@@ -72,7 +76,8 @@ void RequestHead::clear() {
   if (text_.capacity() > kept_bytes) text_ = std::string();
   text_.clear();
   fields_.clear();
-  method_ = path_ = authority_ = content_type_ = grpc_timeout_ = grpc_encoding_ = {};
+  method_ = path_ = authority_ = content_type_ = grpc_timeout_ = grpc_encoding_ = request_id_ =
+      traceparent_ = {};
   has_binary_ = false;
 }
 

@@ -27,6 +27,8 @@ class RequestHead {
   std::string_view content_type() const { return view(content_type_); }
   std::string_view grpc_timeout() const { return view(grpc_timeout_); }
   std::string_view grpc_encoding() const { return view(grpc_encoding_); }
+  std::string_view request_id() const { return view(request_id_); }
+  std::string_view traceparent() const { return view(traceparent_); }
   // The first value of a regular header, undecoded; empty if there is none.
   std::string_view find(std::string_view name) const;
   // What a gRPC service sees: without the headers that gRPC itself uses, binary values decoded.
@@ -53,7 +55,8 @@ class RequestHead {
   size_t list_bytes_ = 0;
   std::string text_;
   std::vector<Field> fields_;
-  Span method_, path_, authority_, content_type_, grpc_timeout_, grpc_encoding_;
+  Span method_, path_, authority_, content_type_, grpc_timeout_, grpc_encoding_, request_id_,
+      traceparent_;
   bool has_binary_ = false;
 };
 

@@ -77,9 +77,19 @@ struct StatusResult {
   std::vector<Alarm> alarms;
 };
 
+// When an operation came to its parts, for the line about a slow one; never: it did not.
+struct OperationTimes {
+  Instant asked = Instant::never();      // the replica took it
+  Instant submitted = Instant::never();  // its batch was evaluated and went to the log
+  Instant settled = Instant::never();    // the batch is durable; of a read: its fence was there
+};
+
 class Api {
  public:
   virtual ~Api() = default;
+
+  // Of the operation whose callback is running, where that is known.
+  virtual OperationTimes times() const { return {}; }
 
   // The revision and epoch that a response header carries when nothing else says so.
   virtual Revision applied_revision() const = 0;

@@ -51,6 +51,9 @@ class Observer {
   // What was evaluated since the last call: after each batch, and when Replica is asked to report.
   virtual void on_operations(const keyspace::OperationCounts&) {}
 
+  // A linearizable read had to wait for its fence, so long; most need not.
+  virtual void on_read_fenced(Duration /*waited*/) {}
+
   // ---- Leadership ----
   virtual void on_leader_change(bool /*this_replica_leads*/, bool /*somebody_leads*/) {}
   // The log is not the one that this replica has read: nothing is served any more.

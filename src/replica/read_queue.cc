@@ -66,7 +66,11 @@ void ReadQueue::wake() {
     if (Status status = refusal(entry.needs); !status.ok()) {
       entry.call(std::move(status));
     } else if (ready(entry)) {
+      const Instant now = state_.environment.now();
+      if (entry.needs == Needs::linearizable) state_.observer.on_read_fenced(now - entry.since);
+      state_.times = {.asked = entry.since, .settled = now};
       entry.call({});
+      state_.times = {};
     } else if (status = hopeless(entry.needs); !status.ok()) {
       entry.call(std::move(status));
     } else {

@@ -12,10 +12,12 @@ namespace {
 template <class Function>
 class Homing {
  public:
-  Homing(std::shared_ptr<Mailbox> mailbox, Function done)
-      : mailbox_(std::move(mailbox)), done_(std::move(done)) {}
+  Homing(const Api& owner, std::shared_ptr<Mailbox> mailbox, Function done)
+      : owner_(owner), mailbox_(std::move(mailbox)), done_(std::move(done)) {}
   Homing(Homing&& other) noexcept
-      : mailbox_(std::move(other.mailbox_)), done_(std::exchange(other.done_, nullptr)) {}
+      : owner_(other.owner_),
+        mailbox_(std::move(other.mailbox_)),
+        done_(std::exchange(other.done_, nullptr)) {}
   Homing& operator=(Homing&&) = delete;
   ~Homing() {
     if (done_) mailbox_->post_home([done = std::move(done_)] {});
@@ -24,12 +26,16 @@ class Homing {
   template <class Answer>
   void operator()(Answer answer) {
     auto done = std::exchange(done_, nullptr);
-    mailbox_->post_home([done = std::move(done), answer = std::move(answer)]() mutable {
+    mailbox_->post_home([done = std::move(done), answer = std::move(answer), home = mailbox_,
+                         times = owner_.times()]() mutable {
+      home->times = times;
       done(std::move(answer));
+      home->times = {};
     });
   }
 
  private:
+  const Api& owner_;
   std::shared_ptr<Mailbox> mailbox_;
   Function done_;
 };
@@ -38,7 +44,7 @@ class Homing {
 
 template <auto method, class Done, class... Arguments>
 void RemoteApi::relay(Done done, Arguments... arguments) {
-  mailbox_->post_to_owner([owner = &owner_, home = Homing(mailbox_, std::move(done)),
+  mailbox_->post_to_owner([owner = &owner_, home = Homing(owner_, mailbox_, std::move(done)),
                            ... arguments = std::move(arguments)]() mutable {
     (owner->*method)(std::move(arguments)..., std::move(home));
   });
@@ -46,7 +52,7 @@ void RemoteApi::relay(Done done, Arguments... arguments) {
 
 template <auto method, class Done, class... Arguments>
 void RemoteApi::relay_for(auth::CallerRef caller, Done done, Arguments... arguments) {
-  mailbox_->post_to_owner([owner = &owner_, home = Homing(mailbox_, std::move(done)),
+  mailbox_->post_to_owner([owner = &owner_, home = Homing(owner_, mailbox_, std::move(done)),
                            caller = std::move(caller),
                            ... arguments = std::move(arguments)]() mutable {
     (owner->*method)(std::move(arguments)..., std::move(home), std::move(caller));

@@ -21,6 +21,8 @@ struct Mailbox {
   // Called on the home loop; the owner's loop may call post_home at the same time.
   absl::AnyInvocable<void(Task)> post_to_owner;
   absl::AnyInvocable<void(Task)> post_home;
+  // Home's: Api::times() of the owner, while the answer that came with it is given.
+  OperationTimes times = {};
 };
 
 class RemoteApi final : public Api {
@@ -38,6 +40,7 @@ class RemoteApi final : public Api {
   }
   uint64_t epoch() const override { return published_->epoch.load(std::memory_order_acquire); }
   bool has_leader() const override { return published_->led_at(environment_.now()); }
+  OperationTimes times() const override { return mailbox_->times; }
 
   void range(keyspace::RangeRequest request, Callback<keyspace::RangeResult> done,
              auth::CallerRef caller = {}) override;

@@ -102,6 +102,11 @@ class Replica final : public Api,
   int64_t quota_bytes_used() const { return replica::quota_bytes_used(state_); }
   // Tells the observer what was evaluated since the last batch: reads.
   void report_operations() { state_.report_operations(); }
+  // Of the keyspace, approximately.
+  size_t memory_bytes() const { return state_.keyspace.memory_bytes(); }
+  // Revisions that the watch which is furthest behind has not been given.
+  int64_t watch_lag() const { return hub_.lag(); }
+  OperationTimes times() const override { return state_.times; }
   // For other loops (RemoteApi). Valid for as long as it is held.
   std::shared_ptr<const Published> published() const { return state_.published; }
 

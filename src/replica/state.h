@@ -74,6 +74,7 @@ struct State {
   std::vector<Alarm> alarms;
   MinorRecords minor;
   std::shared_ptr<Published> published = std::make_shared<Published>();
+  OperationTimes times;  // of the operation whose caller is being told
 
   // Takes over what a record of a batch means for everything but keys and which leases there are.
   void note(keyspace::RecordId id, const keyspace::Record& record);

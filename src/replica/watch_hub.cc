@@ -1,5 +1,6 @@
 #include "replica/watch_hub.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -7,6 +8,9 @@
 #include "replica/hub_stream.h"
 
 namespace lattice::replica {
+namespace {
+constexpr size_t lag_looked_at_max = 4096;
+}  // namespace
 
 WatchHub::~WatchHub() {
   for (const auto& [number, stream] : streams_) stream->detach();
@@ -102,6 +106,17 @@ void WatchHub::unindex(Watcher& watcher) {
 }
 
 void WatchHub::count() { state_.observer.on_watches({streams_.size(), watchers_.size(), slow_}); }
+
+int64_t WatchHub::lag() const {
+  Revision next = delivered_ + 1;
+  // Where more lag, those that are fed next stand for them: the queue goes round.
+  const size_t looked_at = std::min(lagging_.size(), lag_looked_at_max);
+  for (size_t i = 0; i < looked_at; ++i) {
+    const auto at = watchers_.find(lagging_[i]);
+    if (at != watchers_.end() && at->second->lagging) next = std::min(next, at->second->next);
+  }
+  return delivered_.value + 1 - next.value;
+}
 
 // ---- Compaction ----
 

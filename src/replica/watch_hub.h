@@ -59,6 +59,8 @@ class WatchHub {
   ~WatchHub();
 
   std::unique_ptr<WatchStream> open(WatchSink& sink);
+  // Revisions that the watch which is furthest behind has not been given.
+  int64_t lag() const;
 
   // The log was read, and every batch up to now is applied: watches may be created.
   void serve();

@@ -119,7 +119,12 @@ void WriteQueue::answer_without_append(std::vector<Proposal> proposals) {
     state_.observer.on_rare("an operation without records waited for the fence");
     return put_back(std::move(proposals));
   }
-  for (Proposal& proposal : proposals) proposal.answer();
+  const Instant now = state_.environment.now();
+  for (Proposal& proposal : proposals) {
+    state_.times = {.asked = proposal.since, .settled = now};
+    proposal.answer();
+  }
+  state_.times = {};
   settle();
 }
 
@@ -184,10 +189,15 @@ void WriteQueue::on_committed() {
   Flight flight = std::move(in_flight_.front());
   in_flight_.pop_front();
   state_.commit(*flight.batch);
-  state_.observer.on_append_committed({flight.proposals.size(), flight.batch->records.size(),
-                                       state_.environment.now() - flight.submitted});
+  const Instant now = state_.environment.now();
+  state_.observer.on_append_committed(
+      {flight.proposals.size(), flight.batch->records.size(), now - flight.submitted});
   host_.on_committed(*flight.batch);
-  for (Proposal& proposal : flight.proposals) proposal.answer();
+  for (Proposal& proposal : flight.proposals) {
+    state_.times = {proposal.since, flight.submitted, now};
+    proposal.answer();
+  }
+  state_.times = {};
   flight.proposals.clear();
   if (spare_.capacity() < flight.proposals.capacity()) spare_ = std::move(flight.proposals);
   settle();

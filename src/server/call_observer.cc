@@ -4,11 +4,15 @@
 #include <array>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "etcd/audit.h"
+#include "proxy/trace_context.h"
 
 namespace lattice::server {
 namespace {
+
+using telemetry::Level;
 
 // Calls that last as long as their client wants, or as a lock is held by another: never slow.
 constexpr auto waiting_calls = std::to_array<std::string_view>(
@@ -33,16 +37,49 @@ void CallObserver::on_message_received(CallNote note) { method_of(note).messages
 
 void CallObserver::on_message_sent(CallNote note) { method_of(note).messages_sent->add(); }
 
-void CallObserver::on_call_finished(CallNote note, std::string_view path, proxy::GrpcCode code,
+void CallObserver::on_call_finished(CallNote note, std::string_view, proxy::GrpcCode code,
                                     Duration took) {
   method_of(note).finish(static_cast<int>(code), took);
-  if (code != proxy::GrpcCode::ok) calls_.errors().add();
-  if (slow_request_.count() == 0 || took < slow_request_) return;
-  if (std::ranges::find(waiting_calls, path) != waiting_calls.end()) return;
-  server_.slow_requests.add();
-  log_.warn("slow request", {{"method", path},
-                             {"code", telemetry::grpc_code_name(static_cast<int>(code))},
-                             {"took_s", took}});
+  // A client that leaves, as every watch does some day, has met with no error.
+  if (code != proxy::GrpcCode::ok && code != proxy::GrpcCode::canceled) calls_.errors().add();
+}
+
+bool CallObserver::is_slow(std::string_view path, Duration took) const {
+  if (slow_request_.count() == 0 || took < slow_request_) return false;
+  return std::ranges::find(waiting_calls, path) == waiting_calls.end();
+}
+
+bool CallObserver::wants_report(std::string_view path, Duration took) const {
+  return log_.enabled(Level::debug) || is_slow(path, took);
+}
+
+// No key, value or text of an error above debug: it may quote what the client sent.
+void CallObserver::on_call_report(const proxy::CallReport& report) {
+  const proxy::ServerStream& stream = report.stream;
+  const bool slow = is_slow(stream.method(), report.took);
+  std::vector<telemetry::Field> fields = {
+      {"method", stream.method()},
+      {"code", telemetry::grpc_code_name(static_cast<int>(report.status.code))},
+      {"took_s", report.took}};
+  if (slow) fields.emplace_back("expected_s", slow_request_);
+  for (const auto& [name, took] : report.notes.phases) fields.emplace_back(name, took);
+  if (report.sent_in > Duration{}) fields.emplace_back("sent_s", report.sent_in);
+  if (!report.notes.tenant.empty()) fields.emplace_back("tenant", report.notes.tenant);
+  fields.emplace_back("request_id", stream.request_id());
+  fields.emplace_back("remote", stream.peer());
+  if (const auto trace = proxy::parse_traceparent(stream.metadata("traceparent"))) {
+    fields.emplace_back("trace_id", trace->trace_id);
+    fields.emplace_back("span_id", trace->span_id);
+    fields.emplace_back("trace_flags", trace->flags);
+  }
+  if (slow) {
+    server_.slow_requests.add();
+    server_.slow_applies.add();
+    // etcd's words, which its operators search for.
+    return log_.log_all(Level::warn, "apply request took too long", fields);
+  }
+  if (!report.status.message.empty()) fields.emplace_back("error", report.status.message);
+  log_.log_all(Level::debug, "request", fields);
 }
 
 void CallObserver::on_call_refused(const proxy::ServerStream& stream,

@@ -1,5 +1,5 @@
-// What the transport reports of calls, as metrics, as the log of slow requests, and what it refuses
-// to the audit log.
+// What the transport reports of calls: as metrics; as a line in the log of each slow one, and at
+// level debug of each; and what it refuses to the audit log.
 // Thread: one loop; the metrics behind it are shared by all loops.
 #pragma once
 
@@ -23,6 +23,8 @@ class CallObserver final : public proxy::Observer {
   void on_message_sent(CallNote note) override;
   void on_call_finished(CallNote note, std::string_view path, proxy::GrpcCode code,
                         Duration took) override;
+  bool wants_report(std::string_view path, Duration took) const override;
+  void on_call_report(const proxy::CallReport& report) override;
   void on_call_refused(const proxy::ServerStream& stream, const proxy::GrpcStatus& status) override;
   void on_http_refused(const proxy::HttpRequest& request, std::string_view why) override;
   void on_bytes(size_t received, size_t sent) override;
@@ -31,6 +33,7 @@ class CallObserver final : public proxy::Observer {
                             bool tell) override;
 
  private:
+  bool is_slow(std::string_view path, Duration took) const;
   void audit_failure(std::string_view peer, const proxy::TransportFailure& failure);
 
   telemetry::GrpcMetrics& calls_;

@@ -1,5 +1,7 @@
 #include "server/replica_observer.h"
 
+#include <utility>
+
 #include "replica/api.h"
 
 namespace lattice::server {
@@ -16,6 +18,7 @@ ReplicaObserver::ReplicaObserver(std::string tenant, bool is_default, SharedTele
 
 ReplicaObserver::~ReplicaObserver() {
   if (series_.loaded != nullptr) series_.loaded->set(0);
+  on_size(0, 0);
 }
 
 void ReplicaObserver::on_load(const LoadProgress& progress) {
@@ -30,18 +33,20 @@ void ReplicaObserver::on_load(const LoadProgress& progress) {
 }
 
 void ReplicaObserver::on_append_committed(const Append& append) {
-  metrics_.proposals_committed.add();
-  metrics_.wal_fsync_seconds.observe(append.latency);
-  metrics_.batch_operations.observe(static_cast<double>(append.operations));
+  metrics_.proposals_committed.add(1);
+  metrics_.appends.wal_fsync_seconds.observe(append.latency);
+  metrics_.appends.backend_commit_seconds.observe(append.latency);
+  metrics_.appends.batch_operations.observe(static_cast<double>(append.operations));
+  metrics_.appends.batch_records.observe(static_cast<double>(append.records));
 }
 
 void ReplicaObserver::on_append_rejected() {
-  metrics_.appends_rejected.add();
+  metrics_.appends.appends_rejected.add();
   log_.debug("append rejected: another batch is there", {{"tenant", tenant_}});
 }
 
 void ReplicaObserver::on_append_unknown(const Status& status) {
-  metrics_.appends_unknown.add();
+  metrics_.appends.appends_unknown.add();
   log_.warn("append with unknown outcome, submitting it again",
             {{"cause", status}, {"tenant", tenant_}});
 }
@@ -150,6 +155,20 @@ void ReplicaObserver::on_quota(int64_t bytes, int64_t used) {
     series_.quota_bytes_used->set(static_cast<double>(used));
   }
   if (is_default_) metrics_.quota_bytes.set(static_cast<double>(bytes));
+}
+
+void ReplicaObserver::on_read_fenced(Duration waited) {
+  metrics_.appends.fence_seconds.observe(waited);
+}
+
+void ReplicaObserver::on_size(size_t memory_bytes, int64_t watch_lag) {
+  const auto bytes = static_cast<double>(memory_bytes);
+  metrics_.cache_bytes.add(bytes - std::exchange(memory_bytes_, bytes));
+  if (series_.cache_bytes != nullptr) {
+    series_.cache_bytes->set(bytes);
+    series_.watch_lag->set(static_cast<double>(watch_lag));
+  }
+  if (is_default_) metrics_.watch_lag.set(static_cast<double>(watch_lag));
 }
 
 void ReplicaObserver::on_compacted(Revision revision) {

@@ -41,7 +41,11 @@ class ReplicaObserver final : public replica::Observer {
   void on_watch_events(size_t events) override;
   void on_compacted(Revision revision) override;
 
+  void on_read_fenced(Duration waited) override;
+
   void on_quota(int64_t bytes, int64_t used);
+  // What the replica holds in memory, and how far its watches are behind.
+  void on_size(size_t memory_bytes, int64_t watch_lag);
 
   // Of the tenant, as far as is known here.
   size_t leases() const { return leases_; }
@@ -58,6 +62,7 @@ class ReplicaObserver final : public replica::Observer {
   telemetry::ServerMetrics& metrics_;
   telemetry::Logger& log_;
   size_t leases_ = 0;
+  double memory_bytes_ = 0;
   absl::AnyInvocable<void(bool)> on_role_;
   absl::AnyInvocable<void(Status)> on_unusable_;
   bool led_ = false;

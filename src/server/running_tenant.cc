@@ -57,6 +57,7 @@ void RunningTenant::set_limits(SharedLimits limits) {
 void RunningTenant::report() {
   replica_->report_operations();
   observer_.on_quota(limits_->quota_bytes, replica_->quota_bytes_used());
+  observer_.on_size(replica_->memory_bytes(), replica_->watch_lag());
 }
 
 void RunningTenant::serve(replica::PeerRequest request,

@@ -330,6 +330,7 @@ void Server::on_signal(int number) {
 // Applies what a running server can change; the logger has its part already.
 void Server::reload() {
   const std::optional<config::Config> fresh = reload_();
+  telemetry_.reloads.on_reload(fresh.has_value());
   if (!fresh) return;
   limits_ = fresh->tenants.limits;
   if (tenants_ != nullptr) tenants_->set_limits(limits_);

@@ -9,9 +9,12 @@
 namespace lattice::server {
 
 SharedTelemetry::SharedTelemetry(telemetry::Logger& logger)
-    : log(logger), calls(registry), server(registry), tenants(registry) {
+    : log(logger), calls(registry), server(registry), reloads(registry), tenants(registry) {
   telemetry::add_version_metrics(registry, telemetry::lattice_version(), etcd::etcd_version);
   telemetry::add_process_metrics(registry);
+  telemetry::Gauge& lost = registry.growing(
+      "lattice_log_lines_dropped_total", "Lines of the log that were lost: stderr was too slow.");
+  registry.on_scrape([&lost, &logger] { lost.set(static_cast<double>(logger.dropped())); });
 }
 
 Status SharedTelemetry::open_audit(const config::Config& config) {

@@ -35,6 +35,7 @@ struct SharedTelemetry {
   telemetry::Registry registry;
   telemetry::GrpcMetrics calls;
   telemetry::ServerMetrics server;
+  telemetry::ReloadMetrics reloads;
   telemetry::TenantMetrics tenants;
   std::unique_ptr<telemetry::AuditLog> audit;  // null: off
   // Of the control plane's cache, where there is one; ControlPlane sets it.

@@ -83,12 +83,15 @@ std::string_view type_label(RpcType type) {
   return "unknown";
 }
 
+std::vector<double> handling_bounds() { return exponential_bounds(0.0001, 2, 17); }
+
 struct Families {
   Family<Counter>& started;
   Family<Counter>& received;
   Family<Counter>& sent;
   Family<Counter>& handled;
   Family<Histogram>& seconds;
+  Family<Histogram>& seconds_by_code;
 
   GrpcMetrics::Method method(std::string_view type, std::string_view service,
                              std::string_view name) {
@@ -99,6 +102,7 @@ struct Families {
     out.handling_seconds = &seconds.with({type, service, name});
     for (size_t code = 0; code < code_names.size(); ++code) {
       out.handled[code] = &handled.with({type, service, name, code_names[code]});
+      out.seconds[code] = &seconds_by_code.with({service, name, code_names[code]});
     }
     return out;
   }
@@ -106,17 +110,20 @@ struct Families {
 
 Families make_families(Registry& registry) {
   const std::vector<std::string> labels = {"grpc_type", "grpc_service", "grpc_method"};
-  return {registry.counters("grpc_server_started_total", "RPCs started on the server.", labels),
-          registry.counters("grpc_server_msg_received_total",
-                            "RPC stream messages received on the server.", labels),
-          registry.counters("grpc_server_msg_sent_total",
-                            "gRPC stream messages sent by the server.", labels),
-          registry.counters("grpc_server_handled_total",
-                            "RPCs completed on the server, whatever their outcome.",
-                            {"grpc_type", "grpc_service", "grpc_method", "grpc_code"}),
-          registry.histograms("grpc_server_handling_seconds",
-                              "Time from the start of an RPC to its end.",
-                              exponential_bounds(0.0001, 2, 17), labels)};
+  return {
+      registry.counters("grpc_server_started_total", "RPCs started on the server.", labels),
+      registry.counters("grpc_server_msg_received_total",
+                        "RPC stream messages received on the server.", labels),
+      registry.counters("grpc_server_msg_sent_total", "gRPC stream messages sent by the server.",
+                        labels),
+      registry.counters("grpc_server_handled_total",
+                        "RPCs completed on the server, whatever their outcome.",
+                        {"grpc_type", "grpc_service", "grpc_method", "grpc_code"}),
+      registry.histograms("grpc_server_handling_seconds",
+                          "Time from the start of an RPC to its end.", handling_bounds(), labels),
+      registry.histograms("lattice_request_duration_seconds",
+                          "Time from the start of a call to its end, by its outcome too.",
+                          handling_bounds(), {"grpc_service", "grpc_method", "grpc_code"})};
 }
 
 }  // namespace
@@ -130,15 +137,17 @@ std::string_view grpc_code_name(int code) {
 
 void GrpcMetrics::Method::finish(int code, Duration took) {
   const bool known = code >= 0 && static_cast<size_t>(code) < code_count;
-  handled[static_cast<size_t>(known ? code : code_unknown)]->add();
-  handling_seconds->observe(took);
+  const auto at = static_cast<size_t>(known ? code : code_unknown);
+  handled[at]->add();
+  seconds[at]->observe(took);
 }
 
 GrpcMetrics::GrpcMetrics(Registry& registry)
     : requests_(registry.counter("lattice_adapter_etcd_requests_total",
                                  "Requests received by the etcd services.")),
       errors_(registry.counter("lattice_adapter_etcd_errors_total",
-                               "Requests that ended with a status other than OK.")) {
+                               "Requests that ended with an error: a status other than OK and "
+                               "Canceled.")) {
   Families families = make_families(registry);
   for (const RpcMethod& rpc : methods) {
     std::string path = "/";
@@ -147,6 +156,12 @@ GrpcMetrics::GrpcMetrics(Registry& registry)
                      families.method(type_label(rpc.type), rpc.service, rpc.method));
   }
   unknown_ = families.method("unknown", "unknown", "unknown");
+  registry.on_scrape([this] { sum_up(); });
+}
+
+void GrpcMetrics::sum_up() {
+  for (auto& [path, method] : methods_) method.handling_seconds->set_to_sum(method.seconds);
+  unknown_.handling_seconds->set_to_sum(unknown_.seconds);
 }
 
 GrpcMetrics::Method& GrpcMetrics::find(std::string_view path) {

@@ -33,8 +33,9 @@ class GrpcMetrics {
     Counter* started = nullptr;
     Counter* messages_received = nullptr;
     Counter* messages_sent = nullptr;
-    Histogram* handling_seconds = nullptr;
     std::array<Counter*, code_count> handled{};
+    std::array<Histogram*, code_count> seconds{};  // by code, as `handled`
+    Histogram* handling_seconds = nullptr;         // their sum, brought up to date at each scrape
 
     // `code` is the gRPC status; numbers that gRPC does not define count as Unknown.
     void finish(int code, Duration took);
@@ -50,6 +51,8 @@ class GrpcMetrics {
   Counter& errors() { return errors_; }
 
  private:
+  void sum_up();
+
   absl::flat_hash_map<std::string, Method> methods_;
   Method unknown_;
   Counter& requests_;

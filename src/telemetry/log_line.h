@@ -3,7 +3,7 @@
 #pragma once
 
 #include <chrono>
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,7 +17,7 @@ struct LogEvent {
   std::string_view file;  // as the compiler names it; only its last folder is written
   unsigned line;
   std::string_view message;
-  std::initializer_list<Field> fields;
+  std::span<const Field> fields;
 };
 
 // One JSON object. Bytes that are not valid UTF-8 are written as \u00XX, so that the line always

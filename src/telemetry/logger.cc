@@ -104,7 +104,8 @@ std::shared_ptr<Logger> Logger::to_nowhere() {
   return std::shared_ptr<Logger>(new Logger(threshold_nothing, false, nullptr));
 }
 
-void Logger::write(Level level, std::string_view message, Fields fields, const Location& at) {
+void Logger::write(Level level, std::string_view message, std::span<const Field> fields,
+                   const Location& at) {
   if (!sink_) return;
   const LogEvent event{level, std::chrono::system_clock::now(), at.file_name(), at.line(), message,
                        fields};

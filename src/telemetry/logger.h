@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -113,6 +114,11 @@ class Logger {
   }
   void log(Level level, std::string_view message, Fields fields,
            Location at = Location::current()) {
+    if (enabled(level)) write(level, message, {fields.begin(), fields.size()}, at);
+  }
+  // A line with fields that were gathered one by one.
+  void log_all(Level level, std::string_view message, std::span<const Field> fields,
+               Location at = Location::current()) {
     if (enabled(level)) write(level, message, fields, at);
   }
 
@@ -123,7 +129,8 @@ class Logger {
   struct Sink;
   Logger(int threshold, bool json, std::unique_ptr<Sink> sink);
   static std::shared_ptr<Logger> make(Options options, std::unique_ptr<Sink> sink);
-  void write(Level level, std::string_view message, Fields fields, const Location& at);
+  void write(Level level, std::string_view message, std::span<const Field> fields,
+             const Location& at);
 
   std::atomic<int> threshold_;
   const bool json_;

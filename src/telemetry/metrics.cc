@@ -51,22 +51,35 @@ void export_value(const Histogram& histogram, prometheus::ClientMetric& out) {
   out.histogram.sample_sum = histogram.sum();
 }
 
+// A labelled histogram without observations: there may be many.
+bool is_silent(const Histogram& histogram) {
+  for (size_t i = 0; i <= histogram.bounds().size(); ++i) {
+    if (histogram.bucket(i) > 0) return false;
+  }
+  return true;
+}
+template <class Metric>
+bool is_silent(const Metric&) {
+  return false;
+}
+
 template <class Metric>
 prometheus::MetricFamily export_family(const Family<Metric>& family) {
   prometheus::MetricFamily out;
   const FamilyInfo& info = family.info();
   out.name = info.name;
   out.help = info.help;
-  out.type = export_type(static_cast<const Metric*>(nullptr));
+  out.type = info.grows ? prometheus::MetricType::Counter
+                        : export_type(static_cast<const Metric*>(nullptr));
   family.for_each([&](const std::vector<std::string>& values, const Metric& metric) {
+    if (!values.empty() && is_silent(metric)) return;
     prometheus::ClientMetric series;
     for (size_t i = 0; i < values.size(); ++i) {
       series.label.push_back({info.label_names[i], values[i]});
     }
     export_value(metric, series);
-    const bool silent = out.type == prometheus::MetricType::Histogram && !values.empty() &&
-                        series.histogram.sample_count == 0;
-    if (!silent) out.metric.push_back(std::move(series));
+    if (info.grows) series.counter.value = series.gauge.value;
+    out.metric.push_back(std::move(series));
   });
   return out;
 }
@@ -78,6 +91,17 @@ void Histogram::observe(double value) {
   const auto at = std::lower_bound(bounds_.begin(), bounds_.end(), value);
   buckets_[static_cast<size_t>(at - bounds_.begin())].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(static_cast<uint64_t>(value * 1e9), std::memory_order_relaxed);
+}
+
+void Histogram::set_to_sum(std::span<Histogram* const> parts) {
+  uint64_t sum = 0;
+  for (const Histogram* part : parts) sum += part->sum_.load(std::memory_order_relaxed);
+  sum_.store(sum, std::memory_order_relaxed);
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    uint64_t count = 0;
+    for (const Histogram* part : parts) count += part->bucket(i);
+    buckets_[i].store(count, std::memory_order_relaxed);
+  }
 }
 
 std::vector<double> exponential_bounds(double first, double factor, size_t count) {
@@ -134,13 +158,13 @@ Registry::~Registry() = default;
 Family<Counter>& Registry::counters(std::string_view name, std::string_view help,
                                     std::vector<std::string> label_names, size_t series_max) {
   return state_->family<Counter>(
-      {std::string(name), std::string(help), std::move(label_names), series_max, {}});
+      {std::string(name), std::string(help), std::move(label_names), series_max, {}, false});
 }
 
 Family<Gauge>& Registry::gauges(std::string_view name, std::string_view help,
                                 std::vector<std::string> label_names, size_t series_max) {
   return state_->family<Gauge>(
-      {std::string(name), std::string(help), std::move(label_names), series_max, {}});
+      {std::string(name), std::string(help), std::move(label_names), series_max, {}, false});
 }
 
 Family<Histogram>& Registry::histograms(std::string_view name, std::string_view help,
@@ -161,6 +185,17 @@ Gauge& Registry::gauge(std::string_view name, std::string_view help) {
 Histogram& Registry::histogram(std::string_view name, std::string_view help,
                                std::vector<double> bounds) {
   return histograms(name, help, std::move(bounds), {}).with({});
+}
+
+Gauge& Registry::growing(std::string_view name, std::string_view help) {
+  return state_
+      ->family<Gauge>({.name = std::string(name),
+                       .help = std::string(help),
+                       .label_names = {},
+                       .series_max = 1,
+                       .bounds = {},
+                       .grows = true})
+      .with({});
 }
 
 void Registry::on_scrape(std::function<void()> refresh) {

@@ -50,6 +50,8 @@ class Histogram {
 
   // Negative values count as zero.
   void observe(double value);
+  // Becomes the sum of others with the same bounds.
+  void set_to_sum(std::span<Histogram* const> parts);
   void observe(Duration seconds) { observe(std::chrono::duration<double>(seconds).count()); }
 
   std::span<const double> bounds() const { return bounds_; }
@@ -73,6 +75,7 @@ struct FamilyInfo {
   std::vector<std::string> label_names;
   size_t series_max = 1;
   std::vector<double> bounds;  // histograms only
+  bool grows = false;          // a gauge that only grows: exported as a counter
 };
 
 template <class Metric>
@@ -122,6 +125,8 @@ class Registry {
   Counter& counter(std::string_view name, std::string_view help);
   Gauge& gauge(std::string_view name, std::string_view help);
   Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds);
+  // A counter that somebody else keeps: it is set, at scrapes say.
+  Gauge& growing(std::string_view name, std::string_view help);
 
   // Runs before each scrape, on its thread: the place to set gauges that are costly to keep
   // current. Requires: what it refers to lives until the last scrape.

@@ -67,25 +67,32 @@ double open_descriptors() {
 }  // namespace
 
 void add_process_metrics(Registry& registry) {
-  Gauge& cpu = registry.gauge("process_cpu_seconds_total", "User and system CPU time in seconds.");
+  Gauge& cpu =
+      registry.growing("process_cpu_seconds_total", "User and system CPU time in seconds.");
   Gauge& resident = registry.gauge("process_resident_memory_bytes", "Resident memory in bytes.");
   Gauge& virtual_size = registry.gauge("process_virtual_memory_bytes", "Virtual memory in bytes.");
   Gauge& descriptors = registry.gauge("process_open_fds", "Open file descriptors.");
   Gauge& descriptors_max = registry.gauge("process_max_fds", "Most file descriptors allowed.");
+  // etcd's own names for the two.
+  Gauge& files = registry.gauge("os_fd_used", "Open file descriptors.");
+  Gauge& files_max = registry.gauge("os_fd_limit", "Most file descriptors allowed.");
   Gauge& start =
       registry.gauge("process_start_time_seconds", "Start of the process, in unix seconds.");
   start.set(boot_time_seconds() + read_stat().start_ticks);
-  registry.on_scrape([&cpu, &resident, &virtual_size, &descriptors, &descriptors_max] {
-    const ProcessStat stat = read_stat();
-    cpu.set(stat.cpu_seconds);
-    resident.set(stat.resident_bytes);
-    virtual_size.set(stat.virtual_bytes);
-    descriptors.set(open_descriptors());
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-      descriptors_max.set(static_cast<double>(limit.rlim_cur));
-    }
-  });
+  registry.on_scrape(
+      [&cpu, &resident, &virtual_size, &descriptors, &descriptors_max, &files, &files_max] {
+        const ProcessStat stat = read_stat();
+        cpu.set(stat.cpu_seconds);
+        resident.set(stat.resident_bytes);
+        virtual_size.set(stat.virtual_bytes);
+        descriptors.set(open_descriptors());
+        files.set(descriptors.value());
+        rlimit limit{};
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+          descriptors_max.set(static_cast<double>(limit.rlim_cur));
+          files_max.set(descriptors_max.value());
+        }
+      });
 }
 
 }  // namespace lattice::telemetry

@@ -9,6 +9,19 @@
 
 namespace lattice::telemetry {
 
+// Batches on their way to the log, and the reads that wait for its leader.
+struct AppendMetrics {
+  explicit AppendMetrics(Registry& registry);
+
+  Histogram& wal_fsync_seconds;       // one durable append as the replica sees it
+  Histogram& backend_commit_seconds;  // the same: one commit is both
+  Histogram& batch_operations;
+  Histogram& batch_records;
+  Histogram& fence_seconds;
+  Counter& appends_unknown;
+  Counter& appends_rejected;
+};
+
 struct ServerMetrics {
   explicit ServerMetrics(Registry& registry);
 
@@ -18,16 +31,12 @@ struct ServerMetrics {
   Counter& leader_changes_seen;
   Gauge& can_linearize;
 
-  // The log. A proposal is a batch handed to it; wal_fsync is one durable append as the replica
-  // sees it.
-  Counter& proposals_committed;
+  // The log. A proposal is a batch handed to it.
+  Gauge& proposals_committed;
   Gauge& proposals_applied;
   Gauge& proposals_pending;
   Counter& proposals_failed;
-  Histogram& wal_fsync_seconds;
-  Histogram& batch_operations;
-  Counter& appends_unknown;
-  Counter& appends_rejected;
+  AppendMetrics appends;
   Gauge& backend_up;
   Gauge& fanout_up;
 
@@ -37,6 +46,7 @@ struct ServerMetrics {
   Counter& txns;
   Counter& ranges;
   Gauge& keys;
+  Gauge& cache_bytes;  // of all tenants in memory
   Gauge& current_revision;
   Gauge& kv_revision;  // the guide's name for the same number
   Gauge& compact_revision;
@@ -49,6 +59,7 @@ struct ServerMetrics {
   Gauge& watch_active_streams;  // the guide's name for the same number
   Gauge& watchers;
   Gauge& slow_watchers;
+  Gauge& watch_lag;
   Counter& watch_events;
   Gauge& active_leases;
   Counter& leases_granted;
@@ -62,8 +73,20 @@ struct ServerMetrics {
   Family<Counter>& goaways;              // by reason
   Family<Counter>& connection_failures;  // by reason
   Counter& slow_requests;
+  Counter& slow_applies;  // etcd's name for the same number
   // As long waits who asks for something meanwhile.
   Histogram& shared_turn_seconds;
+};
+
+// The configuration that is in force.
+class ReloadMetrics {
+ public:
+  explicit ReloadMetrics(Registry& registry);
+  void on_reload(bool successful);
+
+ private:
+  Gauge& successful_;
+  Gauge& time_;
 };
 
 // etcd_server_version, etcd_cluster_version ("3.6") and lattice_build_info, each a constant 1 with

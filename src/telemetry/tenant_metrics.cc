@@ -30,7 +30,14 @@ TenantMetrics::TenantMetrics(Registry& r)
                             tenants_max + 1)),
       quota_bytes_used_(r.gauges("lattice_tenant_quota_used_bytes",
                                  "What the tenant keeps, as its storage quota counts it.",
-                                 {"tenant"}, tenants_max + 1)) {}
+                                 {"tenant"}, tenants_max + 1)),
+      cache_bytes_(r.gauges("lattice_tenant_cache_bytes",
+                            "Memory that the tenant's keys, values and history take here.",
+                            {"tenant"}, tenants_max + 1)),
+      watch_lag_(r.gauges("lattice_tenant_watch_lag_revisions",
+                          "Revisions that the tenant's watch which is furthest behind has not "
+                          "been given.",
+                          {"tenant"}, tenants_max + 1)) {}
 
 TenantSeries TenantMetrics::of(const std::string& tenant) {
   std::lock_guard lock(mutex_);
@@ -49,6 +56,8 @@ TenantSeries TenantMetrics::of(const std::string& tenant) {
   series.leases = &leases_.with({label});
   series.quota_bytes = &quota_bytes_.with({label});
   series.quota_bytes_used = &quota_bytes_used_.with({label});
+  series.cache_bytes = &cache_bytes_.with({label});
+  series.watch_lag = &watch_lag_.with({label});
   return series;
 }
 

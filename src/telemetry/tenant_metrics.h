@@ -27,6 +27,8 @@ struct TenantSeries {
   Gauge* leases = nullptr;
   Gauge* quota_bytes = nullptr;
   Gauge* quota_bytes_used = nullptr;
+  Gauge* cache_bytes = nullptr;
+  Gauge* watch_lag = nullptr;
 };
 
 class TenantMetrics {
@@ -51,6 +53,8 @@ class TenantMetrics {
   Family<Gauge>& leases_;
   Family<Gauge>& quota_bytes_;
   Family<Gauge>& quota_bytes_used_;
+  Family<Gauge>& cache_bytes_;
+  Family<Gauge>& watch_lag_;
   std::mutex mutex_;
   std::set<std::string> named_;  // under mutex_
 };

@@ -1,10 +1,10 @@
 // The checks that decide whether a run counts.
 #include <doctest/doctest.h>
 
-#include "key_space.h"
-#include "revision_ledger.h"
+#include "load/key_space.h"
+#include "load/revision_ledger.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
 TEST_CASE("the ledger accepts revisions in any order, each once") {
@@ -49,4 +49,4 @@ TEST_CASE("a value is recognised, and only as its own key's") {
 }
 
 }  // namespace
-}  // namespace lattice::bench
+}  // namespace lattice::load

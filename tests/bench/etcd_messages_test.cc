@@ -1,5 +1,5 @@
 // The loader's hand-written codec against the generated one.
-#include "etcd_messages.h"
+#include "load/etcd_messages.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 
 #include "proto/rpc.pb.h"
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
 namespace pb = etcdserverpb;
@@ -127,4 +127,4 @@ TEST_CASE("a truncated answer does not decode") {
 }
 
 }  // namespace
-}  // namespace lattice::bench
+}  // namespace lattice::load

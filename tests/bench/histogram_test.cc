@@ -1,8 +1,8 @@
-#include "histogram.h"
+#include "load/histogram.h"
 
 #include <doctest/doctest.h>
 
-namespace lattice::bench {
+namespace lattice::load {
 namespace {
 
 TEST_CASE("an empty histogram answers zero") {
@@ -35,5 +35,13 @@ TEST_CASE("small values are exact and the largest fits") {
   CHECK(histogram.percentile(1) == UINT64_MAX);
 }
 
+TEST_CASE("samples are counted up to a value") {
+  Histogram histogram;
+  for (uint64_t i = 1; i <= 200; ++i) histogram.record(i);
+  CHECK(histogram.count_up_to(0) == 0);
+  CHECK(histogram.count_up_to(100) == 100);
+  CHECK(histogram.count_up_to(UINT64_MAX) == 200);
+}
+
 }  // namespace
-}  // namespace lattice::bench
+}  // namespace lattice::load

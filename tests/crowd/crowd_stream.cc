@@ -1,7 +1,7 @@
 #include "crowd_stream.h"
 
-#include "clock.h"
-#include "etcd_messages.h"
+#include "load/clock.h"
+#include "load/etcd_messages.h"
 #include "proto/rpc.pb.h"
 #include "writer.h"
 
@@ -15,7 +15,7 @@ void append_create(std::string& body, const WatchSpec& spec) {
   create->set_key(whole ? std::string(1, spec.group) + "/" : key_name(spec.group, spec.key));
   if (whole) create->set_range_end(std::string(1, spec.group) + "0");
   create->set_start_revision(spec.start_revision);
-  const bench::GrpcFrame frame(body);
+  const load::GrpcFrame frame(body);
   request.AppendToString(&body);
 }
 
@@ -23,7 +23,7 @@ void append_create(std::string& body, const WatchSpec& spec) {
 
 void Tally::fail(std::string_view why) { ++failures[std::string(why)]; }
 
-void CrowdStream::start(bench::Connection& connection, const std::vector<WatchSpec>& specs) {
+void CrowdStream::start(load::Connection& connection, const std::vector<WatchSpec>& specs) {
   std::string body;
   for (const WatchSpec& spec : specs) {
     append_create(body, spec);
@@ -31,7 +31,7 @@ void CrowdStream::start(bench::Connection& connection, const std::vector<WatchSp
     watch.next.assign(spec.keys, static_cast<uint32_t>(spec.first));
     watches_.push_back(std::move(watch));
   }
-  connection.start(*this, bench::kWatchPath, std::move(body), true);
+  connection.start(*this, load::watch_path, std::move(body), true);
 }
 
 void CrowdStream::on_message(std::string_view message) {
@@ -84,7 +84,7 @@ void CrowdStream::on_event(Watch& watch, std::string_view key, std::string_view 
   ++tally_.events;
   if (watch.missing == 0) return tally_.fail("an event too many");
   --watch.missing;
-  tally_.delay.record(bench::now_ns() - stamp.sent_ns);
+  tally_.delay.record(load::now_ns() - stamp.sent_ns);
 }
 
 void CrowdStream::on_end(int grpc_status, std::string_view grpc_message) {

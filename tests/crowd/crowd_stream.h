@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "call.h"
-#include "connection.h"
-#include "histogram.h"
+#include "load/call.h"
+#include "load/connection.h"
+#include "load/histogram.h"
 
 namespace etcdserverpb {
 class WatchResponse;
@@ -35,19 +35,19 @@ struct Tally {
   uint64_t complete = 0;   // have every event
   uint64_t compacted = 0;  // cancelled with a compact revision
   uint64_t events = 0;
-  bench::Histogram delay;
+  load::Histogram delay;
   std::map<std::string, uint64_t, std::less<>> failures;
 
   void fail(std::string_view why);
   uint64_t settled() const { return complete + compacted; }
 };
 
-class CrowdStream : public bench::Call {
+class CrowdStream : public load::Call {
  public:
   explicit CrowdStream(Tally& tally) : tally_(tally) {}
 
   // Starts the stream and creates its watches. Call once.
-  void start(bench::Connection& connection, const std::vector<WatchSpec>& specs);
+  void start(load::Connection& connection, const std::vector<WatchSpec>& specs);
 
   void on_message(std::string_view message) override;
   void on_end(int grpc_status, std::string_view grpc_message) override;

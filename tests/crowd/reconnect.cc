@@ -2,9 +2,9 @@
 // the revision that it had.
 #include <memory>
 
-#include "client.h"
-#include "clock.h"
 #include "json_line.h"
+#include "load/client.h"
+#include "load/clock.h"
 #include "options.h"
 #include "server_memory.h"
 #include "writer.h"
@@ -14,7 +14,7 @@ namespace {
 
 // The watchers of one generation, with their connections.
 struct Crowd {
-  bench::Client client;
+  load::Client client;
   Tally tally;
   std::vector<std::unique_ptr<CrowdStream>> streams;  // go before the client
 
@@ -41,7 +41,7 @@ struct Crowd {
 
 bool run_reconnect(const Options& options) {
   const ServerMemory memory(options.server_pid);
-  bench::Client writing;
+  load::Client writing;
   if (!writing.open(options.host, options.write_port, 1)) {
     return print_json({}, {}, writing.error());
   }
@@ -59,11 +59,11 @@ bool run_reconnect(const Options& options) {
   const double written = static_cast<double>(memory.now_bytes());
 
   Crowd second;
-  const uint64_t began = bench::now_ns();
+  const uint64_t began = load::now_ns();
   connected = connected && second.come(options, left_at + 1) && second.client.run_until([&] {
     return second.tally.settled() == options.watches || !second.tally.failures.empty();
   });
-  const double seconds = static_cast<double>(bench::now_ns() - began) * 1e-9;
+  const double seconds = static_cast<double>(load::now_ns() - began) * 1e-9;
   std::string error;
   if (!connected) error = "lost: " + writer.error() + second.client.error();
   return print_json({{"caught_up_seconds", seconds},

@@ -6,9 +6,9 @@
 // second connection has a stream for each watch, the others one stream for all.
 #include <memory>
 
-#include "client.h"
-#include "clock.h"
 #include "json_line.h"
+#include "load/client.h"
+#include "load/clock.h"
 #include "options.h"
 #include "server_memory.h"
 #include "writer.h"
@@ -40,7 +40,7 @@ class Stalled {
 
   const Options& o_;
   const ServerMemory memory_;
-  bench::Client client_;
+  load::Client client_;
   size_t healthy_connections_ = 0;
   std::unique_ptr<Writer> writer_;
   Tally healthy_;
@@ -57,12 +57,12 @@ class Stalled {
   double release_seconds_ = 0;
 };
 
-double seconds_since(uint64_t began) { return static_cast<double>(bench::now_ns() - began) * 1e-9; }
+double seconds_since(uint64_t began) { return static_cast<double>(load::now_ns() - began) * 1e-9; }
 
 bool Stalled::open() {
   healthy_connections_ = (o_.healthy + o_.watches_per_connection - 1) / o_.watches_per_connection;
   return client_.open(o_.host, o_.port, healthy_connections_) &&
-         client_.open(o_.host, o_.port, held_connections(), bench::Windows::kHeld) &&
+         client_.open(o_.host, o_.port, held_connections(), load::Windows::held) &&
          client_.open(o_.host, o_.write_port, 1);
 }
 
@@ -130,7 +130,7 @@ bool Stalled::wait_for_healthy(uint64_t complete) {
 }
 
 bool Stalled::write() {
-  const uint64_t began = bench::now_ns();
+  const uint64_t began = load::now_ns();
   if (!writer_->write('a', group_keys(), 0, o_.rounds)) return false;
   // The healthy ones of the first group must not be overtaken.
   if (!wait_for_healthy((o_.healthy + 1) / 2) || !writer_->compact()) return false;
@@ -140,7 +140,7 @@ bool Stalled::write() {
 }
 
 bool Stalled::release() {
-  const uint64_t began = bench::now_ns();
+  const uint64_t began = load::now_ns();
   for (const size_t connection : to_release_) client_.connection(connection).release();
   const bool alive = client_.run_until([&] {
     return (overtaken_.settled() == overtaken_watches_ && behind_.settled() == o_.stalled / 2) ||
@@ -149,8 +149,8 @@ bool Stalled::release() {
   release_seconds_ = seconds_since(began);
   if (!alive) return false;
   // Anything that comes now comes twice.
-  const uint64_t end = bench::now_ns();
-  return client_.run_until([&] { return bench::now_ns() - end > after_the_end_ns; });
+  const uint64_t end = load::now_ns();
+  return client_.run_until([&] { return load::now_ns() - end > after_the_end_ns; });
 }
 
 bool Stalled::run() {

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "clock.h"
-#include "etcd_messages.h"
+#include "load/clock.h"
+#include "load/etcd_messages.h"
 #include "proto/rpc.pb.h"
 
 namespace lattice::crowd {
@@ -36,19 +36,19 @@ bool read_key(std::string_view key, char& group, uint64_t& number) {
 }
 
 // The transactions of one hundred keys, one at a time.
-class Writer::Slot : public bench::Call {
+class Writer::Slot : public load::Call {
  public:
   Slot(Writer& writer, char group, uint64_t first_key, uint64_t first, uint64_t rounds)
       : writer_(writer), group_(group), first_key_(first_key), next_(first), end_(first + rounds) {}
 
   void start() {
     ++writer_.busy_;
-    writer_.connection_.start(*this, bench::kTxnPath,
+    writer_.connection_.start(*this, load::txn_path,
                               writer_.transaction(group_, first_key_, next_++), false);
   }
   void on_message(std::string_view message) override {
-    bench::TxnAnswer answer;
-    if (!bench::decode_txn(message, answer)) writer_.error_ = "a transaction does not decode";
+    load::TxnAnswer answer;
+    if (!load::decode_txn(message, answer)) writer_.error_ = "a transaction does not decode";
     writer_.revision_ = std::max(writer_.revision_, answer.revision);
   }
   void on_end(int grpc_status, std::string_view grpc_message) override {
@@ -65,7 +65,7 @@ class Writer::Slot : public bench::Call {
   uint64_t end_;
 };
 
-Writer::Writer(bench::Client& client, bench::Connection& connection, uint64_t value_size)
+Writer::Writer(load::Client& client, load::Connection& connection, uint64_t value_size)
     : client_(client), connection_(connection) {
   std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): equal noise in every run is wanted
   filler_.resize(value_size - sizeof(Stamp));
@@ -73,8 +73,8 @@ Writer::Writer(bench::Client& client, bench::Connection& connection, uint64_t va
 }
 
 std::string Writer::transaction(char group, uint64_t first_key, uint64_t number) const {
-  bench::TxnOfPuts txn;
-  const Stamp stamp{number, bench::now_ns()};
+  load::TxnOfPuts txn;
+  const Stamp stamp{number, load::now_ns()};
   std::string value(sizeof(stamp), '\0');
   std::memcpy(value.data(), &stamp, sizeof(stamp));
   value += filler_;
@@ -99,7 +99,7 @@ bool Writer::compact() {
   request.set_revision(revision_);
   std::string body;
   {
-    const bench::GrpcFrame frame(body);
+    const load::GrpcFrame frame(body);
     request.AppendToString(&body);
   }
   std::string answer;

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "client.h"
+#include "load/client.h"
 
 namespace lattice::crowd {
 
@@ -29,7 +29,7 @@ bool read_key(std::string_view key, char& group, uint64_t& number);
 
 class Writer {
  public:
-  Writer(bench::Client& client, bench::Connection& connection, uint64_t value_size);
+  Writer(load::Client& client, load::Connection& connection, uint64_t value_size);
 
   // Writes keys 0 to `keys` - 1 of the group, each in `rounds` numbers from `first` on, and waits
   // for the answers. False when the server was lost or refused; error() says why. Requires: `keys`
@@ -47,8 +47,8 @@ class Writer {
 
   std::string transaction(char group, uint64_t first_key, uint64_t number) const;
 
-  bench::Client& client_;
-  bench::Connection& connection_;
+  load::Client& client_;
+  load::Connection& connection_;
   std::string filler_;
   int64_t revision_ = 0;
   size_t busy_ = 0;

@@ -1,5 +1,6 @@
 // The replica seen from another loop.
 #include <deque>
+#include <optional>
 
 #include "replica/fixture.h"
 #include "replica/remote_api.h"
@@ -101,6 +102,24 @@ TEST_CASE("every loop of a standby knows whether the other one leads") {
   CHECK_FALSE(standby->leads());
   f.run_until([&] { return remote.has_leader(); });
   CHECK(standby->leads());
+}
+
+TEST_CASE("the times of an operation come home with its answer") {
+  Fixture f;
+  f.start();
+  TwoLoops loops;
+  RemoteApi remote(*f.replica, f.replica->published(), loops.mailbox(), f.environment);
+  std::optional<OperationTimes> times;
+  remote.put(put_request("a", "1"),
+             [&](const Result<keyspace::PutResult>&) { times = remote.times(); });
+  TwoLoops::run(loops.owner);
+  f.run_until([&] { return !loops.home.empty(); });
+  CHECK(remote.times().asked == Instant::never());
+  TwoLoops::run(loops.home);
+  REQUIRE(times);
+  CHECK(times->asked <= times->submitted);
+  CHECK(times->settled != Instant::never());
+  CHECK(remote.times().asked == Instant::never());
 }
 
 TEST_CASE("calls run on the owner's loop and are answered at home") {

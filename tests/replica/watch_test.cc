@@ -163,6 +163,7 @@ TEST_CASE("a stream without room costs no queue, and its progress waits") {
   for (int i = 0; i < 8; ++i) REQUIRE(f.put("a", value).ok());
   f.run_for(std::chrono::seconds(1));
   CHECK(f.sink.lists.size() == 4);  // the one that fills it included
+  CHECK(f.replica->watch_lag() == 4);
   f.stream->request_progress();
   REQUIRE(f.sink.take().back().starts_with("events 0 @5"));
   f.stream->consumed(f.sink.bytes);
@@ -170,6 +171,7 @@ TEST_CASE("a stream without room costs no queue, and its progress waits") {
   size_t events = 0;
   for (const WatchEvents& list : f.sink.lists) events += list->size();
   CHECK(events == 8);
+  CHECK(f.replica->watch_lag() == 0);
   f.stream->consumed(f.sink.bytes);
   f.run_for(std::chrono::seconds(1));
   f.sink.take();

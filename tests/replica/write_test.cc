@@ -1,5 +1,6 @@
 // Writes and reads on an exclusive log.
 #include <algorithm>
+#include <optional>
 
 #include "replica/fixture.h"
 
@@ -33,6 +34,21 @@ TEST_CASE("a put is answered after it is durable, and read at its revision") {
   CHECK(got->header_revision == Revision(2));
   CHECK(f.replica->applied_revision() == Revision(2));
   CHECK(f.replica->published()->revision == 2);
+}
+
+TEST_CASE("the times of an operation are known while its caller is told, and only then") {
+  Fixture f;
+  f.start();
+  std::optional<OperationTimes> times;
+  const Instant before = f.environment.now();
+  f.replica->put(put_request("a", "1"),
+                 [&](const Result<keyspace::PutResult>&) { times = f.replica->times(); });
+  f.run_until([&] { return times.has_value(); });
+  CHECK(times->asked >= before);
+  CHECK(times->submitted >= times->asked);
+  CHECK(times->settled >= times->submitted);
+  CHECK(times->settled <= f.environment.now());
+  CHECK(f.replica->times().asked == Instant::never());
 }
 
 TEST_CASE("what one turn of the loop brings is one batch") {

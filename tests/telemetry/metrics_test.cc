@@ -107,6 +107,14 @@ TEST_CASE("a refresher runs before each scrape") {
   CHECK(has_line(registry.scrape(), "g 2"));
 }
 
+TEST_CASE("a number that only grows is a counter, whoever keeps it") {
+  Registry registry;
+  registry.growing("x_seconds_total", "X.").set(1.5);
+  const std::string text = registry.scrape();
+  CHECK(has_line(text, "# TYPE x_seconds_total counter"));
+  CHECK(has_line(text, "x_seconds_total 1.5"));
+}
+
 TEST_CASE("every etcd method is present at 0 with every code") {
   Registry registry;
   GrpcMetrics metrics(registry);
@@ -134,7 +142,14 @@ TEST_CASE("a finished call is counted under its code, an unknown one under Unkno
       "grpc_type=\"unary\",grpc_service=\"etcdserverpb.KV\",grpc_method=\"Put\"";
   CHECK(has_line(text, "grpc_server_handled_total{" + labels + ",grpc_code=\"Unavailable\"} 1"));
   CHECK(has_line(text, "grpc_server_handled_total{" + labels + ",grpc_code=\"Unknown\"} 1"));
+  // etcd's histogram is the sum of those by outcome, at each scrape.
   CHECK(has_line(text, "grpc_server_handling_seconds_count{" + labels + "} 2"));
+  CHECK(has_line(text, "grpc_server_handling_seconds_bucket{" + labels + ",le=\"0.0032\"} 2"));
+  CHECK(has_line(text,
+                 "lattice_request_duration_seconds_count{grpc_service=\"etcdserverpb.KV\","
+                 "grpc_method=\"Put\",grpc_code=\"Unavailable\"} 1"));
+  CHECK(text.find("grpc_code=\"Aborted\",le=") == text.npos);
+  CHECK(has_line(registry.scrape(), "grpc_server_handling_seconds_count{" + labels + "} 2"));
   CHECK(&metrics.find("/x/Y") == &metrics.find("/z/W"));
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "canary_requests.h"
-#include "client.h"
+#include "load/client.h"
 #include "proto/rpc.pb.h"
 
 namespace lattice::canary {
@@ -97,13 +97,13 @@ void Searcher::print(uint64_t requests) const {
 struct Tenant {
   std::string name;
   Requests requests;
-  bench::Connection::Metadata metadata;
+  load::Connection::Metadata metadata;
 };
 
 // One request after the other of one tenant on one connection; or a watch that goes on.
-class Slot final : public bench::Call {
+class Slot final : public load::Call {
  public:
-  Slot(Tenant& tenant, bench::Connection& connection, Searcher& searcher, uint64_t& left)
+  Slot(Tenant& tenant, load::Connection& connection, Searcher& searcher, uint64_t& left)
       : tenant_(tenant), connection_(connection), searcher_(searcher), left_(left) {}
 
   void start() {
@@ -146,14 +146,14 @@ class Slot final : public bench::Call {
   }
 
   Tenant& tenant_;
-  bench::Connection& connection_;
+  load::Connection& connection_;
   Searcher& searcher_;
   uint64_t& left_;
   std::string_view path_;
   bool busy_ = false;
 };
 
-std::vector<std::unique_ptr<Tenant>> make_tenants(const Options& options, bench::Client& client) {
+std::vector<std::unique_ptr<Tenant>> make_tenants(const Options& options, load::Client& client) {
   std::vector<std::unique_ptr<Tenant>> tenants;
   for (const std::string& name : options.tenants) {
     const std::string& as = options.mixed_into.empty() ? name : options.mixed_into;
@@ -176,7 +176,7 @@ std::vector<std::unique_ptr<Tenant>> make_tenants(const Options& options, bench:
 }
 
 bool run(const Options& options) {
-  bench::Client client;
+  load::Client client;
   if (!client.open("127.0.0.1", options.port, options.connections)) return false;
   const std::vector<std::unique_ptr<Tenant>> tenants = make_tenants(options, client);
   if (tenants.empty()) return false;

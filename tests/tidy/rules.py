@@ -21,10 +21,11 @@ ARROWS = {
     "credentials": ["base", "auth"],
     "etcd": ["base", "keyspace", "auth", "lease", "replica", "credentials", "proto", "telemetry", "proxy"],
     "config": ["base"],
+    "load": ["base"],
     "server": ["base", "keyspace", "auth", "lease", "replica", "credentials", "backends/common", "backends/memory",
                "backends/sqlite", "backends/postgres", "backends/redis", "loop", "tls", "proxy", "peer", "proto", "control",
                "etcd", "telemetry", "config"],
-    "cli": ["base", "tls", "config", "telemetry", "server"],
+    "cli": ["base", "tls", "config", "telemetry", "load", "server"],
 }
 
 # The services see the transport's stream interface, not its connections.
@@ -32,10 +33,10 @@ ETCD_MAY_SEE_OF_PROXY = ["proxy/call.h", "proxy/router.h"]
 
 # Where each library's headers may be included; the first entry whose prefix fits counts.
 LIBRARIES = [
-    ("event2/", ["loop"]),
-    ("nghttp2/", ["proxy"]),
+    ("event2/", ["loop", "load"]),
+    ("nghttp2/", ["proxy", "load"]),
     ("zlib.h", ["proxy"]),
-    ("openssl/", ["base", "etcd", "tls", "credentials"]),
+    ("openssl/", ["base", "etcd", "tls", "credentials", "load"]),
     ("crypt.h", ["credentials"]),
     ("sqlite3.h", ["backends/sqlite"]),
     ("libpq-fe.h", ["backends/postgres"]),
@@ -66,8 +67,8 @@ PLACES = [
      ["src/credentials/wall_clock.cc"] +
      # For a bug that can be planted.
      ["src/server/loop_environment.cc"]),
-    (r"\bsteady_clock\b|\bclock_gettime\s*\(", "clock", ["loop", "backends/sqlite"]),
-    (r"\bs?rand\s*\(|\brandom_device\b|\bmt19937|\bdrand48\b", "pseudo-random numbers", []),
+    (r"\bsteady_clock\b|\bclock_gettime\s*\(", "clock", ["loop", "backends/sqlite", "load"]),
+    (r"\bs?rand\s*\(|\brandom_device\b|\bmt19937|\bdrand48\b", "pseudo-random numbers", ["load"]),
     (r"\bsleep_for\b|\bsleep_until\b|\bu?sleep\s*\(|\bnanosleep\s*\(", "sleep", []),
     (r"#include <(?:thread|mutex|shared_mutex|condition_variable|future)>", "threads and locks",
      ["base", "loop", "telemetry", "backends/sqlite", "backends/postgres", "server"]),
