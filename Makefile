@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run build build-release unit test check bench fmt lint coverage clean
+.PHONY: help run build build-release unit test check bench fmt lint coverage package image clean
 
 JOBS ?= $(shell nproc)
 ARGS ?=
@@ -15,6 +15,8 @@ help:
 	@echo 'make fmt       format the sources'
 	@echo 'make lint      formatting, clang-tidy and the rules of the tree'
 	@echo 'make coverage  line coverage of the module tests'
+	@echo 'make package   the Debian package: build/lattice_VERSION_ARCHITECTURE.deb'
+	@echo 'make image     the container image lattice:latest (ENGINE=docker, or buildah)'
 	@echo 'make clean     remove the build folder'
 
 run:
@@ -73,6 +75,16 @@ coverage:
 	@cmake --build --preset coverage --parallel $(JOBS)
 	@ctest --test-dir build/coverage --label-regex 'unit|postgres|redis' --parallel $(JOBS) --output-on-failure
 	@gcovr --root . --filter src/ --exclude-throw-branches --print-summary build/coverage
+
+package:
+	@scripts/install.sh build deploy
+	@$(MAKE) --no-print-directory binary
+	@deploy/debian/build.sh build/release/lattice build
+
+ENGINE ?= docker
+image:
+	@$(ENGINE) build --file docker/Dockerfile --tag lattice:latest \
+	  --build-arg REVISION=$(shell git rev-parse --short HEAD) .
 
 clean:
 	@rm -rf build

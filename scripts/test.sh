@@ -7,16 +7,19 @@
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
 # --full: besides, TSan on all modules, clang-tidy on every file, every kind of caller of etcd's Auth, a minute for each fuzzer,
-# a million requests for each canary, how long clients wait beside each protocol attack, and which security updates wait.
+# a million requests for each canary, how long clients wait beside each protocol attack, which security updates wait, the Helm chart,
+# and lintian on the package.
 set -eu
 
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
 full=OFF
 fuzz_seconds=5
+tools=
 if [ "${1:-}" = --full ]; then
   full=ON
   fuzz_seconds=60
+  tools=tools
 fi
 started=$(date +%s)
 times=
@@ -42,7 +45,8 @@ build() {
   cmake --preset "$variant" --log-level=WARNING -DLATTICE_TESTS=ON "$@" && cmake --build --preset "$variant" --parallel "$jobs"
 }
 
-stage "install packages" scripts/install.sh build run test lint deploy
+# shellcheck disable=SC2086
+stage "install packages" scripts/install.sh build run test lint deploy $tools
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"

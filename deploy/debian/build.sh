@@ -1,12 +1,11 @@
 #!/bin/sh
-# Makes the Debian package of a binary that is compiled already: deploy/debian/build.sh BINARY FOLDER [ARCHITECTURE]
+# Makes the Debian package of a binary that is compiled already: deploy/debian/build.sh BINARY FOLDER
 # Prints the package's path. Needs dpkg-dev and binutils, no root.
 set -eu
 
 binary=$(realpath "$1")
 folder=$(realpath "$2")
-architecture=${3:-$(dpkg --print-architecture)}
-tools=$(dpkg-architecture -a"$architecture" -qDEB_HOST_GNU_TYPE 2>/dev/null)
+architecture=$(dpkg --print-architecture)
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
 version=$(dpkg-parsechangelog -l "$here/changelog" -S Version)
@@ -19,7 +18,7 @@ put() {
   install -D -m "$1" "$2" "$root/$3"
 }
 put 755 "$binary" usr/bin/lattice
-"$(command -v "$tools-strip" || echo strip)" --strip-unneeded "$root/usr/bin/lattice"
+strip --strip-unneeded "$root/usr/bin/lattice"
 put 644 "$source/deploy/systemd/lattice.service" lib/systemd/system/lattice.service
 put 644 "$here/lattice.toml" etc/lattice/lattice.toml
 put 644 "$here/lattice.default" etc/default/lattice

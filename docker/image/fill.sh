@@ -3,7 +3,6 @@
 #
 # The binary with every library that the loader finds for it, the authorities that TLS trusts, and for each Debian
 # package that something comes from its copyright and its entry in /var/lib/dpkg/status.d, where scanners look.
-# EMULATOR runs the loader of a binary for another machine (qemu-aarch64-static), with LIBRARIES in front of its name.
 set -eu
 
 binary=$1
@@ -12,14 +11,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # The interpreter that the binary names, from its program header.
 loader=$(tr '\0' '\n' <"$binary" | grep -a -m 1 -o '/lib[0-9]*/ld-linux-[a-z0-9_-]*\.so\.[0-9]')
-root=${LIBRARIES:-}
 
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 install -D -m 755 "$binary" "$folder/usr/bin/lattice"
 
 # "path" of each library: the third word of "name => path (address)", and the loader itself.
-libraries=$(${EMULATOR:-} "$root$loader" --list "$binary" | awk '$2 == "=>" { print $3 } $2 ~ /^\(/ && $1 ~ /^\// { print $1 }')
+libraries=$("$loader" --list "$binary" | awk '$2 == "=>" { print $3 } $2 ~ /^\(/ && $1 ~ /^\// { print $1 }')
 case $libraries in
   *not*found* | '')
     echo "$0: libraries are missing: $libraries" >&2
@@ -28,7 +26,7 @@ case $libraries in
 esac
 for library in $libraries "$loader"; do
   # The loader finds them by the names that the binary and they themselves give.
-  install -D -m 644 "$root${library#"$root"}" "$folder${library#"$root"}"
+  install -D -m 644 "$library" "$folder$library"
 done
 chmod 755 "$folder$loader"
 

@@ -60,7 +60,6 @@ struct Context {
   Http2Runtime http2;
   HeldBytes held;           // by the unfinished messages of all its connections
   uint64_t ages_given = 0;  // connections so far; spreads their age limits
-  HeldBytes held;           // by the unfinished messages of all its connections
   RequestIds request_ids;
   // Failures that are worth a line in the log: a burst, then one a second.
   TokenBucket told_failures{20, 1};

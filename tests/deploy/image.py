@@ -13,10 +13,10 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 import debian  # noqa: E402
 
-from harness import cases, paths, processes, tools  # noqa: E402
+from harness import cases, paths, processes  # noqa: E402
 
 _BYTES_MAX = 40_000_000
-_CONTEXT = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "deploy", "proto", "scripts", "src", ".dockerignore",
+_CONTEXT = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "bench", "cmake", "deploy", "proto", "scripts", "src", ".dockerignore",
             "docker")
 
 

@@ -15,7 +15,7 @@ import systemd  # noqa: E402
 
 from harness import cases, paths, processes  # noqa: E402
 
-_UNCOUNTED = ("/proc/", "/dev/", "/var/lib/dpkg/", "/var/log/", "/var/cache/", "/package.deb", "/etc/passwd", "/etc/group",
+_UNCOUNTED = ("/proc/", "/dev/", "/run/", "/var/lib/dpkg/", "/var/log/", "/var/cache/", "/package.deb", "/etc/passwd", "/etc/group",
               "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/var/lib/systemd/")
 
 
@@ -108,10 +108,10 @@ class Package(cases.ServerTest):
 
     def test_what_lintian_says(self):
         if not self.lintian:
-            self.assertTrue(os.path.exists(self.package))
-            return
-        print(debian.run("lintian", "--allow-root", "--fail-on", "error", "--suppress-tags", "bad-distribution-in-changes-file",
-                         self.package))
+            self.skipTest("lintian is part of make check: --lintian")
+        # Whose package it is, nobody can write to.
+        bogus = "bogus-mail-host,bogus-mail-host-in-debian-changelog"
+        print(debian.run("lintian", "--allow-root", "--fail-on", "error", "--suppress-tags", bogus, self.package))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ struct PostgresStore::Impl {
 
   // By those connections that something is always asked on; what is idle notices nothing.
   bool works() const {
-    return std::ranges::any_of(connections.appends,
-                               [](const auto& each) { return each->ready(); }) ||
+    return std::ranges::any_of(connections.lanes,
+                               [](const auto& each) { return each->connection->ready(); }) ||
            (connections.sessions != nullptr && connections.sessions->ready());
   }
 
