@@ -10,11 +10,12 @@ _PREFIX = b"/clustor/v1/"
 _NAME = "forwarding"
 _KEYS = 20_000
 _ONE = {"connections": 1, "in_flight": 1}
+# Reads of the filled keys come before the puts that change their size.
 LOADS = {
-    "put, one in flight": ("put", {**_ONE, "value_size": 256}),
     "get, one in flight": ("get", {**_ONE, "value_size": 100}),
-    "put, 256 in flight": ("put", {"connections": 16, "in_flight": 256, "value_size": 256}),
     "get, 256 in flight": ("get", {"connections": 16, "in_flight": 256, "value_size": 100}),
+    "put, one in flight": ("put", {**_ONE, "value_size": 256}),
+    "put, 256 in flight": ("put", {"connections": 16, "in_flight": 256, "value_size": 256}),
 }
 
 

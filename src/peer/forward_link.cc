@@ -17,22 +17,22 @@ ForwardLink::ForwardLink(Surroundings& around, proxy::ClientContext& context,
                          const std::string& address, absl::AnyInvocable<void()> on_change)
     : around_(around), on_change_(std::move(on_change)) {
   Nonce nonce;
-  around.random_bytes(nonce);
-  handshake_ = std::make_unique<ClientHandshake>(around.keyring, around.cluster, nonce);
-  const Limits& limits = around.limits;
+  around_.random_bytes(nonce);
+  handshake_ = std::make_unique<ClientHandshake>(around_.keyring, around_.cluster, nonce);
+  const Limits& limits = around_.limits;
   proxy::ClientOptions options;
   options.connect_timeout = limits.connect_timeout;
   options.ping_interval = limits.ping_interval;
   options.ping_timeout = limits.ping_timeout;
   options.stream_window = answer_window;
   options.message_bytes_max = ServerHandshake::message_bytes_max;  // the session's; answers pass by
-  options.tls = around.tls;
+  options.tls = around_.tls;
   client_ = std::make_unique<proxy::Http2Client>(
       context, address, options, [this](const Status& status) { fail(status.detail()); });
   stream_ = client_->open(forward_path, {}, *this);
   const std::string hello = handshake_->hello();
   stream_->send(ByteChain(Bytes::copy(hello)));
-  timer_ = around.loop.after(limits.connect_timeout, [this] { fail("no answer in time"); });
+  timer_ = around_.loop.after(limits.connect_timeout, [this] { fail("no answer in time"); });
 }
 
 ForwardLink::~ForwardLink() { client_->close(); }
