@@ -79,6 +79,29 @@ class Sharing(cases.ServerTest):
         # Were each of them to look for itself, 50 followers would ask some 500 times a second.
         self.assertLess(used_rate, idle_rate + 30)
 
+    def appending(self):
+        return int(self.query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                              " AND application_name = 'lattice append'")[0][0])
+
+    def test_connections_for_writes_are_opened_as_tenants_are_loaded(self):
+        names = [f"w{number}" for number in range(6)]
+        url = servers.shared_postgres().url(servers.shared_postgres().new_database())
+        self.database = url.rpartition("/")[2]
+        cluster = servers.lattice_cluster(self.lattice, url, 1, env={
+            "LATTICE_TENANTS_TRUST_METADATA": "true", "LATTICE_TENANTS_CREATE": ",".join(names),
+            "LATTICE_BACKEND_POOL_SIZE": "3"})
+        self.addCleanup(cluster.remove)
+        cluster.start()
+        connection = self.connect(cluster.servers[0])
+        cases.eventually(lambda: self.appending() == 1, "a connection for the default tenant")
+        cases.eventually(lambda: self.known(connection, names[0]), "the list of tenants")
+        for most, name in zip((2, 3, 3, 3, 3, 3), names):
+            self.call(connection, name, "KV.Put", rpc.PutRequest(key=b"k", value=name.encode()))
+            self.assertEqual(self.appending(), most)
+        for name in names:
+            found = self.call(connection, name, "KV.Range", rpc.RangeRequest(key=b"k"))
+            self.assertEqual(found.kvs[0].value, name.encode())
+
     def known(self, connection, tenant):
         try:
             self.call(connection, tenant, "KV.Range", rpc.RangeRequest(key=b"k"))
