@@ -29,7 +29,8 @@ bool may_be_cut(const RangeRequest& request) {
 
 class RangeCall final : public UnaryCall, private proxy::FairWaiter {
  public:
-  using UnaryCall::UnaryCall;
+  RangeCall(Services& services, proxy::ServerStream& stream, TurnLag& lag)
+      : UnaryCall(services, stream), lag_(lag) {}
   ~RangeCall() override { leave_queue(); }
 
  private:
@@ -37,7 +38,8 @@ class RangeCall final : public UnaryCall, private proxy::FairWaiter {
     Result<RangeRequest> request = decode_range(message);
     if (!request.ok()) return fail(request.status());
     const Sheddable kind = request->range.end.empty() ? Sheddable::point : Sheddable::list;
-    if (sheds(services(), stream(), kind)) return finish(overload_status(stream()));
+    const Duration waited = shed(services(), stream(), kind, lag_);
+    if (waited > Duration{}) return finish(overload_status(waited));
     const proxy::FairShares* const shares = services().shares;
     const bool short_one = request->limit > 0 && request->limit <= first_piece_keys;
     if (shares == nullptr || !shares->contended() || short_one || !may_be_cut(*request)) {
@@ -125,13 +127,14 @@ class RangeCall final : public UnaryCall, private proxy::FairWaiter {
     read_whole(std::move(pieces->whole));
   }
 
+  TurnLag& lag_;                    // of the loop's ranges
   std::unique_ptr<Pieces> pieces_;  // null: read as a whole
 };
 
 }  // namespace
 
 void register_range(Services& services, proxy::Router& router) {
-  router.add_grpc("/etcdserverpb.KV/Range", factory_of<RangeCall>(services));
+  router.add_grpc("/etcdserverpb.KV/Range", sheddable_factory_of<RangeCall>(services));
 }
 
 }  // namespace lattice::etcd

@@ -15,7 +15,8 @@ constexpr size_t pending_bytes_max = 2 << 20;
 
 class RangeStreamCall final : public StreamCall {
  public:
-  using StreamCall::StreamCall;
+  RangeStreamCall(Services& services, proxy::ServerStream& stream, TurnLag& lag)
+      : StreamCall(services, stream), lag_(lag) {}
 
   void on_sent(size_t) override {
     if (ready_ && !ended()) feed();
@@ -32,7 +33,8 @@ class RangeStreamCall final : public StreamCall {
     if (!request.ok()) return finish(request.status());
     if (Status status = keyspace::validate(*request); !status.ok()) return finish(status);
     if (Status status = check_offered(*request); !status.ok()) return finish(status);
-    if (sheds(services(), stream(), Sheddable::list)) return refuse(overload_status(stream()));
+    const Duration waited = shed(services(), stream(), Sheddable::list, lag_);
+    if (waited > Duration{}) return refuse(overload_status(waited));
     tenant().api.range(std::move(*request),
                        answer<RangeStreamCall, keyspace::RangeResult>(
                            [](RangeStreamCall& call, keyspace::RangeResult& result) {
@@ -93,6 +95,7 @@ class RangeStreamCall final : public StreamCall {
 
   keyspace::RangeResult result_;
   size_t next_ = 0;
+  TurnLag& lag_;  // of the loop's streams
   bool asked_ = false;
   bool ready_ = false;
   bool feeding_ = false;
@@ -101,7 +104,7 @@ class RangeStreamCall final : public StreamCall {
 }  // namespace
 
 void register_range_stream(Services& services, proxy::Router& router) {
-  router.add_grpc("/etcdserverpb.KV/RangeStream", factory_of<RangeStreamCall>(services));
+  router.add_grpc("/etcdserverpb.KV/RangeStream", sheddable_factory_of<RangeStreamCall>(services));
 }
 
 }  // namespace lattice::etcd

@@ -52,8 +52,13 @@ std::string_view refusal_text(replica::WatchRefusal refusal) {
 
 class WatchCall final : public StreamCall, public replica::WatchSink {
  public:
-  WatchCall(Services& services, proxy::ServerStream& stream, WatchEncoder& encoder)
-      : StreamCall(services, stream), encoder_(encoder) {}
+  // What all watch streams of a loop share.
+  struct Shared {
+    WatchEncoder encoder;
+    TurnLag lag;  // of new watches
+  };
+  WatchCall(Services& services, proxy::ServerStream& stream, Shared& shared)
+      : StreamCall(services, stream), encoder_(shared.encoder), lag_(shared.lag) {}
 
   void on_sent(size_t bytes) override {
     sent_ += bytes;
@@ -158,7 +163,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
 
   // Why one more watch has no place; empty: it has one.
   std::string_view find_room() {
-    if (sheds(services(), stream(), Sheddable::watch)) return overloaded;
+    if (shed(services(), stream(), Sheddable::watch, lag_) > Duration{}) return overloaded;
     return tenant().gate.open_watch() ? std::string_view() : no_place;
   }
 
@@ -230,6 +235,7 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
     size_t credit;  // what the replica counts for it
   };
   WatchEncoder& encoder_;
+  TurnLag& lag_;
   std::unique_ptr<replica::WatchStream> watches_;
   std::deque<Unsent> unsent_;
   size_t sent_ = 0;    // of the messages in unsent_
@@ -247,12 +253,11 @@ class WatchCall final : public StreamCall, public replica::WatchSink {
 }  // namespace
 
 void register_watch(Services& services, proxy::Router& router) {
-  auto encoder = std::make_shared<WatchEncoder>();
-  router.add_grpc(
-      "/etcdserverpb.Watch/Watch",
-      [&services, encoder](proxy::ServerStream& stream) -> std::unique_ptr<proxy::Call> {
-        return std::make_unique<WatchCall>(services, stream, *encoder);
-      });
+  auto shared = std::make_shared<WatchCall::Shared>();
+  router.add_grpc("/etcdserverpb.Watch/Watch",
+                  [&services, shared](proxy::ServerStream& stream) -> std::unique_ptr<proxy::Call> {
+                    return std::make_unique<WatchCall>(services, stream, *shared);
+                  });
 }
 
 }  // namespace lattice::etcd

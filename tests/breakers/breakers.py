@@ -168,9 +168,18 @@ class Breakers(cases.ServerTest):
         self.assertEqual([(each["name"], each["revision"], each["lag_batches"]) for each in whole["tenants"]],
                          [("default", 2, 0)])
         self.assertEqual([(each["leads"], each["self"]) for each in whole["nodes"]], [(True, True)])
+        table = self.command(server.metrics_port)
+        self.assertRegex(table, r"(?m)^postgresql +closed +[0-9.]+ ms ")
+        self.assertRegex(table, r"(?m)^default +leader +2 +0 +yes$")
+        self.assertEqual(json.loads(self.command(server.port, "--output", "json"))["version"], found["version"])
         for port in (server.port, server.metrics_port):
             for path in ("/status", "/readyz?format=json"):
                 self.assertLess(float(http_json(port, path)[1]["x-process-time"]), 5)
+
+    def command(self, port, *options):
+        """What `lattice status` says."""
+        return subprocess.run([self.lattice, "status", "--endpoint", f"127.0.0.1:{port}", *options], capture_output=True,
+                              text=True, check=True).stdout
 
     def test_readiness_while_draining(self):
         server = self.server("memory", env={"LATTICE_SERVER_SHUTDOWN_DELAY_MS": "3000"})

@@ -89,6 +89,13 @@ func planPostmaster(p *Plan) {
 	}
 }
 
+// For long enough that the nodes' circuit breakers open.
+func planPostgresAway(p *Plan) {
+	p.Length = 9 * time.Second
+	p.lossyRedis(0, p.Length)
+	p.killPostmaster(p.between(600*ms, 1000*ms), p.between(4200*ms, 5000*ms))
+}
+
 func planFailoverSync(p *Plan) {
 	p.failoverSync(p.between(500*ms, 1200*ms), p.random.Intn(cluster.Nodes), p.between(300*ms, 1700*ms))
 	p.failoverSync(p.between(3600*ms, 4200*ms), p.random.Intn(cluster.Nodes), p.between(300*ms, 1200*ms))

@@ -59,6 +59,7 @@ var families = map[string]func(*Plan){
 	"move-leader":       planMoveLeader,
 	"disk-full":         planDiskFull,
 	"mixed":             planMixed,
+	"postgres-away":     planPostgresAway,
 	"control-stopped":   planControlStopped,
 	"control-wrong":     planControlWrong,
 	"control-network":   planControlNetwork,
