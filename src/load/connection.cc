@@ -12,7 +12,7 @@ namespace {
 constexpr size_t input_bytes = 256 * 1024;
 constexpr size_t pending_bytes_max = 256 * 1024;
 // Wide enough that flow control never limits a run: the subject is the server.
-constexpr int32_t stream_window = 16 * 1024 * 1024;
+constexpr int32_t wide_window = 16 * 1024 * 1024;
 constexpr int32_t connection_window = 256 * 1024 * 1024;
 constexpr int32_t held_window = 65535;
 
@@ -69,7 +69,7 @@ bool Connection::create_session() {
 
 bool Connection::announce_windows() {
   const bool wide = windows_ == Windows::wide;
-  const uint32_t stream_window = wide ? stream_window : held_window;
+  const uint32_t stream_window = wide ? wide_window : held_window;
   const std::array<nghttp2_settings_entry, 3> settings{{
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
