@@ -36,6 +36,11 @@ class SimLog : public replica::Log {
 
   const replica::LogId& id() const override { return database_.id(); }
   bool exclusive() const override { return exclusive_; }
+  // While it is cut off, its circuit breaker opens and closes.
+  bool reachable() const override {
+    constexpr int64_t second = 1'000'000'000;
+    return !faults_.unreachable || process_.world().now() / second % 2 == 0;
+  }
   uint64_t connection() const override { return connection_; }
   replica::LogServer server() const override { return {1, connection_}; }
   bool survives_failover() const override { return !database_.asynchronous; }
