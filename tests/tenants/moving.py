@@ -29,6 +29,7 @@ class Load:
     def __init__(self, targets):
         self.acknowledged = {}  # key: revision
         self.increments = 0
+        self.compactions = 0
         self.errors = []
         self.longest_s = 0
         self.seen = [[] for _ in targets]  # for each watcher: revisions
@@ -37,6 +38,7 @@ class Load:
         self._threads = [threading.Thread(target=self._write, args=(number, target))
                          for number, target in enumerate(targets * 2)]
         self._threads.append(threading.Thread(target=self._increment, args=(targets[0],)))
+        self._threads.append(threading.Thread(target=self._compact, args=(targets[-1],)))
         self._watchers = [threading.Thread(target=self._watch, args=(number, target))
                           for number, target in enumerate(targets)]
         self._last = None
@@ -97,6 +99,23 @@ class Load:
                 value = int(answer.responses[0].response_range.kvs[0].value)
         connection.close()
 
+    def _compact(self, target):
+        """Again and again, below what all watchers have seen: records go while others are being copied."""
+        connection = client.Client(target)
+        done = 0
+        while not self._stopping.is_set():
+            time.sleep(0.05)
+            revision = min(seen[-1] if seen else 0 for seen in self.seen) - 1
+            if revision <= done:
+                continue
+            try:
+                connection.call("KV.Compact", rpc.CompactionRequest(revision=revision), metadata=_OF_A)
+                done = revision
+                self.compactions += 1
+            except grpc.RpcError as error:
+                self.errors.append((error.code(), error.details()))
+        connection.close()
+
     def _watch(self, number, target):
         connection = client.Client(target)
         following = 2
@@ -134,7 +153,7 @@ class Moving(cases.ServerTest):
 
     def node(self):
         made = servers.Lattice(self.lattice, "postgres", self.urls[0], ["--config", self.file],
-                               {"LATTICE_CLUSTER_BIND": "127.0.0.1:0"})
+                               {"LATTICE_CLUSTER_BIND": "127.0.0.1:0", "LATTICE_SERVER_THREADS": "2"})
         self.addCleanup(made.remove)
         return made
 
@@ -174,15 +193,29 @@ class Moving(cases.ServerTest):
         cases.eventually(lambda: self.refusal(connection) is None, "the tenant is served")
 
     def hold_copy(self):
-        """For a while nothing is written to the second database's logs."""
-        lock = "LOCK TABLE lattice.record IN ACCESS EXCLUSIVE MODE"
-        holder = threading.Thread(target=self.clusters[1].query,
-                                  args=(f"{lock}; SELECT pg_sleep(1.5)", self.names[1]))
+        """Nothing is written to the second database's logs until the answer is called."""
+        def hold():
+            try:
+                self.clusters[1].query("LOCK TABLE lattice.record IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)",
+                                       self.names[1], timeout_s=70)
+            except processes.ProcessFailed:
+                pass  # let go
+
+        def holders(what):
+            return self.clusters[1].query(f"SELECT {what} FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+                                          " AND relation = 'lattice.record'::regclass", self.names[1])
+
+        holder = threading.Thread(target=hold)
         holder.start()
-        self.addCleanup(holder.join)
-        cases.eventually(lambda: self.clusters[1].query("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
-                                                        " AND relation = 'lattice.record'::regclass", self.names[1]),
-                         "the lock is held")
+
+        def let_go():
+            if holder.is_alive():
+                holders("pg_terminate_backend(pid)")
+            holder.join()
+
+        self.addCleanup(let_go)
+        cases.eventually(lambda: holders("1"), "the lock is held")
+        return let_go
 
     def tenant(self, nodes=1):
         """Nodes that run, tenant "a" in the first database, a connection to each node."""
@@ -204,8 +237,6 @@ class Moving(cases.ServerTest):
             self.put(connections[0], b"gone/%d" % number)
         connections[0].call("KV.DeleteRange", rpc.DeleteRangeRequest(key=b"gone/", range_end=b"gone0"),
                             metadata=_OF_A)
-        began_at = self.kvs(connections[0], limit=1)  # and nothing is compacted before the watches have begun
-        self.assertTrue(began_at)
         load = Load([node.target for node in nodes]).start()
         time.sleep(1)
         revision = load.acknowledged[max(load.acknowledged, key=load.acknowledged.get)]
@@ -215,7 +246,8 @@ class Moving(cases.ServerTest):
         load.stop(lambda: connections[0].call("KV.Range", rpc.RangeRequest(key=b"k"),
                                               metadata=_OF_A).header.revision)
         print(f"the command says {outcome['interrupted_ms']} ms, the slowest request took {load.longest_s * 1000:.0f} "
-              f"ms; {len(load.acknowledged)} puts, {load.increments} transactions, errors: {load.errors}", flush=True)
+              f"ms; {len(load.acknowledged)} puts, {load.increments} transactions, {load.compactions} compactions, "
+              f"errors: {load.errors}", flush=True)
         self.assertEqual(self.where(), {"b": "active"})
         for connection in connections:
             there = {each.key: each for each in self.kvs(connection)}
@@ -250,14 +282,14 @@ class Moving(cases.ServerTest):
         for index, state in ((0, "moving"), (1, "arriving"), (0, "sealing"), (1, "active")):
             with self.subTest(state=state):
                 revision = self.put(connections[0], b"k", state.encode())
-                if state in ("moving", "arriving"):
-                    self.hold_copy()
+                let_go = self.hold_copy() if state in ("moving", "arriving") else None
                 process = self.start_command("move", "a", "--to", "b")
                 cases.eventually(lambda: self.state_in(index) == state or process.poll() is not None, state)
                 process.kill()
                 process.communicate()
-                if state in ("moving", "arriving"):
+                if let_go:
                     self.assertEqual(self.put(connections[0], b"k2"), revision + 1)
+                    let_go()
                 self.assertIn("moved", self.command("move", "a", "--to", "b"))
                 self.served(connections[0])
                 self.assertEqual([each.value for each in self.kvs(connections[0]) if each.key == b"k"],
@@ -271,10 +303,11 @@ class Moving(cases.ServerTest):
     def test_a_server_is_killed_meanwhile(self):
         nodes, connections = self.tenant(2)
         revisions = [self.put(connections[0], b"k%d" % number) for number in range(50)]
-        self.hold_copy()
+        let_go = self.hold_copy()
         process = self.start_command("move", "a", "--to", "b")
         cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
         nodes[0].kill()
+        let_go()
         output, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, output)
         self.served(connections[1])
@@ -298,11 +331,12 @@ class Moving(cases.ServerTest):
     def test_given_up(self):
         _, connections = self.tenant()
         self.put(connections[0], b"before")
-        self.hold_copy()
+        let_go = self.hold_copy()
         process = self.start_command("move", "a", "--to", "b")
         cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
         process.kill()
         process.communicate()
+        let_go()
         self.assertIn("kept", self.command("move", "a", "--to", "b", "--abort"))
         self.assertEqual(self.where(), {"default": "active"})
         self.put(connections[0], b"k")
