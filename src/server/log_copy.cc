@@ -107,7 +107,7 @@ Result<std::vector<keyspace::RecordId>> LogCopy::ids(const End& end, uint64_t pa
 
 // The copy has all that the old log has. So where the numbers are equal, the records are; and one
 // statement counts those of one moment, in which the old log is one that loads.
-Status LogCopy::drop_deleted() {
+Status LogCopy::drop_deleted(absl::FunctionRef<Status()> announce) {
   for (int round = 0; round < census_rounds_max; ++round) {
     Result<backends::Census> theirs = census(from_);
     if (!theirs.ok()) return theirs.status();
@@ -119,6 +119,7 @@ Status LogCopy::drop_deleted() {
         return Status(Error::backend_corrupt, "the copy lacks records of the old log");
       }
     }
+    if (Status status = announce(); !status.ok()) return status;
     for (const auto& [part, count] : *ours) {
       const auto found = theirs->find(part);
       if (found != theirs->end() && found->second == count) continue;

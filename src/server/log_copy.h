@@ -8,9 +8,11 @@
 //   was copied is there; after drop_deleted() nothing else is.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "backends/common/moves.h"
 #include "replica/log.h"
 #include "server/opened_database.h"
@@ -33,7 +35,8 @@ class LogCopy {
   Status copy_tail();
   // Deletes from the copy what a compaction has deleted from the old log since it was copied.
   // Errors: backend_corrupt, when the copy lacks something.
-  Status drop_deleted();
+  // `announce` is called before anything is: who has read the copy must read it again.
+  Status drop_deleted(absl::FunctionRef<Status()> announce);
 
   // The newest batch of the copy; seq 0: none.
   const replica::BatchHeader& copied() const { return copied_; }
@@ -55,7 +58,7 @@ class LogCopy {
   std::optional<replica::BatchHeader> seal_;
   size_t records_ = 0;
   // ---- While copy_tail() runs ----
-  std::vector<replica::Log::LoadedBatch> waiting_;
+  std::deque<replica::Log::LoadedBatch> waiting_;
   size_t waiting_weight_ = 0;  // of their records, in bytes
   bool adding_ = false;
   bool loaded_ = false;

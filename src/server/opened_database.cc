@@ -23,6 +23,10 @@ Result<std::unique_ptr<OpenedDatabase>> OpenedDatabase::open(const config::Confi
     }
     its_own.backend = found->second;
   }
+  // A command is done when it says so: what it changed is not lost behind what was built on it.
+  if (its_own.durability.mode == config::DurabilityMode::async) {
+    its_own.durability.mode = config::DurabilityMode::sync;
+  }
   auto opened =
       std::unique_ptr<OpenedDatabase>(new OpenedDatabase(std::move(its_own), backend, blocking));
   if (Status status = opened->open(); !status.ok()) return status;

@@ -81,7 +81,9 @@ class TenantTool {
     return exit_configuration;
   }
   int fail(const Status& status) {
-    err_ << "error: " << status.detail() << "\n";
+    err_ << "error: "
+         << (status.detail().empty() ? "interrupted; run the command again" : status.detail())
+         << "\n";
     const bool tenants_fault =
         status.error() == Error::tenant_unknown || status.error() == Error::tenant_exists;
     return tenants_fault ? exit_failure : exit_status_of(status, config_.paths.wal_dir);

@@ -239,6 +239,8 @@ void TenantManager::take_row(Entry& entry, const backends::TenantRow& row) {
   const bool limits_changed = entry.row.limits != row.limits;
   // Removed and created again: what is loaded is the old one.
   const bool replaced = entry.running != nullptr && entry.row.log_no != row.log_no;
+  // Of a copy that was loaded to be served now: some of it was deleted since.
+  const bool stale = entry.preparing && entry.row.routing_epoch != row.routing_epoch;
   entry.row = row;
   entry.listed = true;
   if (entry.closing) return;
@@ -250,7 +252,11 @@ void TenantManager::take_row(Entry& entry, const backends::TenantRow& row) {
     entry.hold_timer.reset();
     return load(entry);
   }
-  if (std::exchange(entry.preparing, false)) return open(entry);
+  if (std::exchange(entry.preparing, false)) {
+    if (!stale) return open(entry);
+    entry.wanted = true;
+    return close(entry, /*now=*/true);
+  }
   if (row.state == backends::TenantState::sealing) return seal_later(entry, Duration{});
   // The move was given up.
   if (entry.running->withdrawn()) {

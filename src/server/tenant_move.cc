@@ -13,6 +13,7 @@ using backends::TenantState;
 // which requests wait.
 constexpr size_t small_round_records = 2000;
 constexpr int rounds_max = 50;
+constexpr int verify_rounds_max = 5;
 constexpr Duration seal_look_interval = std::chrono::milliseconds(5);
 constexpr Duration leader_look_interval = std::chrono::milliseconds(200);
 // A server sees the demand within half a second, and lets go of a log within two.
@@ -51,12 +52,12 @@ Result<TenantMove::Outcome> TenantMove::run() {
 
 // ---- The rows ----
 
-Status TenantMove::change(OpenedDatabase& database, int64_t log_no, std::vector<TenantState> from,
-                          TenantState to) {
+Status TenantMove::change(OpenedDatabase& database, const TenantRow& row,
+                          std::vector<TenantState> from, TenantState to) {
   const bool is_source = &database == &parts_.from;
   const std::string& other = is_source ? parts_.to.backend() : parts_.from.backend();
   return parts_.blocking.wait_for<Status>([&](StatusCallback done) {
-    database.store()->moves()->change(log_no, {std::move(from), to, other, row_.routing_epoch},
+    database.store()->moves()->change(row.log_no, {std::move(from), to, other, row.routing_epoch},
                                       std::move(done));
   });
 }
@@ -79,8 +80,7 @@ Status TenantMove::mark() {
   }
   if (row_.state == TenantState::active) {
     ++row_.routing_epoch;
-    if (Status status =
-            change(parts_.from, row_.log_no, {TenantState::active}, TenantState::moving);
+    if (Status status = change(parts_.from, row_, {TenantState::active}, TenantState::moving);
         !status.ok()) {
       return status;
     }
@@ -149,15 +149,40 @@ Status TenantMove::copy_while_in_use() {
     if (copied > 0) parts_.tell("copied " + std::to_string(copy_->records()) + " records");
     if (copied <= small_round_records || copy_->seal()) break;
   }
-  if (Status status = copy_->drop_deleted(); !status.ok()) return status;
   parts_.tell("verifying the copy");
-  if (Status status = verify(); !status.ok()) return status;
-  // What came meanwhile.
-  return copy_->copy_tail();
+  Status status;
+  for (int round = 0; round < verify_rounds_max; ++round) {
+    status = drop_deleted();
+    // What deletes records is in the log behind them: with it the copy explains itself.
+    if (status.ok()) status = copy_->copy_tail();
+    if (status.ok()) status = verify();
+    if (status.error() != Error::backend_corrupt) break;
+  }
+  return status.ok() ? copy_->copy_tail() : status;
+}
+
+// A process that has loaded the copy before may have read what was deleted when it was copied, and
+// not what had ended it. The epoch of the copy's row tells it to load again.
+Status TenantMove::drop_deleted() {
+  return copy_->drop_deleted([this] {
+    ++new_row_.routing_epoch;
+    return change(parts_.to, new_row_, {TenantState::arriving}, TenantState::arriving);
+  });
 }
 
 // As a replica does that loads it: the chain, the digests, and the hash of the newest compaction.
 Status TenantMove::verify() {
+  Status status = read_copy();
+  if (status.error() == Error::compacted || status.error() == Error::backend_corrupt) {
+    // A compaction has deleted some of it meanwhile. If there is more to it, that shows again.
+    new_->reader.restart();
+    verified_compaction_ = {};
+    status = read_copy();
+  }
+  return status;
+}
+
+Status TenantMove::read_copy() {
   Status status = parts_.blocking.wait_for<Status>(
       [&](StatusCallback done) { new_->reader.read(std::move(done)); });
   if (status.ok()) status = new_->reader.apply_all();
@@ -183,8 +208,7 @@ Status TenantMove::seal() {
   asked_ = seen_since_ = parts_.blocking.environment.now();
   if (!copy_->seal() && row_.state != TenantState::sealing) {
     parts_.tell("requests wait while the log is sealed");
-    if (Status status =
-            change(parts_.from, row_.log_no, {TenantState::moving}, TenantState::sealing);
+    if (Status status = change(parts_.from, row_, {TenantState::moving}, TenantState::sealing);
         !status.ok()) {
       return status;
     }
@@ -209,7 +233,7 @@ Status TenantMove::await_seal() {
   }
   // It is served again from where it is; if the seal has come too late for that, the next command
   // finds it.
-  (void)change(parts_.from, row_.log_no, {TenantState::sealing}, TenantState::moving);
+  (void)change(parts_.from, row_, {TenantState::sealing}, TenantState::moving);
   return {Error::timeout,
           "the process that leads the tenant has not sealed its log; does it run this version, and "
           "has it [backends." +
@@ -263,7 +287,7 @@ TenantMove::Verdict TenantMove::append(Side& side, std::shared_ptr<const replica
 Status TenantMove::finish() {
   parts_.tell("opening the tenant in the new backend");
   if (!arrived_) {
-    if (Status status = copy_->drop_deleted(); !status.ok()) return status;
+    if (Status status = drop_deleted(); !status.ok()) return status;
     if (Status status = verify(); !status.ok()) return status;
     const replica::BatchHeader& seal = *copy_->seal();
     if (new_->state.applied.seq + 1 != seal.seq || new_->state.applied.digest != seal.previous) {
@@ -276,15 +300,17 @@ Status TenantMove::finish() {
       return {Error::backend_unavailable, "the copy was changed meanwhile; run the command again"};
     }
   }
+  if (new_row_.routing_epoch > row_.routing_epoch) ++new_row_.routing_epoch;
+  outcome_.routing_epoch = new_row_.routing_epoch;
   outcome_.records = copy_->records();
   outcome_.revision = new_->state.keyspace.visible_revision().value;
-  Status status = change(parts_.to, new_row_.log_no, {TenantState::arriving}, TenantState::active);
+  Status status = change(parts_.to, new_row_, {TenantState::arriving}, TenantState::active);
   outcome_.interrupted = parts_.blocking.environment.now() - asked_;
   return status;
 }
 
 Status TenantMove::bury() {
-  if (Status status = change(parts_.from, row_.log_no, {TenantState::moving, TenantState::sealing},
+  if (Status status = change(parts_.from, row_, {TenantState::moving, TenantState::sealing},
                              TenantState::moved);
       !status.ok()) {
     return status;
@@ -338,7 +364,7 @@ Status TenantMove::abort() {
   }
   const bool was_sealing = row_.state == TenantState::sealing;
   if (row_.state != TenantState::active) {
-    Status status = change(parts_.from, row_.log_no, {row_.state}, TenantState::moving);
+    Status status = change(parts_.from, row_, {row_.state}, TenantState::moving);
     if (!status.ok()) return status;
     row_.state = TenantState::moving;
     // Whoever was asked for the seal has seen by then that it is not wanted any more.
@@ -354,7 +380,7 @@ Status TenantMove::abort() {
     if (!status.ok()) return status;
   }
   if (row_.state == TenantState::active) return {};
-  return change(parts_.from, row_.log_no, {TenantState::moving}, TenantState::active);
+  return change(parts_.from, row_, {TenantState::moving}, TenantState::active);
 }
 
 }  // namespace lattice::server

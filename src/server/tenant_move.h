@@ -69,7 +69,9 @@ class TenantMove {
   Status open_logs();
   Status find_resume_point();
   Status copy_while_in_use();
+  Status drop_deleted();
   Status verify();
+  Status read_copy();
   Status verify_compaction();
   Status seal();
   Status await_seal();
@@ -78,8 +80,8 @@ class TenantMove {
   Status seal_behind(const replica::BatchHeader& newest);
   Status finish();
   Verdict append(Side& side, std::shared_ptr<const replica::Batch> batch);
-  Status change(OpenedDatabase& database, int64_t log_no, std::vector<backends::TenantState> from,
-                backends::TenantState to);
+  Status change(OpenedDatabase& database, const backends::TenantRow& row,
+                std::vector<backends::TenantState> from, backends::TenantState to);
   Status sweep(OpenedDatabase& database, int64_t log_no);
   Result<std::optional<backends::TenantRow>> arriving_row();
   replica::Seal the_seal() const { return {parts_.to.backend(), row_.routing_epoch}; }

@@ -97,9 +97,10 @@ TEST_CASE("postgres: where a tenant has left, nobody begins anew under its name"
   CHECK(list.tenants[0].plain_name() == "a");
   CHECK(list.tenants[0].other_backend == "x");
   CHECK(create_tenant(pair.from, *pair.old_list, "a").error() == Error::tenant_exists);
-  std::optional<Result<std::unique_ptr<replica::Log>>> opened;
-  pair.from.store().open_log("a", [&](auto reply) { opened = std::move(reply); });
-  CHECK(await(pair.from, opened).error() == Error::backend_foreign_data);
+  CHECK(await_status(pair.from, [&](StatusCallback done) {
+          pair.from.store().open_log(
+              "a", [done = std::move(done)](auto reply) mutable { done(reply.status()); });
+        }).error() == Error::backend_foreign_data);
   // Unless it comes back.
   CHECK(await_status(pair.from, [&](StatusCallback done) {
           pair.old_moves->receive(row, std::move(done));
