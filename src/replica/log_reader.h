@@ -17,7 +17,7 @@
 
 #include "replica/lifetime.h"
 #include "replica/state.h"
-#include "replica/takeover_batch.h"
+#include "replica/takeover.h"
 
 namespace lattice::replica {
 

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "replica/takeover_batch.h"
+#include "replica/takeover.h"
 
 namespace lattice::server {
 namespace {

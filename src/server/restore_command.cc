@@ -128,8 +128,8 @@ class RestoreTool {
   Status append(const std::string& tenant, replica::Log& log, const replica::BatchHeader& tip) {
     replica::Observer observer;
     replica::State state(options_, environment_, log, observer);
-    const std::shared_ptr<replica::Batch> batch = replica::make_takeover_batch(
-        tip, tip.last_revision, {}, log.server(), state.random.batch_id());
+    const std::shared_ptr<replica::Batch> batch =
+        replica::make_takeover(tip, tip.last_revision, {}, log.server(), state.random.batch_id());
     const Revision base = replica::add_jump(batch.get(), tip.last_revision, std::nullopt);
     batch->header.digest = replica::compute_digest(log.id(), batch->header, batch->records);
     replica::AppendResolver resolver(state);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "replica/batch.h"
@@ -27,11 +28,11 @@ class LogWorld {
 
 // Runs the world until `slot` holds a value; fails the test after half a minute.
 template <class T>
-T await(LogWorld& world, const std::optional<T>& slot) {
+T await(LogWorld& world, std::optional<T>& slot) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!slot && std::chrono::steady_clock::now() < deadline) world.turn();
   REQUIRE_MESSAGE(slot.has_value(), "no answer");
-  return *slot;
+  return std::move(*slot);
 }
 
 inline keyspace::Record put_record(int64_t revision, std::string_view key, std::string_view value) {

@@ -1,5 +1,5 @@
 // The end of a log whose tenant moves to another database (log-protocol H4, docs/decisions/0020).
-#include "replica/takeover_batch.h"
+#include "replica/takeover.h"
 
 #include <doctest/doctest.h>
 
