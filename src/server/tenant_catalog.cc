@@ -9,6 +9,9 @@ namespace {
 using backends::TenantRow;
 using backends::TenantState;
 
+// As long as a request may wait for anything.
+constexpr Duration transit_max = std::chrono::seconds(7);
+
 bool is_source(const TenantRow& row) {
   return row.state == TenantState::moving || row.state == TenantState::sealing;
 }
@@ -91,40 +94,79 @@ void TenantCatalog::decide() {
   }
   names_.clear();
   const auto places_before = std::exchange(places_, {});
-  std::map<std::string, Status, std::less<>> refused;
-  std::map<Member*, TenantNameSet> serving;
-  std::map<Member*, TenantNameSet> preparing;
-  for (const auto& [name, its_claims] : claims) {
-    Place place = place_of(name, its_claims);
-    names_.insert(name);
-    if (place.member == nullptr) {
-      refused.emplace(name, std::move(place.refusal));
-      continue;
-    }
-    places_[name] = place.member;
-    serving[place.member].insert(name);
-    if (!is_source(*place.row) || !place.member->database->in_use(name)) continue;
-    for (const Claim& claim : its_claims) {
-      if (claim.row->state == TenantState::arriving) preparing[claim.member].insert(name);
-    }
+  Decision decision;
+  for (const auto& [name, its_claims] : claims) decide(name, its_claims, &decision);
+  // By what is in use before anything is closed.
+  for (const auto& [name, member] : places_before) {
+    const auto now = places_.find(name);
+    const bool stays = now != places_.end() && now->second == member;
+    if (!stays && member->database->in_use(name)) awaited_.insert(name);
   }
-  std::vector<std::string> arrived;  // and somebody uses them
-  for (const auto& [name, member] : places_) {
-    const auto before = places_before.find(name);
-    const bool other = before != places_before.end() && before->second != member;
-    if (other && before->second->database->in_use(name)) arrived.push_back(name);
-  }
-  tell_refusals(std::move(refused));
+  tell_refusals(std::move(decision.refused));
   publish();
   for (const auto& member : members_) {
-    if (member->database != nullptr) member->database->keep_only(serving[member.get()]);
+    if (member->database != nullptr) member->database->keep_only(decision.serving[member.get()]);
   }
   for (const auto& member : members_) {
     if (member->database == nullptr) continue;
-    member->database->serve(serving[member.get()]);
-    member->database->prepare(preparing[member.get()]);
+    member->database->serve(decision.serving[member.get()]);
+    member->database->prepare(decision.preparing[member.get()]);
   }
-  for (const std::string& name : arrived) want(name);
+  settle_awaited(decision.in_transit);
+}
+
+void TenantCatalog::decide(const std::string& name, const std::vector<Claim>& claims,
+                           Decision* decision) {
+  names_.insert(name);
+  if (has_left(claims)) {
+    decision->in_transit.insert(name);
+    Member* const member = claims.front().member;
+    if (member->database->in_use(name)) decision->preparing[member].insert(name);
+    return;
+  }
+  Place place = place_of(name, claims);
+  if (place.member == nullptr) {
+    decision->refused.emplace(name, std::move(place.refusal));
+    return;
+  }
+  places_[name] = place.member;
+  decision->serving[place.member].insert(name);
+  if (!is_source(*place.row) || !place.member->database->in_use(name)) return;
+  for (const Claim& claim : claims) {
+    if (claim.row->state == TenantState::arriving) decision->preparing[claim.member].insert(name);
+  }
+}
+
+// The new log is opened before the old one becomes a tombstone, so a copy that still arrives beside
+// a tombstone is a list that was read too early: the next one has it.
+bool TenantCatalog::has_left(const std::vector<Claim>& claims) const {
+  if (claims.size() != 1 || claims.front().row->state != TenantState::arriving) return false;
+  const Claim& copy = claims.front();
+  return std::ranges::any_of(members_, [&](const auto& member) {
+    return std::ranges::any_of(member->rows, [&](const TenantRow& row) {
+      return row.state == TenantState::moved && row.plain_name() == copy.row->plain_name() &&
+             row.other_backend == copy.member->backend &&
+             member->backend == copy.row->other_backend;
+    });
+  });
+}
+
+// Whoever used a tenant that is not where it was goes on where it is, or is told that it is gone.
+void TenantCatalog::settle_awaited(const TenantNameSet& in_transit) {
+  for (const std::string& name : std::exchange(awaited_, {})) {
+    in_transit.contains(name) ? void(awaited_.insert(name)) : want(name);
+  }
+  awaited_.empty() ? transit_timer_.reset() : await_lists();
+}
+
+void TenantCatalog::await_lists() {
+  if (transit_timer_ != nullptr) return;
+  transit_timer_ = workers_.front()->loop().after(transit_max, [this] {
+    transit_timer_.reset();
+    for (const std::string& name : std::exchange(awaited_, {})) {
+      refuse(name, unavailable("tenant \"" + name + "\" is between two backends"));
+    }
+  });
 }
 
 // Of a tenant that went to a database whose list is known: that says what became of it.
@@ -229,6 +271,10 @@ void TenantCatalog::want(const std::string& name) {
     return refuse(name, refused->second);
   }
   const auto place = places_.find(name);
+  if (place == places_.end() && names_.contains(name)) {  // in transit
+    awaited_.insert(name);
+    return await_lists();
+  }
   if (place == places_.end()) {
     return refuse(name, Status(Error::tenant_unknown, "tenant \"" + name + "\" is not known here"));
   }

@@ -58,7 +58,10 @@ class TenantCatalog {
   bool knows(std::string_view name) const { return names_.contains(name); }
   // By its manifest.
   bool inactive(std::string_view name) const { return inactive_.contains(name); }
-  void stop() { stopping_ = true; }
+  void stop() {
+    stopping_ = true;
+    transit_timer_.reset();
+  }
 
  private:
   struct Member {
@@ -78,7 +81,19 @@ class TenantCatalog {
     Status refusal;
   };
 
+  // What decide() finds out about all names.
+  struct Decision {
+    std::map<Member*, TenantNameSet> serving;
+    std::map<Member*, TenantNameSet> preparing;
+    std::map<std::string, Status, std::less<>> refused;
+    TenantNameSet in_transit;
+  };
+
   void decide();
+  void decide(const std::string& name, const std::vector<Claim>& claims, Decision* decision);
+  bool has_left(const std::vector<Claim>& claims) const;
+  void settle_awaited(const TenantNameSet& in_transit);
+  void await_lists();
   Place place_of(const std::string& name, const std::vector<Claim>& claims) const;
   Status manifest_objection(const std::string& name, const Place& place) const;
   void publish();
@@ -93,6 +108,8 @@ class TenantCatalog {
   TenantNameSet names_;  // that any list has
   std::map<std::string, Member*, std::less<>> places_;
   std::map<std::string, Status, std::less<>> refused_;
+  TenantNameSet awaited_;  // on their way between two databases, and somebody uses them
+  std::unique_ptr<loop::TimerHandle> transit_timer_;
   bool stopping_ = false;
 };
 

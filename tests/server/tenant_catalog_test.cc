@@ -83,6 +83,27 @@ TEST_CASE("a move, as the lists show it step by step") {
   CHECK(to.served == a);
 }
 
+TEST_CASE("a move whose end shows in the old database's list first") {
+  World world;
+  FakeDatabase& from = world.first;
+  FakeDatabase& to = world.second;
+  world.catalog->set_list(to, {row("a", TenantState::arriving, "default", 1)});
+  world.catalog->set_list(from, {row("a", TenantState::sealing, "b", 1)});
+  from.used = to.used = a;
+  world.catalog->set_list(from, {row("~1~a", TenantState::moved, "b", 1)});
+  CHECK(world.catalog->knows("a"));
+  CHECK(from.served == none);
+  CHECK(to.served == none);
+  CHECK(to.prepared == a);  // the copy that is in memory stays there
+  from.used = none;
+  SUBCASE("whoever used it goes on with the copy") {}
+  SUBCASE("whoever asks meanwhile, too") { world.catalog->want("a"); }
+  CHECK(to.wanted == none);
+  world.catalog->set_list(to, {row("a", TenantState::active, "default", 1)});
+  CHECK(to.served == a);
+  CHECK(to.wanted == a);
+}
+
 TEST_CASE("a tombstone keeps its name from being unknown while the other list is missing") {
   World world;
   world.catalog->set_list(world.first, {row("~1~a", TenantState::moved, "b", 1)});
