@@ -27,6 +27,12 @@ put 644 "$source/config/lattice.toml" usr/share/doc/lattice/lattice.toml
 put 644 "$source/docs/guide.md" usr/share/doc/lattice/guide.md
 gzip -9nc "$here/changelog" >"$work/changelog.gz"
 put 644 "$work/changelog.gz" usr/share/doc/lattice/changelog.gz
+"$binary" man | gzip -9nc >"$work/lattice.1.gz"
+put 644 "$work/lattice.1.gz" usr/share/man/man1/lattice.1.gz
+for shell in bash:bash-completion/completions/lattice zsh:zsh/vendor-completions/_lattice fish:fish/vendor_completions.d/lattice.fish; do
+  "$binary" completion "${shell%%:*}" >"$work/completion"
+  put 644 "$work/completion" "usr/share/${shell#*:}"
+done
 
 # dpkg-shlibdeps wants to stand in a source package.
 mkdir "$work/debian"

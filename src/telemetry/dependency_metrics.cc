@@ -3,7 +3,7 @@
 namespace lattice::telemetry {
 namespace {
 
-constexpr size_t dependencies_max = 3;
+constexpr size_t dependencies_max = 16;  // PostgreSQL clusters above all
 
 }  // namespace
 
