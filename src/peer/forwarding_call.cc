@@ -25,7 +25,10 @@ std::string encoded(const std::string& name, const std::string& value) {
 proxy::Metadata passed_on(const proxy::Metadata& headers) {
   proxy::Metadata out;
   for (const auto& [name, value] : headers) {
-    if (proxy::is_transport_header(name)) continue;
+    // Its own come from here: they are added to every answer.
+    if (proxy::is_transport_header(name) || name == "x-request-id" || name == "traceparent") {
+      continue;
+    }
     if (!name.ends_with("-bin")) {
       out.emplace_back(name, value);
     } else if (std::optional<std::string> bytes = proxy::decode_base64(value)) {

@@ -104,11 +104,12 @@ void TenantCatalog::decide() {
   }
   tell_refusals(std::move(decision.refused));
   publish();
+  // Of one whose list was not read nobody knows what it serves.
   for (const auto& member : members_) {
-    if (member->database != nullptr) member->database->keep_only(decision.serving[member.get()]);
+    if (member->listed) member->database->keep_only(decision.serving[member.get()]);
   }
   for (const auto& member : members_) {
-    if (member->database == nullptr) continue;
+    if (!member->listed) continue;
     member->database->serve(decision.serving[member.get()]);
     member->database->prepare(decision.preparing[member.get()]);
   }

@@ -115,6 +115,15 @@ TEST_CASE("a tombstone keeps its name from being unknown while the other list is
   CHECK(world.catalog->complete_but(world.first));
 }
 
+TEST_CASE("documents that come before the lists take nothing away") {
+  World world;
+  world.first.served = a;  // the default tenant, say, which is loaded before there is a list
+  world.manifest("b", "default", 0);
+  CHECK(world.first.served == a);
+  world.catalog->set_list(world.first, {row("b", TenantState::active)});
+  CHECK(world.first.served == TenantNameSet{"b"});
+}
+
 TEST_CASE("nobody serves a name that two databases claim") {
   World world;
   world.catalog->set_list(world.first, {row("a", TenantState::active)});
