@@ -6,12 +6,15 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 
 #include "config/config.h"
 
 namespace lattice::server {
 
-// Answers the exit status; what went wrong is on `err`.
-int run_restore_command(const config::Config& config, std::ostream& out, std::ostream& err);
+// `backend`: config::default_backend, or one of config.backends. Answers the exit status; what went
+// wrong is on `err`.
+int run_restore_command(const config::Config& config, const std::string& backend, std::ostream& out,
+                        std::ostream& err);
 
 }  // namespace lattice::server
