@@ -13,10 +13,6 @@ RestoreCommands::RestoreCommands(CLI::App& app, const Surroundings& surroundings
                                               "every tenant's revision jumps beyond all that "
                                               "clients can have seen, and they list again");
   store_.add_to(*declare);
-  declare
-      ->add_option("--backend", backend_, "Which of its databases: default, or one of [backends]")
-      ->type_name("NAME")
-      ->capture_default_str();
   declare->add_flag("--yes", yes_, "Do it: no server may run, and history ends here");
   declare->callback([this, &status] { status = this->declare(); });
 }
@@ -29,7 +25,7 @@ int RestoreCommands::declare() {
   }
   const std::optional<config::Config> config = store_.load(around_);
   if (!config) return exit_configuration;
-  return around_.restore(*config, backend_, around_.out, around_.err);
+  return around_.restore(*config, around_.out, around_.err);
 }
 
 }  // namespace lattice::cli

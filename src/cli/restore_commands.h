@@ -3,7 +3,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <string>
 
 #include "cli/cli.h"
 #include "cli/store_options.h"
@@ -20,7 +19,6 @@ class RestoreCommands {
 
   const Surroundings& around_;
   StoreOptions store_;
-  std::string backend_ = config::default_backend;
   bool yes_ = false;
 };
 

@@ -31,19 +31,6 @@ struct BlockingLoop {
     while (!answer) loop.run();
     return std::move(*answer);
   }
-  // Likewise; nothing if it takes longer than that.
-  template <class Answer, class Ask>
-  std::optional<Answer> wait_at_most(Duration patience, Ask ask) {
-    // Shared with a callback that may come after the wait was given up.
-    const auto answer = std::make_shared<std::optional<Answer>>();
-    ask([this, answer](Answer given) {
-      *answer = std::move(given);
-      loop.stop();
-    });
-    const Instant give_up = environment.now() + patience;
-    while (!*answer && environment.now() < give_up) pause(give_up - environment.now());
-    return std::move(*answer);
-  }
   void pause(Duration time) {
     const std::unique_ptr<loop::TimerHandle> timer = loop.after(time, [this] { loop.stop(); });
     loop.run();

@@ -8,7 +8,8 @@
 #include "replica/state.h"
 #include "replica/takeover.h"
 #include "server/exit_status.h"
-#include "server/opened_database.h"
+#include "server/loop_environment.h"
+#include "server/store.h"
 
 namespace lattice::server {
 namespace {
@@ -20,9 +21,8 @@ constexpr Duration patience = std::chrono::seconds(15);
 
 class RestoreTool {
  public:
-  RestoreTool(const config::Config& config, const std::string& backend, std::ostream& out,
-              std::ostream& err)
-      : config_(config), backend_(backend), out_(out), err_(err) {}
+  RestoreTool(const config::Config& config, std::ostream& out, std::ostream& err)
+      : config_(config), out_(out), err_(err), environment_(loop_) {}
 
   int run() {
     const Status status = declare_all();
@@ -33,35 +33,47 @@ class RestoreTool {
   }
 
  private:
+  // Runs the loop until the answer is there, or for too long.
   template <class Answer, class Ask>
   Answer wait_for(Ask ask) {
-    std::optional<Answer> answer = blocking_.wait_at_most<Answer>(patience, std::move(ask));
-    if (answer) return *std::move(answer);
-    const Status why = database_->store()->health();
+    // Shared with a callback that may come after the wait was given up.
+    const auto answer = std::make_shared<std::optional<Answer>>();
+    ask([this, answer](Answer given) {
+      *answer = std::move(given);
+      loop_.stop();
+    });
+    const Instant give_up = environment_.now() + patience;
+    while (!*answer && environment_.now() < give_up) {
+      pause(give_up - environment_.now());
+    }
+    if (*answer) return std::move(**answer);
+    const Status why = store_ != nullptr ? store_->health() : Status();
     return why.ok() ? Status(Error::backend_unavailable, "the database does not answer") : why;
+  }
+  void pause(Duration time) {
+    const std::unique_ptr<loop::TimerHandle> timer = loop_.after(time, [this] { loop_.stop(); });
+    loop_.run();
   }
 
   Status declare_all() {
     if (config_.backend.kind == config::BackendKind::memory) {
       return {Error::invalid_argument, "a memory:// store has nothing to restore"};
     }
-    Result<std::unique_ptr<OpenedDatabase>> database =
-        OpenedDatabase::open(config_, backend_, blocking_);
-    if (!database.ok()) return database.status();
-    database_ = std::move(*database);
-    if (database_->beside()) return running();
+    Result<std::unique_ptr<Store>> store =
+        open_store(config_, {.loop = loop_, .environment = environment_, .log = *log_});
+    if (!store.ok()) return store.status();
+    store_ = std::move(*store);
+    // The sessions come with the first log.
+    Status opened = wait_for<Result<OpenedLog>>([&](auto done) {
+                      store_->open_log(config_.tenants.default_tenant, std::move(done));
+                    }).status();
+    if (!opened.ok()) return opened;
     Result<backends::TenantList> all = wait_for<Result<backends::TenantList>>(
-        [&](auto done) { database_->directory().list(std::move(done)); });
+        [&](auto done) { store_->directory().list(std::move(done)); });
     if (!all.ok()) return all.status();
     for (const backends::TenantRow& row : all->tenants) {
-      if (row.state == backends::TenantState::sealing) {
-        out_ << "tenant " << row.name << " was about to leave for backend " << row.other_backend
-             << ": finish that move, then declare again\n";
-      }
-      const bool is_here =
-          row.state == backends::TenantState::active || row.state == backends::TenantState::moving;
-      if (!is_here) continue;
-      const OpenedLog listed = database_->store()->open_listed(row);
+      if (row.state != backends::TenantState::active) continue;
+      const OpenedLog listed = store_->open_listed(row);
       if (Status status = declare(row.name, listed); !status.ok()) return status;
     }
     return {};
@@ -96,7 +108,8 @@ class RestoreTool {
     const Row before = read();
     if (!before.ok()) return before.status();
     if (over(before)) return {};
-    blocking_.pause(options_.session_ttl);
+    const Instant until = environment_.now() + options_.session_ttl;
+    while (environment_.now() < until) pause(until - environment_.now());
     const Row after = read();
     if (!after.ok()) return after.status();
     if (over(after)) return {};
@@ -114,7 +127,7 @@ class RestoreTool {
 
   Status append(const std::string& tenant, replica::Log& log, const replica::BatchHeader& tip) {
     replica::Observer observer;
-    replica::State state(options_, blocking_.environment, log, observer);
+    replica::State state(options_, environment_, log, observer);
     const std::shared_ptr<replica::Batch> batch =
         replica::make_takeover(tip, tip.last_revision, {}, log.server(), state.random.batch_id());
     const Revision base = replica::add_jump(batch.get(), tip.last_revision, std::nullopt);
@@ -136,19 +149,19 @@ class RestoreTool {
   }
 
   const config::Config& config_;
-  const std::string& backend_;
   std::ostream& out_;
   std::ostream& err_;
   const replica::Options options_;
-  BlockingLoop blocking_;
-  std::unique_ptr<OpenedDatabase> database_;
+  std::shared_ptr<telemetry::Logger> log_ = telemetry::Logger::to_nowhere();
+  loop::Loop loop_;
+  LoopEnvironment environment_;
+  std::unique_ptr<Store> store_;
 };
 
 }  // namespace
 
-int run_restore_command(const config::Config& config, const std::string& backend, std::ostream& out,
-                        std::ostream& err) {
-  return RestoreTool(config, backend, out, err).run();
+int run_restore_command(const config::Config& config, std::ostream& out, std::ostream& err) {
+  return RestoreTool(config, out, err).run();
 }
 
 }  // namespace lattice::server

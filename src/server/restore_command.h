@@ -6,15 +6,12 @@
 #pragma once
 
 #include <iosfwd>
-#include <string>
 
 #include "config/config.h"
 
 namespace lattice::server {
 
-// `backend`: config::default_backend, or one of config.backends. Answers the exit status; what went
-// wrong is on `err`.
-int run_restore_command(const config::Config& config, const std::string& backend, std::ostream& out,
-                        std::ostream& err);
+// Answers the exit status; what went wrong is on `err`.
+int run_restore_command(const config::Config& config, std::ostream& out, std::ostream& err);
 
 }  // namespace lattice::server
