@@ -3,10 +3,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <optional>
-#include <string>
 
 #include "cli/cli.h"
+#include "cli/store_options.h"
 
 namespace lattice::cli {
 
@@ -19,9 +18,7 @@ class RestoreCommands {
   int declare();
 
   const Surroundings& around_;
-  std::string file_;
-  std::optional<std::string> db_connection_;
-  std::optional<std::string> data_dir_;
+  StoreOptions store_;
   bool yes_ = false;
 };
 

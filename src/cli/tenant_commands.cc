@@ -35,10 +35,7 @@ TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, 
 
 CLI::App* TenantCommands::add(CLI::App& parent, const char* name, const char* help, Action action) {
   CLI::App* app = parent.add_subcommand(name, help);
-  app->add_option("--config", file_, "Configuration file (TOML)")->type_name("FILE");
-  app->add_option("--db-connection", db_connection_, "The store, as of lattice start")
-      ->type_name("URI");
-  app->add_option("--data-dir", data_dir_, "Likewise")->type_name("FOLDER");
+  store_.add_to(*app);
   app->add_option("--output", output_, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -80,19 +77,9 @@ int TenantCommands::run(Action action) {
   }
   const std::optional<server::TenantCommand> command = this->command(action);
   if (!command) return exit_usage;
-  config::Request request;
-  if (!file_.empty()) request.file = file_;
-  request.environment = around_.environment;
-  if (db_connection_) {
-    request.command_line.push_back({"--db-connection", "backend.url", *db_connection_});
-  }
-  if (data_dir_) request.command_line.push_back({"--data-dir", "paths.data_dir", *data_dir_});
-  const config::Loaded loaded = config::load(request);
-  for (const config::Problem& problem : loaded.problems) {
-    around_.err << "error: " << config::to_text(problem) << "\n";
-  }
-  if (!loaded.ok()) return exit_configuration;
-  return around_.tenant(loaded.config, *command, around_.out, around_.err);
+  const std::optional<config::Config> config = store_.load(around_);
+  if (!config) return exit_configuration;
+  return around_.tenant(*config, *command, around_.out, around_.err);
 }
 
 }  // namespace lattice::cli

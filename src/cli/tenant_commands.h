@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/cli.h"
+#include "cli/store_options.h"
 
 namespace lattice::cli {
 
@@ -25,9 +26,7 @@ class TenantCommands {
 
   const Surroundings& around_;
   int& status_;
-  std::string file_;
-  std::optional<std::string> db_connection_;
-  std::optional<std::string> data_dir_;
+  StoreOptions store_;
   std::string name_;
   std::vector<std::string> limits_;
   std::string output_ = "text";

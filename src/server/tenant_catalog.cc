@@ -54,11 +54,10 @@ bool TenantCatalog::complete_but(const Database& database) const {
 }
 
 void TenantCatalog::set_list(const Database& database, std::vector<TenantRow> rows) {
-  for (const auto& member : members_) {
-    if (member->database != &database) continue;
-    member->listed = true;
-    member->rows = std::move(rows);
-  }
+  const auto its = std::ranges::find_if(
+      members_, [&](const auto& member) { return member->database == &database; });
+  (*its)->listed = true;
+  (*its)->rows = std::move(rows);
   decide();
 }
 
