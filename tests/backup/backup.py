@@ -192,8 +192,8 @@ class Drill(cases.ServerTest):
         base = postgres.Postgres(backup_of=primary)
         self.addCleanup(base.remove)
         load.reached(30)
-        moment = primary.query("SELECT clock_timestamp()")[0][0]
         acknowledged = load.revision
+        moment = primary.query("SELECT clock_timestamp()")[0][0]
         time.sleep(0.05)
         load.reached(30)
         load.stop()
