@@ -15,10 +15,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Both are false alarms of g++ 12: about std::string concatenation (GCC bug 105651), and about any
   # std::optional that is not always set (GCC bug 80635).
   target_compile_options(lattice_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
-  if(LATTICE_SANITIZE)
-    # Instrumentation defeats the flow analysis behind this one.
-    target_compile_options(lattice_warnings INTERFACE -Wno-stringop-overflow)
-  endif()
 else()
   target_compile_options(lattice_warnings INTERFACE -Wthread-safety)
 endif()

@@ -2,13 +2,13 @@
 # Everything that has to be green: scripts/test.sh [--full]
 #
 #   asan      clang with ASan and UBSan: the module tests and, for some seconds each, the fuzzers
-#   tsan      g++ with TSan: the tests of the modules whose objects more than one thread meets
-#   release   g++: the module tests again, and all tests that drive the real server
+#   tsan      clang with TSan: the tests of the modules whose objects more than one thread meets
+#   release   g++: all tests that drive the real server, and the simulator
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
-# --full: besides, TSan on all modules, clang-tidy on every file, every kind of caller of etcd's Auth, a minute for each fuzzer,
-# a million requests for each canary, how long clients wait beside each protocol attack, which security updates wait, the Helm chart,
-# and lintian on the package.
+# --full: besides, the module tests of all modules under TSan and in the release build, clang-tidy on every file, every kind of caller of etcd's
+# Auth, a minute for each fuzzer, a million requests for each canary, how long clients wait beside each protocol attack, which security updates
+# wait, the Helm chart, and lintian on the package.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -49,7 +49,7 @@ build() {
 stage "install packages" scripts/install.sh build run test lint deploy $tools
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
-stage "build release" build release -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"
+stage "build release" build release -DLATTICE_MODULE_TESTS="$full" -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"
 [ "$full" = OFF ] || stage "security updates" tests/security/updates.py --lattice build/release/lattice
 
 # One ctest over the build folders.
