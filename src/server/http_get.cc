@@ -10,6 +10,7 @@
 #include "loop/name_resolver.h"
 #include "proxy/dialer.h"
 #include "proxy/transport.h"
+#include "server/client_endpoint.h"
 #include "tls/stream.h"
 
 namespace lattice::server {
@@ -116,26 +117,15 @@ Result<std::string> body_of(const std::string& answer) {
 }  // namespace
 
 Result<std::string> http_get(const HttpGet& request) {
-  std::string address = request.endpoint;
-  bool encrypted =
-      !request.tls.ca.empty() || !request.tls.chain.empty() || !request.tls.key.empty();
-  if (const size_t scheme = address.find("://"); scheme != address.npos) {
-    encrypted = address.substr(0, scheme) == "https";
-    address.erase(0, scheme + 3);
-  }
-  std::shared_ptr<const tls::Context> context;
-  if (encrypted) {
-    const Result<tls::Material> material = tls::read_files(request.tls);
-    if (!material.ok()) return Status(Error::invalid_argument, material.status().detail());
-    auto made = tls::Context::client(*material, {.protocols = {"http/1.1"}});
-    if (!made.ok()) return Status(Error::invalid_argument, made.status().detail());
-    context = std::move(*made);
-  }
+  const Result<ClientEndpoint> endpoint =
+      client_endpoint(request.endpoint, request.tls, "http/1.1");
+  if (!endpoint.ok()) return endpoint.status();
+  const auto& [address, context] = *endpoint;
   const Result<int> socket = dial(address, request.patience);
   if (!socket.ok()) return broken(socket.status().detail());
   const std::string host = address.substr(0, address.rfind(':'));
-  Wire wire(encrypted ? nullptr : proxy::make_plain_transport(*socket),
-            encrypted ? std::make_unique<tls::Stream>(context, *socket, host) : nullptr,
+  Wire wire(context == nullptr ? proxy::make_plain_transport(*socket) : nullptr,
+            context == nullptr ? nullptr : std::make_unique<tls::Stream>(context, *socket, host),
             request.patience);
   const Status sent = wire.send("GET " + request.path + " HTTP/1.1\r\nhost: " + address +
                                 "\r\nconnection: close\r\n\r\n");

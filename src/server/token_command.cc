@@ -11,6 +11,7 @@
 
 #include "proto/lattice/v1/tokens.pb.h"
 #include "proxy/http2_client.h"
+#include "server/client_endpoint.h"
 #include "server/exit_status.h"
 
 namespace lattice::server {
@@ -85,23 +86,14 @@ class TokenTool {
 
  private:
   Status connect() {
-    std::string address = command_.endpoint;
-    bool encrypted =
-        !command_.tls.ca.empty() || !command_.tls.chain.empty() || !command_.tls.key.empty();
-    if (const size_t scheme = address.find("://"); scheme != address.npos) {
-      encrypted = address.substr(0, scheme) == "https";
-      address.erase(0, scheme + 3);
-    }
+    const Result<ClientEndpoint> endpoint = client_endpoint(command_.endpoint, command_.tls, "h2");
+    if (!endpoint.ok()) return endpoint.status();
     proxy::ClientOptions options;
-    if (encrypted) {
-      const Result<tls::Material> material = tls::read_files(command_.tls);
-      if (!material.ok()) return material.status();
-      auto context = tls::Context::client(*material, {.protocols = {"h2"}});
-      if (!context.ok()) return context.status();
-      options.tls = std::make_shared<tls::Source>(std::move(*context));
+    if (endpoint->context != nullptr) {
+      options.tls = std::make_shared<tls::Source>(endpoint->context);
     }
-    client_ =
-        std::make_unique<proxy::Http2Client>(context_, address, options, [](const Status&) {});
+    client_ = std::make_unique<proxy::Http2Client>(context_, endpoint->address, options,
+                                                   [](const Status&) {});
     return {};
   }
 

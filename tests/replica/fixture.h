@@ -112,6 +112,11 @@ struct Fixture {
     replica->range(get_request(std::move(key), std::move(end), revision), answer.callback());
     return wait(answer);
   }
+  Result<keyspace::TxnResult> txn(keyspace::TxnRequest request) {
+    Answer<keyspace::TxnResult> answer;
+    replica->txn(std::move(request), answer.callback());
+    return wait(answer);
+  }
   Result<Revision> compact(int64_t revision, bool physical = false) {
     Answer<Revision> answer;
     replica->compact(Revision(revision), physical, answer.callback());

@@ -302,9 +302,7 @@ TEST_CASE("All events of a revision stay together, with prev_kv and fragments, i
   keyspace::TxnRequest txn;
   txn.success.emplace_back(put_request("b", "1"));
   txn.success.emplace_back(keyspace::DeleteRangeRequest{{"a", ""}, false});
-  Answer<keyspace::TxnResult> answer;
-  f.replica->txn(std::move(txn), answer.callback());
-  REQUIRE(f.wait(answer).ok());
+  REQUIRE(f.txn(std::move(txn)).ok());
   f.finish();
   const Lines lines = f.sink.take();
   CHECK(lines.size() == 50);
@@ -368,9 +366,7 @@ TEST_CASE("What is too much to be kept for a round is caught up with, whole revi
   const std::string value(1 << 20, 'v');
   for (int i = 0; i < 10; ++i)
     txn.success.emplace_back(put_request("k" + std::to_string(i), value));
-  Answer<keyspace::TxnResult> answer;
-  f.replica->txn(std::move(txn), answer.callback());
-  REQUIRE(f.wait(answer).ok());
+  REQUIRE(f.txn(std::move(txn)).ok());
   f.stream->request_progress();
   REQUIRE(f.put("k", "").ok());
   f.finish();

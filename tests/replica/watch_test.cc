@@ -44,9 +44,7 @@ TEST_CASE("all events of a revision travel together, in order, with prev_kv wher
   keyspace::TxnRequest txn;
   txn.success.emplace_back(put_request("b", "1"));
   txn.success.emplace_back(keyspace::DeleteRangeRequest{{"a", ""}, false});
-  Answer<keyspace::TxnResult> answer;
-  f.replica->txn(std::move(txn), answer.callback());
-  REQUIRE(f.wait(answer).ok());
+  REQUIRE(f.txn(std::move(txn)).ok());
   Lines lines = f.sink.take();
   std::sort(lines.begin(), lines.end());
   CHECK(lines ==

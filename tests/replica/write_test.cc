@@ -130,9 +130,7 @@ TEST_CASE("an operation that changes nothing is answered without a batch") {
   compare.number = 7;
   txn.compares.push_back(compare);
   txn.success.emplace_back(put_request("a", "2"));
-  Answer<keyspace::TxnResult> answer;
-  f.replica->txn(std::move(txn), answer.callback());
-  const auto result = f.wait(answer);
+  const auto result = f.txn(std::move(txn));
   REQUIRE(result.ok());
   CHECK_FALSE(result->succeeded);
   CHECK(result->header_revision == Revision(2));

@@ -5,6 +5,7 @@
 
 #include "backends/postgres/pg_append.h"
 #include "backends/postgres/pg_load.h"
+#include "backends/postgres/pg_statements.h"
 #include "backends/postgres/pg_store.h"
 #include "base/planted.h"
 
@@ -56,7 +57,7 @@ class PgLog final : public replica::Log {
     command.params = append_params(log_no_, *batch);
     command.patience = connections_.options.statement_patience;
     command.promises = true;
-    command.done = [this, alive = std::weak_ptr<bool>(alive_),
+    command.done = [this, alive = std::weak_ptr<bool>(statements_.alive()),
                     done = std::move(done)](PgReply reply) mutable {
       if (alive.expired()) return;
       --appends_;
@@ -77,8 +78,8 @@ class PgLog final : public replica::Log {
             done(std::move(reply.status));
             return;
           }
-          PgLoad::start(connections_, append_, log_no_, after, alive_, std::move(on_batch),
-                        std::move(done));
+          PgLoad::start(connections_, append_, log_no_, after, statements_.alive(),
+                        std::move(on_batch), std::move(done));
         });
   }
 
@@ -112,7 +113,7 @@ class PgLog final : public replica::Log {
   }
 
   void head(Callback<replica::LogHead> done) override {
-    heads_.ask(log_no_, alive_, std::move(done));
+    heads_.ask(log_no_, statements_.alive(), std::move(done));
   }
 
   void barrier(StatusCallback done) override {
@@ -156,16 +157,8 @@ class PgLog final : public replica::Log {
   }
   void run(PgConnection& connection, std::string text, PgParams params,
            absl::AnyInvocable<void(PgReply)> done, Duration patience, bool promises = false) {
-    PgCommand command;
-    command.text = std::move(text);
-    command.params = std::move(params);
-    command.patience = patience;
-    command.promises = promises;
-    command.done = [alive = std::weak_ptr<bool>(alive_),
-                    done = std::move(done)](PgReply reply) mutable {
-      if (!alive.expired()) done(std::move(reply));
-    };
-    connection.execute(std::move(command));
+    statements_.run(connection, std::move(text), std::move(params), std::move(done),
+                    {.patience = patience, .promises = promises});
   }
 
   void remove_some(std::vector<keyspace::RecordId> records, size_t from, StatusCallback done);
@@ -181,7 +174,7 @@ class PgLog final : public replica::Log {
   replica::LogId id_;
   int appends_ = 0;  // not answered yet
   std::unique_ptr<loop::TimerHandle> blocked_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  PgStatements statements_;
 };
 
 void PgLog::remove_some(std::vector<keyspace::RecordId> records, size_t from, StatusCallback done) {

@@ -1,6 +1,7 @@
 // Sessions (log-protocol L1 to L6), on a connection of their own.
 
 #include "backends/common/stored_row.h"
+#include "backends/postgres/pg_statements.h"
 #include "backends/postgres/pg_store.h"
 #include "base/planted.h"
 
@@ -93,7 +94,7 @@ class PgSessions final : public replica::Sessions {
             Callback<std::optional<SessionRow>> done) override {
     questions_.push_back({incarnation, log, std::move(done)});
     if (questions_.size() > 1) return;
-    connections_.loop.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    connections_.loop.defer([this, alive = std::weak_ptr<bool>(statements_.alive())] {
       if (!alive.expired()) send_questions();
     });
   }
@@ -151,16 +152,8 @@ class PgSessions final : public replica::Sessions {
 
   void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done,
            bool promises = false) {
-    PgCommand command;
-    command.promises = promises;
-    command.text = std::move(text);
-    command.params = std::move(params);
-    command.patience = std::chrono::seconds(2);
-    command.done = [alive = std::weak_ptr<bool>(alive_),
-                    done = std::move(done)](PgReply reply) mutable {
-      if (!alive.expired()) done(std::move(reply));
-    };
-    connections_.sessions->execute(std::move(command));
+    statements_.run(*connections_.sessions, std::move(text), std::move(params), std::move(done),
+                    {.patience = std::chrono::seconds(2), .promises = promises});
   }
 
   static void add_announcements(const std::vector<Announcement>& news, PgParams* params) {
@@ -239,7 +232,7 @@ class PgSessions final : public replica::Sessions {
 
   PgConnections& connections_;
   std::vector<Question> questions_;  // of this turn
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  PgStatements statements_;
 };
 
 }  // namespace

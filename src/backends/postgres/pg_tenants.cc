@@ -3,6 +3,7 @@
 
 #include "backends/common/random.h"
 #include "backends/common/stored_row.h"
+#include "backends/postgres/pg_statements.h"
 #include "backends/postgres/pg_store.h"
 
 namespace lattice::backends {
@@ -189,19 +190,12 @@ class PgTenants final : public TenantDirectory {
 
   void run(std::string text, PgParams params, absl::AnyInvocable<void(PgReply)> done,
            Duration patience = std::chrono::seconds(10)) {
-    PgCommand command;
-    command.text = std::move(text);
-    command.params = std::move(params);
-    command.patience = patience;
-    command.done = [alive = std::weak_ptr<bool>(alive_),
-                    done = std::move(done)](PgReply reply) mutable {
-      if (!alive.expired()) done(std::move(reply));
-    };
-    connections_.bulk->execute(std::move(command));
+    statements_.run(*connections_.bulk, std::move(text), std::move(params), std::move(done),
+                    {.patience = patience});
   }
 
   PgConnections& connections_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  PgStatements statements_;
 };
 
 }  // namespace
