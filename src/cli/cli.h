@@ -42,8 +42,9 @@ struct Surroundings {
   std::function<int(const server::TokenCommand& command, std::ostream& out, std::ostream& err)>
       token = {};
   // Likewise `lattice restore declare`.
-  std::function<int(const config::Config& config, std::ostream& out, std::ostream& err)> restore =
-      {};
+  std::function<int(const config::Config& config, const std::string& backend, std::ostream& out,
+                    std::ostream& err)>
+      restore = {};
   // Likewise `lattice healthcheck`.
   std::function<int(const server::HealthCommand& command, std::ostream& out, std::ostream& err)>
       health = {};

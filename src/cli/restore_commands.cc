@@ -13,6 +13,10 @@ RestoreCommands::RestoreCommands(CLI::App& app, const Surroundings& surroundings
                                               "every tenant's revision jumps beyond all that "
                                               "clients can have seen, and they list again");
   store_.add_to(*declare);
+  declare
+      ->add_option("--backend", backend_,
+                   "Only of this database: default, or a name of [backends]; otherwise of all")
+      ->type_name("NAME");
   declare->add_flag("--yes", yes_, "Do it: no server may run, and history ends here");
   declare->callback([this, &status] { status = this->declare(); });
 }
@@ -25,7 +29,7 @@ int RestoreCommands::declare() {
   }
   const std::optional<config::Config> config = store_.load(around_);
   if (!config) return exit_configuration;
-  return around_.restore(*config, around_.out, around_.err);
+  return around_.restore(*config, backend_, around_.out, around_.err);
 }
 
 }  // namespace lattice::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "cli/cli.h"
 #include "cli/store_options.h"
@@ -19,6 +20,7 @@ class RestoreCommands {
 
   const Surroundings& around_;
   StoreOptions store_;
+  std::string backend_;  // empty: all
   bool yes_ = false;
 };
 

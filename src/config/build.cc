@@ -141,6 +141,7 @@ class Builder {
       backend.kind = BackendKind::sqlite;
       locate_sqlite(url);
     }
+    use_direct_url(loaded_, "backend.direct_url", settings_.text("backend.direct_url"), &backend);
   }
 
   // The file is lattice.db in wal_dir, unless the URL names another one.

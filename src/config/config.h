@@ -50,7 +50,9 @@ struct GrpcListener {
 // [backend]: where the log is.
 struct Backend {
   BackendKind kind = BackendKind::sqlite;
-  std::string url;  // libpq URI; empty unless kind is postgresql. A secret: it may hold a password
+  // libpq URI of what to connect to: direct_url where that is given. Empty unless kind is
+  // postgresql. A secret: it may hold a password.
+  std::string url;
   std::string sqlite_file;  // the log's file in paths.wal_dir; empty unless kind is sqlite
   int pool_size = 0;        // connections for appends
 };

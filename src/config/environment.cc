@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view prefix = "LATTICE_";
 constexpr std::string_view connection_name = "LATTICE_DB_CONNECTION";
 constexpr std::string_view url_key = "backend.url";
+constexpr std::string_view direct_url_key = "backend.direct_url";
 constexpr std::string_view kind_key = "backend.kind";
 
 // Short names that operators expect, and the key that each stands for.
@@ -31,6 +32,11 @@ std::string_view key_of(std::string_view name) {
 // A connection names the kind of its database too, whatever a weaker source said.
 void follow_url(Loaded& loaded, const std::string& origin) {
   loaded.settings[std::string(kind_key)] = {Value(std::string("auto")), origin};
+}
+
+// Nor is it past that connection's pooler where a weaker source says another one is.
+void drop_direct_url(Loaded& loaded, const std::string& origin) {
+  loaded.settings[std::string(direct_url_key)] = {Value(std::string()), origin};
 }
 
 void warn_unknown(Loaded& loaded, const std::string& name) {
@@ -91,12 +97,18 @@ void add_environment(Loaded& loaded, const std::map<std::string, std::string>& e
     add_text(loaded, *find_option(key), text, name);
     if (name.starts_with(connection_name)) follow_url(loaded, name);
   }
+  const auto url = given_by.find(url_key);
+  if (url != given_by.end() && !given_by.contains(direct_url_key)) {
+    drop_direct_url(loaded, url->second);
+  }
 }
 
 void add_command_line(Loaded& loaded, const std::vector<Request::Flag>& flags) {
   for (const Request::Flag& flag : flags) {
     add_text(loaded, *find_option(flag.key), flag.text, flag.name);
-    if (flag.key == url_key) follow_url(loaded, flag.name);
+    if (flag.key != url_key) continue;
+    follow_url(loaded, flag.name);
+    drop_direct_url(loaded, flag.name);
   }
 }
 

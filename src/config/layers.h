@@ -32,6 +32,9 @@ void build_limits(Loaded& loaded);
 void build_control_plane(Loaded& loaded);
 // Its part about [backends.NAME].
 void build_backends(Loaded& loaded);
+// `key`: of a direct_url, of this backend.
+void use_direct_url(Loaded& loaded, std::string_view key, const std::string& direct_url,
+                    Backend* backend);
 bool is_loopback(const std::string& address);
 // Something wrong with `key`, said with where its value comes from.
 void add_problem(Loaded& loaded, std::string_view key, std::string message);

@@ -112,11 +112,6 @@ Parsed check_value(const Option& option, Value value) {
       return refuse("expected " + expectation(option) + ", got " + shown(option, value));
     }
   }
-  if (!option.lacking.empty() && value != *parse_text(option, option.fallback).value) {
-    return refuse(shown(option, value) + " asks for " + std::string(option.lacking) +
-                  ", which this build does not have; only " +
-                  to_toml(*parse_text(option, option.fallback).value) + " is possible");
-  }
   return {std::move(value), {}};
 }
 

@@ -29,9 +29,6 @@ struct Option {
   bool auto_zero = false;         // an integer that also takes "auto", stored as 0
   bool secret = false;      // masked when printed; also read from the file named by <key>_file
   bool reloadable = false;  // SIGHUP applies it
-  // What this build lacks to honour another value than the default. Such values are refused, so
-  // that no setting is silently without effect.
-  std::string_view lacking = {};
   std::string_view example = {};  // what the reference file shows where the default teaches nothing
 };
 
@@ -55,7 +52,7 @@ struct Parsed {
 
 // `text` as the environment and the command line give it: lists are separated by commas.
 Parsed parse_text(const Option& option, std::string_view text);
-// Range, choices, address form, and what this build lacks.
+// Range, choices, address form.
 Parsed check_value(const Option& option, Value value);
 // What the option takes, for messages: `an integer from 1 to 100000`.
 std::string expectation(const Option& option);

@@ -141,9 +141,12 @@ constexpr Option early_options[] = {
     {.key = "backend.direct_url",
      .kind = Kind::text,
      .fallback = "",
-     .help = "A second PostgreSQL URL, past a transaction pooler.",
+     .help =
+         "The same PostgreSQL database past a transaction pooler, where url leads to one: all "
+         "connections go there, for each needs a session of its own. A url from the environment "
+         "or the command line puts one that is in a file out of force.",
      .secret = true,
-     .lacking = "direct connections beside a pooler"},
+     .example = "postgresql://lattice@127.0.0.1:5432/lattice"},
     {.key = "backend.pool_size",
      .kind = Kind::integer,
      .fallback = "4",
@@ -159,6 +162,11 @@ constexpr Option early_options[] = {
              "only, and the same in all processes.",
      .secret = true,
      .example = "postgresql://lattice@127.0.0.2:5432/lattice"},
+    {.key = "backends.NAME.direct_url",
+     .kind = Kind::text,
+     .fallback = "",
+     .help = "As of [backend].",
+     .secret = true},
     {.key = "backends.NAME.pool_size",
      .kind = Kind::integer,
      .fallback = "1",

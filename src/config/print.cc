@@ -47,16 +47,12 @@ void for_each_option(Visit visit) {
 std::string reference_entry(const Option& option) {
   std::string out = wrapped(option.help, "#");
   std::string facts = "Takes " + expectation(option) + "; default " + shown_fallback(option) + ".";
-  if (!option.lacking.empty()) {
-    facts += " Not in this build, which lacks " + std::string(option.lacking) + ".";
-  }
   if (option.secret) {
     facts += " " + std::string(name_of(option.key)) + "_file names a file that holds it.";
   }
   out += wrapped(facts, "#");
-  // What this build refuses, and what is only an example (secrets, files and servers that must
-  // exist), stays commented out.
-  const bool commented = !option.lacking.empty() || option.secret || is_pattern(option.key) ||
+  // What is only an example (secrets, files and servers that must exist) stays commented out.
+  const bool commented = option.secret || is_pattern(option.key) ||
                          option.example.starts_with('/') ||
                          option.example.find("://") != option.example.npos;
   out += commented ? "#" : "";
@@ -159,7 +155,6 @@ std::string reference_markdown() {
       out += "| key | takes | default | |\n|---|---|---|---|\n";
     }
     std::string help(option.help);
-    if (!option.lacking.empty()) help += " *Not in this build.*";
     if (option.reloadable) help += " Reloadable with SIGHUP.";
     out += "| `" + std::string(name_of(option.key)) + "` | " + markdown_cell(expectation(option)) +
            " | `" + shown_fallback(option) + "` | " + markdown_cell(help) + " |\n";

@@ -61,6 +61,9 @@ class ForwardServer::Session final : public ProvedCall {
   void leave() { finish(leaving_status); }
 
  private:
+  const Keyring* keyring_of(std::string_view cluster) override {
+    return cluster == server_.around_.cluster ? &server_.around_.keyring : nullptr;
+  }
   void on_proved(FrameKeys keys) override {
     if (server_.leaving_) return leave();
     id_ = ++server_.last_id_;

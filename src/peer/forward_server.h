@@ -20,6 +20,7 @@ namespace lattice::peer {
 
 class ForwardServer {
  public:
+  // Lets in the nodes of the cluster of `around`.
   explicit ForwardServer(Surroundings& around) : around_(around), trouble_(around) {}
 
   void register_with(proxy::Router& port, const proxy::Router& services);

@@ -116,6 +116,12 @@ Result<ClientHandshake::Success> ClientHandshake::on_welcome(std::string_view me
 ServerHandshake::ServerHandshake(const Keyring& keyring, std::string cluster, const Nonce& nonce)
     : keyring_(keyring), cluster_(std::move(cluster)), nonce_(nonce) {}
 
+Result<std::string> ServerHandshake::cluster_of(std::string_view message) {
+  v1::Hello hello;
+  if (!parse(message, &hello)) return refused("malformed hello");
+  return hello.cluster();
+}
+
 Result<std::string> ServerHandshake::on_hello(std::string_view message) {
   v1::Hello hello;
   Nonce nonce{};

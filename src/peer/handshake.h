@@ -66,6 +66,8 @@ class ServerHandshake {
   static constexpr size_t message_bytes_max = 1024;
 
   ServerHandshake(const Keyring& keyring, std::string cluster, const Nonce& nonce);
+  // The cluster whose node a client says it is, by its hello.
+  static Result<std::string> cluster_of(std::string_view message);
   // The welcome to send, or what is wrong with the client.
   Result<std::string> on_hello(std::string_view message);
   // Requires: on_hello() was answered.

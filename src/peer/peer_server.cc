@@ -18,6 +18,12 @@ class PeerServer::Connection final : public ProvedCall {
       : ProvedCall(server.around_, server.trouble_, stream), server_(server) {}
 
  private:
+  const Keyring* keyring_of(std::string_view cluster) override {
+    const auto found = server_.realms_.find(cluster);
+    if (found == server_.realms_.end()) return nullptr;
+    realm_ = found->second.get();
+    return &realm_->keyring_;
+  }
   void on_proved(FrameKeys keys) override {
     incoming_.emplace(std::move(keys.client));
     outbox_ = std::make_shared<Outbox>(server_.around_.loop, stream(), std::move(keys.server));
@@ -37,12 +43,12 @@ class PeerServer::Connection final : public ProvedCall {
   }
 
   void serve(DecodedCall call) {
-    ++server_.calls_;
-    const auto service = server_.services_.find(call.log);
+    ++realm_->calls_;
+    const auto service = realm_->services_.find(call.log);
     replica::PeerReply refusal;
     if (!call.request.ok()) {
       refusal.answer = call.request.status();
-    } else if (service == server_.services_.end()) {
+    } else if (service == realm_->services_.end()) {
       refusal.answer = Error::not_leader;
     } else if (outbox_->expected() >= server_.around_.limits.calls_in_flight_max) {
       refusal.answer = Error::too_many_requests;
@@ -53,6 +59,7 @@ class PeerServer::Connection final : public ProvedCall {
   }
 
   PeerServer& server_;
+  Realm* realm_ = nullptr;  // null before the hello
   std::optional<FrameKey> incoming_;
   std::shared_ptr<Outbox> outbox_;  // null until the node has proved who it is
 };

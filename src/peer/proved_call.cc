@@ -10,7 +10,7 @@ std::string host_of(std::string_view peer) { return std::string(peer.substr(0, p
 
 }  // namespace
 
-ProvedCall::ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerStream& stream)
+ProvedCall::ProvedCall(PortSurroundings& around, TroubleLog& trouble, proxy::ServerStream& stream)
     : around_(around), trouble_(trouble), stream_(stream) {
   if (around.handshakes >= around.limits.handshakes_max) {
     closed_ = true;
@@ -18,9 +18,7 @@ ProvedCall::ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerS
     return;
   }
   ++around.handshakes;
-  Nonce nonce;
-  around.random_bytes(nonce);
-  handshake_ = std::make_unique<ServerHandshake>(around.keyring, around.cluster, nonce);
+  proving_ = true;
   stream.limit_messages(ServerHandshake::message_bytes_max);
   timer_ = around.loop.after(around.limits.handshake_timeout,
                              [this] { refuse("no handshake in time"); });
@@ -28,7 +26,7 @@ ProvedCall::ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerS
 
 void ProvedCall::end_handshake() {
   timer_.reset();
-  if (handshake_ != nullptr) --around_.handshakes;
+  if (std::exchange(proving_, false)) --around_.handshakes;
   handshake_.reset();
 }
 
@@ -51,8 +49,8 @@ void ProvedCall::refuse(const std::string& why) {
 
 void ProvedCall::on_message(Bytes message) {
   if (closed_) return;
-  if (handshake_ == nullptr) return on_proved_message(message.view());
-  welcomed_ ? on_proof(message.view()) : on_hello(message.view());
+  if (!proving_) return on_proved_message(message.view());
+  handshake_ == nullptr ? on_hello(message.view()) : on_proof(message.view());
 }
 
 void ProvedCall::on_half_close() { finish({}); }
@@ -60,9 +58,17 @@ void ProvedCall::on_half_close() { finish({}); }
 void ProvedCall::on_cancel() { close(); }
 
 void ProvedCall::on_hello(std::string_view message) {
+  Result<std::string> cluster = ServerHandshake::cluster_of(message);
+  if (!cluster.ok()) return refuse(cluster.status().detail());
+  const Keyring* const keyring = keyring_of(*cluster);
+  if (keyring == nullptr) {
+    return refuse("a node of another cluster, or of a database that is not open here");
+  }
+  Nonce nonce;
+  around_.random_bytes(nonce);
+  handshake_ = std::make_unique<ServerHandshake>(*keyring, std::move(*cluster), nonce);
   Result<std::string> welcome = handshake_->on_hello(message);
   if (!welcome.ok()) return refuse(welcome.status().detail());
-  welcomed_ = true;
   stream_.send(ByteChain(Bytes::copy(*welcome)));
 }
 

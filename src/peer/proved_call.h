@@ -1,5 +1,5 @@
 // A stream that another node opens and begins with the handshake, as the server sees it: nothing it
-// says means anything before it has proved that it knows the cluster's secret.
+// says means anything before it has proved that it knows the secret of the cluster that it names.
 //
 // Thread: the loop's. Ownership: the transport's (proxy/call.h). What it is given outlives its end,
 //   which the transport tells before it destroys it.
@@ -17,7 +17,7 @@ namespace lattice::peer {
 
 class ProvedCall : public proxy::Call {
  public:
-  ProvedCall(Surroundings& around, TroubleLog& trouble, proxy::ServerStream& stream);
+  ProvedCall(PortSurroundings& around, TroubleLog& trouble, proxy::ServerStream& stream);
 
   void on_message(Bytes message) final;
   // The node has nothing more to ask, nor does it wait for answers.
@@ -25,6 +25,8 @@ class ProvedCall : public proxy::Call {
   void on_cancel() final;
 
  protected:
+  // Of the cluster whose node the caller says it is; null: such nodes are turned away.
+  virtual const Keyring* keyring_of(std::string_view cluster) = 0;
   virtual void on_proved(FrameKeys keys) = 0;
   virtual void on_proved_message(std::string_view message) = 0;
   // The stream has ended: the last call.
@@ -42,12 +44,12 @@ class ProvedCall : public proxy::Call {
   void end_handshake();
   void close();
 
-  Surroundings& around_;
+  PortSurroundings& around_;
   TroubleLog& trouble_;
   proxy::ServerStream& stream_;
-  std::unique_ptr<ServerHandshake> handshake_;  // null once it is over
+  std::unique_ptr<ServerHandshake> handshake_;  // not null between hello and proof
   std::unique_ptr<loop::TimerHandle> timer_;    // of the handshake
-  bool welcomed_ = false;
+  bool proving_ = false;                        // the handshake is under way
   bool closed_ = false;
 };
 

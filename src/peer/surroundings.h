@@ -42,10 +42,9 @@ struct Limits {
   size_t message_bytes_max = 16 << 20;
 };
 
-struct Surroundings {
+// Of a port, whoever calls there.
+struct PortSurroundings {
   loop::Loop& loop;
-  const Keyring& keyring;
-  std::string cluster;  // nodes of others are turned away
   absl::AnyInvocable<void(std::span<uint8_t>)> random_bytes;
   // For the log; at most once a minute for each node.
   absl::AnyInvocable<void(std::string_view node, std::string_view trouble)> on_trouble;
@@ -54,17 +53,23 @@ struct Surroundings {
   size_t handshakes = 0;                             // with callers, under way
 };
 
+// Of what belongs to one database.
+struct Surroundings : PortSurroundings {
+  const Keyring& keyring;
+  std::string cluster;  // nodes of others are turned away
+};
+
 // Passes trouble on, once a minute for each node.
 class TroubleLog {
  public:
-  explicit TroubleLog(Surroundings& around) : around_(around) {}
+  explicit TroubleLog(PortSurroundings& around) : around_(around) {}
   void tell(const std::string& node, std::string_view trouble);
 
  private:
   static constexpr Duration interval = std::chrono::minutes(1);
   static constexpr size_t nodes_max = 1000;
 
-  Surroundings& around_;
+  PortSurroundings& around_;
   absl::flat_hash_map<std::string, Instant> told_;
 };
 

@@ -12,6 +12,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "base/planted.h"
 #include "replica/append_resolver.h"
@@ -66,6 +68,9 @@ class Leadership : private SessionKeeper::Host {
   void hand_over(absl::AnyInvocable<void(const Position& tip)> ask, StatusCallback done);
   // A leader has stepped down behind `tip` and wants this replica to take over.
   void accept(const Position& tip);
+  // Which member should lead when somebody else has to: where a leader ends that this replica has
+  // followed, that one has a moment to take over first. Empty: none in particular.
+  void prefer(std::string address) { preferred_ = std::move(address); }
   // Ends the log: nothing is fenced from now on, and no append follows. Answered when the seal is
   // durable. Errors: not_leader; nothing has happened then, or it may be tried again.
   void seal(const Seal& seal, StatusCallback done);
@@ -123,6 +128,8 @@ class Leadership : private SessionKeeper::Host {
   bool settle_read(const Status& status);
   void tell_successor(absl::AnyInvocable<void(const Position& tip)> ask);
   bool is_invited() const;
+  void succeed();
+  bool holds_back();
   void examine_leader();
   void on_leader_row(const Incarnation& leader, Instant asked,
                      const Result<std::optional<SessionRow>>& row);
@@ -203,6 +210,9 @@ class Leadership : private SessionKeeper::Host {
   StatusCallback handed_over_;
   std::optional<Position> invited_;  // to take over, behind this position
   Instant invited_until_;
+  std::string preferred_;  // the address of who should lead, if that is another member
+  Digest held_back_behind_{};
+  Instant holds_back_until_;
   std::unique_ptr<Timer> hand_over_timer_;
   Seal sealing_;
   StatusCallback sealed_;  // not null while the log is being sealed

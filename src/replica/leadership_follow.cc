@@ -92,10 +92,7 @@ void Leadership::examine_leader() {
     set_other_alive(false);
     return pause();
   }
-  if (leader == Incarnation{} && reader_.tip().seq != Seq(0)) {
-    set_other_alive(false);
-    return take_over();
-  }
+  if (leader == Incarnation{} && reader_.tip().seq != Seq(0)) return succeed();
   if (is_invited()) return take_over();
   if (reader_.tip().seq == Seq(0) || leader == session_->incarnation()) {
     if (state_.environment.now() < defers_until_) {
@@ -124,10 +121,7 @@ void Leadership::on_leader_row(const Incarnation& leader, Instant asked,
     seen_since_.reset();
     return pause();
   }
-  if (!row->has_value() || (*row)->dead) {
-    set_other_alive(false);
-    return take_over();
-  }
+  if (!row->has_value() || (*row)->dead) return succeed();
   const SessionRow& session = **row;
   if (seen_.incarnation == leader && seen_.renewals != session.renewals) {
     renewed_after_ = unchanged_at_;

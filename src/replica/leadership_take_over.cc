@@ -13,9 +13,34 @@ constexpr Duration retry_interval = std::chrono::milliseconds(200);
 // How long one that was asked to take over may take before the former leader does.
 constexpr Duration hand_over_limit = std::chrono::seconds(2);
 constexpr Duration hand_over_interval = std::chrono::milliseconds(2);
+// Who should lead has this part of a session's TTL to take over before others do: at the defaults
+// longer than a look at the session and the append.
+constexpr int hold_back_per_ttl = 4;
 }  // namespace
 
 // ---- Taking over ----
+
+void Leadership::succeed() {
+  set_other_alive(false);
+  holds_back() ? follow_later(state_.options.poll_interval / 4) : take_over();
+}
+
+// Once for each end of a leader, and a moment only: who should lead may be gone as well.
+bool Leadership::holds_back() {
+  const Incarnation& last = leader();
+  const bool followed = last == Incarnation{} || last == seen_.incarnation;
+  const std::string& gone = seen_.node.address;
+  if (preferred_.empty() || !followed || gone.empty() || gone == preferred_ || is_invited()) {
+    return false;
+  }
+  const Instant now = state_.environment.now();
+  if (held_back_behind_ != reader_.tip().digest) {
+    state_.observer.on_rare("a replica held back for who should lead");
+    held_back_behind_ = reader_.tip().digest;
+    holds_back_until_ = now + state_.options.session_ttl / hold_back_per_ttl;
+  }
+  return now < holds_back_until_;
+}
 
 void Leadership::take_over() {
   if (const std::optional<Seal>& seal = reader_.seal(); seal) {

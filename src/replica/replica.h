@@ -140,6 +140,8 @@ class Replica final : public Api,
   void alarm(AlarmChange change, Callback<AlarmResult> done, auth::CallerRef caller = {}) override;
   void members(Callback<std::vector<Member>> done) override;
   void move_leader(std::string address, StatusCallback done) override;
+  // See Leadership.
+  void prefer_leader(std::string address);
   void hash_kv(Revision revision, Callback<keyspace::HashResult> done) override;
   void serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) override;
   void defragment(StatusCallback done) override;

@@ -222,6 +222,11 @@ void Replica::move_leader(std::string address, StatusCallback done) {
       std::move(done));
 }
 
+void Replica::prefer_leader(std::string address) {
+  if (address == options_.node.address) address.clear();
+  leadership_.prefer(std::move(address));
+}
+
 void Replica::hash_kv(Revision revision, Callback<keyspace::HashResult> done) {
   reads_.run(ReadQueue::Needs::loaded,
              [this, revision, done = std::move(done)](const Status& status) mutable {

@@ -7,17 +7,10 @@ namespace {
 
 constexpr Duration trouble_interval = std::chrono::seconds(2);
 
-// The same address with a port that is free: each database has a port of its own.
-std::string with_free_port(const std::string& address) {
-  return address.empty() ? address : address.substr(0, address.rfind(':')) + ":0";
-}
-
 config::Config config_of(config::Config config, const config::Backend& backend) {
   config.backend = backend;
   config.backends.clear();
   config.tenants.create.clear();
-  config.cluster.bind = with_free_port(config.cluster.bind);
-  config.cluster.advertise = with_free_port(config.cluster.advertise);
   return config;
 }
 
@@ -75,7 +68,7 @@ class Databases::Further {
     if (stopping_) return;
     if (!status.ok()) return fail(status);
     Result<std::unique_ptr<NodeLinks>> links =
-        NodeLinks::open(config_, all_.tls, around(), store_->without_log());
+        NodeLinks::open(config_, all_.tls, all_.node_port, around(), store_->without_log());
     if (!links.ok()) return fail(links.status());
     links_ = std::move(*links);
     replica::Options options = all_.options;

@@ -1,5 +1,5 @@
 // Every database of this process: [backend], which the server has opened, and those of [backends],
-// each with its session, list, port for other nodes and tenants. One that is away is tried
+// each with its session, list, place at the node port and tenants. One that is away is tried
 // again for as long as the process lives; the tenants of the others do not notice.
 //
 // Thread: the owner's loop, which is the first worker's.
@@ -25,6 +25,7 @@ class Databases {
     SharedTelemetry& telemetry;
     Store& store;      // of [backend]
     NodeLinks& links;  // likewise
+    NodePort& node_port;
     Workers& workers;
     const TlsSources& tls;
     const Dependencies& dependencies;

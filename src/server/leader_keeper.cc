@@ -60,7 +60,9 @@ void LeaderKeeper::look() {
   timer_ = owner_.loop().after(look_interval, [this] { look(); });
   tenants_.each_running([this](RunningTenant& tenant) {
     const auto route = routes_->find(tenant.name());
-    if (route != routes_->end()) consider(tenant, route->second);
+    const bool governed = route != routes_->end();
+    tenant.replica().prefer_leader(governed ? successor_of(route->second) : std::string());
+    if (governed) consider(tenant, route->second);
   });
 }
 

@@ -1,7 +1,8 @@
 // Brings the leadership of tenants to where their routing documents want it. A tenant that this
 // process leads is handed over when another node should lead it, or when this one does not serve it
 // any more: first the successor is asked for the tenant's state, which loads it there, so that
-// writes wait for the change of leaders alone and not for a node that cannot take over.
+// writes wait for the change of leaders alone and not for a node that cannot take over. Replicas
+// that follow know who should lead, and let that node be first when their leader ends.
 //
 // Thread: the owner's loop. Ownership: what it is given outlives it.
 #pragma once

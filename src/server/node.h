@@ -1,22 +1,19 @@
-// This process among those that share its database: the port at which the others reach it, and its
-// calls to them.
+// This process among those that share one of its databases: how they reach its logs at the node
+// port, and its calls to them.
 //
 // Thread: the loop that it was opened on.
-// Ownership: outlives the replicas that use its peers(). Replicas are detached before they die.
+// Ownership: outlives the replicas that use its peers(). Replicas are detached before they die, and
+//   the port is closed before this does. The port outlives it.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "config/config.h"
-#include "loop/loop.h"
 #include "peer/surroundings.h"
 #include "proxy/router.h"
-#include "replica/environment.h"
 #include "replica/peers.h"
-#include "server/tls_sources.h"
-#include "telemetry/logger.h"
+#include "server/node_port.h"
 
 namespace lattice::server {
 
@@ -25,13 +22,11 @@ class Node {
   struct Parts {
     loop::Loop& loop;
     replica::Environment& environment;
-    telemetry::Logger& log;
     uint64_t cluster_id = 0;
     std::vector<std::string> secrets;  // at least one; the one that signs first
-    const TlsSources& tls;
   };
-  // Binds config.cluster.bind. Errors: io.
-  static Result<std::unique_ptr<Node>> open(const config::Config& config, Parts parts);
+  // Errors: io, the port cannot be had.
+  static Result<std::unique_ptr<Node>> open(NodePort& port, const Parts& parts);
   ~Node();
 
   // "host:port" at which the others reach this process.
@@ -39,15 +34,14 @@ class Node {
   std::unique_ptr<replica::Peers> peers(const replica::LogId& log);
   void attach(const replica::LogId& log, replica::PeerService& service);
   void detach(const replica::LogId& log);
-  // The services' methods also answer what other nodes pass on (peer/forward_server.h).
+  // The services' methods also answer what other nodes of this database pass on
+  // (peer/forward_server.h).
   void serve_forwarded(const proxy::Router& services);
   // For calls to other nodes from another loop; refers to this.
   std::unique_ptr<peer::Surroundings> surroundings(loop::Loop& loop,
                                                    replica::Environment& environment) const;
   // Other nodes begin to pass nothing more on.
   void leave();
-  // The port is closed, and the calls that came in by it have ended.
-  void close();
   // Calls `done` once no other node has called for a while, after a second at the latest. Whoever
   // has not heard yet that this one leads no more is told so, and asks elsewhere; a call that finds
   // the process gone has an unknown outcome.
@@ -58,8 +52,5 @@ class Node {
   explicit Node(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// The host's name, or "localhost".
-std::string host_name();
 
 }  // namespace lattice::server

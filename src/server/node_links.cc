@@ -6,12 +6,12 @@
 namespace lattice::server {
 
 Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
-                                                   const TlsSources& tls,
+                                                   const TlsSources& tls, NodePort& port,
                                                    const StoreSurroundings& around,
                                                    const OpenedLog& opened) {
-  auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config, tls));
+  auto links = std::unique_ptr<NodeLinks>(new NodeLinks(config));
   if (opened.sessions == nullptr) return links;
-  if (Status status = links->open_node(around, opened); !status.ok()) return status;
+  if (Status status = links->open_node(port, around, opened); !status.ok()) return status;
   // Messages are believed by their MAC, so without a secret there are none.
   if (!links->keyring_) return links;
   Result<std::unique_ptr<FanOut>> fan_out =
@@ -21,20 +21,18 @@ Result<std::unique_ptr<NodeLinks>> NodeLinks::open(const config::Config& config,
   return links;
 }
 
-Status NodeLinks::open_node(const StoreSurroundings& around, const OpenedLog& opened) {
+Status NodeLinks::open_node(NodePort& port, const StoreSurroundings& around,
+                            const OpenedLog& opened) {
   std::vector<std::string> secrets = config_.cluster.secrets;
   if (secrets.empty() && !opened.cluster_secret.empty()) secrets = {opened.cluster_secret};
   if (config_.cluster.bind.empty() || secrets.empty()) return {};
   keyring_.emplace(secrets);
-  Result<std::unique_ptr<Node>> node = Node::open(config_, {.loop = around.loop,
-                                                            .environment = around.environment,
-                                                            .log = around.log,
-                                                            .cluster_id = opened.cluster_id,
-                                                            .secrets = std::move(secrets),
-                                                            .tls = tls_});
+  Result<std::unique_ptr<Node>> node = Node::open(port, {.loop = around.loop,
+                                                         .environment = around.environment,
+                                                         .cluster_id = opened.cluster_id,
+                                                         .secrets = std::move(secrets)});
   if (!node.ok()) return node.status();
   node_ = std::move(*node);
-  around.log.info("listening to other nodes", {{"address", node_->address()}});
   return {};
 }
 
@@ -86,10 +84,6 @@ std::unique_ptr<peer::Surroundings> NodeLinks::surroundings(
 
 void NodeLinks::leave() {
   if (node_ != nullptr) node_->leave();
-}
-
-void NodeLinks::close() {
-  if (node_ != nullptr) node_->close();
 }
 
 void NodeLinks::when_quiet(loop::Task done) {

@@ -1,5 +1,6 @@
-// Everything that ties this process's replicas to those of other processes: the port between nodes,
-// calls to them, and the fan-out. Nothing of it where the logs are this process's alone.
+// Everything that ties this process's replicas of one database to those of other processes: its
+// place at the port between nodes, calls to them, and the fan-out. Nothing of it where the logs are
+// this process's alone.
 //
 // Thread: the loop that it was opened on.
 // Ownership: outlives what join() gave.
@@ -31,10 +32,10 @@ struct TenantLinks {
 
 class NodeLinks {
  public:
-  // `config` and `tls` outlive it. `opened`: any of the database's logs.
+  // `config` and `port` outlive it. `opened`: any of the database's logs.
   // Errors: io, the port between nodes cannot be had; invalid_argument, [fanout] url.
   static Result<std::unique_ptr<NodeLinks>> open(const config::Config& config,
-                                                 const TlsSources& tls,
+                                                 const TlsSources& tls, NodePort& port,
                                                  const StoreSurroundings& around,
                                                  const OpenedLog& opened);
 
@@ -56,17 +57,14 @@ class NodeLinks {
                                                    replica::Environment& environment) const;
   // Other nodes pass nothing more on to this one.
   void leave();
-  // The port is closed, and what came in by it has ended. Before the replicas die.
-  void close();
   // See Node; at once where there are no others.
   void when_quiet(loop::Task done);
 
  private:
-  NodeLinks(const config::Config& config, const TlsSources& tls) : config_(config), tls_(tls) {}
-  Status open_node(const StoreSurroundings& around, const OpenedLog& opened);
+  explicit NodeLinks(const config::Config& config) : config_(config) {}
+  Status open_node(NodePort& port, const StoreSurroundings& around, const OpenedLog& opened);
 
   const config::Config& config_;
-  const TlsSources& tls_;
   std::optional<Keyring> keyring_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<FanOut> fan_out_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backends/sqlite/sqlite_directory.h"
+#include "replica/takeover.h"
 
 namespace lattice::server {
 namespace {
@@ -43,6 +44,7 @@ Status OpenedDatabase::open() {
             sqlite_options(config_),
             [&loop](absl::AnyInvocable<void()> task) { loop.post(std::move(task)); });
     if (!beside.ok()) return beside.status();
+    lock_ = store.status();
     beside_ = std::move(*beside);
     return {};
   }
@@ -57,6 +59,25 @@ Status OpenedDatabase::open() {
       loop.after(open_patience, [&loop] { loop.stop(); });
   loop.run();
   return *opened ? **opened : store_->health();
+}
+
+Result<bool> OpenedDatabase::is_sealed(const backends::TenantRow& row) {
+  const std::unique_ptr<replica::Log> log = store_->open_listed(row).log;
+  Result<replica::LogHead> head =
+      blocking_.wait_for<Result<replica::LogHead>>([&](auto done) { log->head(std::move(done)); });
+  if (!head.ok()) return head.status();
+  if (head->newest.seq == Seq(0)) return false;
+  bool sealed = false;
+  Status status = blocking_.wait_for<Status>([&](StatusCallback done) {
+    log->load(
+        head->newest.seq - 1,
+        [&sealed](const replica::Log::LoadedBatch& batch) {
+          sealed = sealed || replica::find_seal(batch.records).has_value();
+        },
+        std::move(done));
+  });
+  if (!status.ok()) return status;
+  return sealed;
 }
 
 Result<backends::TenantList> OpenedDatabase::list() {

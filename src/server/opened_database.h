@@ -31,6 +31,20 @@ struct BlockingLoop {
     while (!answer) loop.run();
     return std::move(*answer);
   }
+  // Likewise; nothing if that takes longer.
+  template <class Answer, class Ask>
+  std::optional<Answer> wait_at_most(Duration patience, Ask ask) {
+    // Shared with a callback that may come after the wait was given up.
+    const auto answer = std::make_shared<std::optional<Answer>>();
+    ask([this, answer](Answer given) {
+      *answer = std::move(given);
+      loop.stop();
+    });
+    const Instant give_up = environment.now() + patience;
+    while (!*answer && environment.now() < give_up) pause(give_up - environment.now());
+    return std::move(*answer);
+  }
+  // Or less: until something has happened.
   void pause(Duration time) {
     const std::unique_ptr<loop::TimerHandle> timer = loop.after(time, [this] { loop.stop(); });
     loop.run();
@@ -52,9 +66,13 @@ class OpenedDatabase {
   }
   // A running process has the file: there is the list of tenants, and nothing else.
   bool beside() const { return beside_ != nullptr; }
+  // Whose it is, if beside().
+  const Status& lock() const { return lock_; }
   // Null if beside().
   Store* store() { return store_.get(); }
 
+  // Whether the log of a tenant that is on the move has ended here. Requires: not beside().
+  Result<bool> is_sealed(const backends::TenantRow& row);
   Result<backends::TenantList> list();
 
  private:
@@ -68,6 +86,7 @@ class OpenedDatabase {
   std::shared_ptr<telemetry::Logger> log_ = telemetry::Logger::to_nowhere();
   std::unique_ptr<Store> store_;
   std::unique_ptr<backends::TenantDirectory> beside_;
+  Status lock_;
 };
 
 }  // namespace lattice::server

@@ -1,99 +1,149 @@
 #include "server/restore_command.h"
 
-#include <optional>
+#include <algorithm>
 #include <ostream>
 #include <utility>
+#include <vector>
 
 #include "replica/append_resolver.h"
 #include "replica/state.h"
 #include "replica/takeover.h"
 #include "server/exit_status.h"
-#include "server/loop_environment.h"
-#include "server/store.h"
+#include "server/opened_database.h"
 
 namespace lattice::server {
 namespace {
 
+using backends::TenantRow;
+using backends::TenantState;
 using Verdict = replica::AppendResolver::Verdict;
 
-// For the database to answer one question.
+// For an append whose outcome is not known at once.
 constexpr Duration patience = std::chrono::seconds(15);
+
+Status running() {
+  return {Error::not_leader, "a Lattice is running on this database; stop all of them first"};
+}
 
 class RestoreTool {
  public:
   RestoreTool(const config::Config& config, std::ostream& out, std::ostream& err)
-      : config_(config), out_(out), err_(err), environment_(loop_) {}
+      : config_(config), out_(out), err_(err) {}
 
-  int run() {
-    const Status status = declare_all();
-    if (status.ok()) return 0;
+  int run(const std::string& backend) {
+    const Status status = declare_all(backend);
+    if (status.ok()) return unfinished_ ? exit_failure : 0;
     err_ << "error: " << status.detail() << "\n";
     return status.error() == Error::not_leader ? exit_failure
                                                : exit_status_of(status, config_.paths.wal_dir);
   }
 
  private:
-  // Runs the loop until the answer is there, or for too long.
-  template <class Answer, class Ask>
-  Answer wait_for(Ask ask) {
-    // Shared with a callback that may come after the wait was given up.
-    const auto answer = std::make_shared<std::optional<Answer>>();
-    ask([this, answer](Answer given) {
-      *answer = std::move(given);
-      loop_.stop();
-    });
-    const Instant give_up = environment_.now() + patience;
-    while (!*answer && environment_.now() < give_up) {
-      pause(give_up - environment_.now());
-    }
-    if (*answer) return std::move(**answer);
-    const Status why = store_ != nullptr ? store_->health() : Status();
-    return why.ok() ? Status(Error::backend_unavailable, "the database does not answer") : why;
-  }
-  void pause(Duration time) {
-    const std::unique_ptr<loop::TimerHandle> timer = loop_.after(time, [this] { loop_.stop(); });
-    loop_.run();
-  }
+  // A tenant as one database has it.
+  struct Tenant {
+    OpenedDatabase* database = nullptr;
+    TenantRow row;
+    OpenedLog opened;
+    replica::BatchHeader tip;
+    bool jumps = true;
+  };
 
-  Status declare_all() {
-    if (config_.backend.kind == config::BackendKind::memory) {
-      return {Error::invalid_argument, "a memory:// store has nothing to restore"};
+  Status declare_all(const std::string& backend) {
+    std::vector<std::string> names = {backend};
+    if (backend.empty()) {
+      names = {config::default_backend};
+      for (const auto& [name, ignored] : config_.backends) names.push_back(name);
     }
-    Result<std::unique_ptr<Store>> store =
-        open_store(config_, {.loop = loop_, .environment = environment_, .log = *log_});
-    if (!store.ok()) return store.status();
-    store_ = std::move(*store);
-    // The sessions come with the first log.
-    Status opened = wait_for<Result<OpenedLog>>([&](auto done) {
-                      store_->open_log(config_.tenants.default_tenant, std::move(done));
-                    }).status();
-    if (!opened.ok()) return opened;
-    Result<backends::TenantList> all = wait_for<Result<backends::TenantList>>(
-        [&](auto done) { store_->directory().list(std::move(done)); });
-    if (!all.ok()) return all.status();
-    for (const backends::TenantRow& row : all->tenants) {
-      if (row.state != backends::TenantState::active) continue;
-      const OpenedLog listed = store_->open_listed(row);
-      if (Status status = declare(row.name, listed); !status.ok()) return status;
+    for (const std::string& name : names) {
+      if (Status status = open(name); !status.ok()) return in_backend(name, status);
+    }
+    // What stands against it anywhere is met before anything is changed.
+    for (Tenant& tenant : tenants_) {
+      Status status = prepare(tenant);
+      if (!status.ok()) return in_backend(tenant.database->backend(), status);
+    }
+    for (Tenant& tenant : tenants_) {
+      if (!tenant.jumps) continue;
+      Status status = append(tenant);
+      if (!status.ok()) return in_backend(tenant.database->backend(), status);
     }
     return {};
   }
 
-  Status declare(const std::string& tenant, const OpenedLog& opened) {
+  Status in_backend(const std::string& name, const Status& status) const {
+    if (config_.backends.empty() || status.error() == Error::invalid_argument) return status;
+    return {status.error(), "backend \"" + name + "\": " + status.detail()};
+  }
+
+  Status open(const std::string& name) {
+    const bool memory = config_.backend.kind == config::BackendKind::memory;
+    if (name == config::default_backend && memory) {
+      return {Error::invalid_argument, "a memory:// store has nothing to restore"};
+    }
+    Result<std::unique_ptr<OpenedDatabase>> opened = OpenedDatabase::open(config_, name, blocking_);
+    if (!opened.ok()) return opened.status();
+    databases_.push_back(std::move(*opened));
+    OpenedDatabase& database = *databases_.back();
+    if (database.beside()) return database.lock();
+    Result<backends::TenantList> all = database.list();
+    if (!all.ok()) return all.status();
+    for (TenantRow& row : all->tenants) {
+      if (row.state == TenantState::removing || row.state == TenantState::moved) continue;
+      OpenedLog log = database.store()->open_listed(row);
+      tenants_.push_back({&database, std::move(row), std::move(log), {}});
+    }
+    return {};
+  }
+
+  Status prepare(Tenant& tenant) {
+    if (tenant.row.state != TenantState::active) {
+      Result<bool> here = is_here(tenant);
+      if (!here.ok()) return here.status();
+      tenant.jumps = *here;
+      if (!*here) return {};
+    }
+    replica::Log& log = *tenant.opened.log;
     Result<replica::LogHead> head =
-        wait_for<Result<replica::LogHead>>([&](auto done) { opened.log->head(std::move(done)); });
+        blocking_.wait_for<Result<replica::LogHead>>([&](auto done) { log.head(std::move(done)); });
     if (!head.ok()) return head.status();
-    if (head->newest.seq == Seq(0)) {
-      out_ << "tenant " << tenant << " is empty\n";
+    tenant.tip = head->newest;
+    if (tenant.tip.seq == Seq(0)) {
+      tenant.jumps = false;
+      out_ << label(tenant) << " is empty\n";
       return {};
     }
-    if (opened.sessions != nullptr) {
-      if (Status status = end_session(*opened.sessions, head->leader, opened.log->id());
-          !status.ok()) {
-        return status;
-      }
+    if (tenant.opened.sessions == nullptr) return {};
+    return end_session(*tenant.opened.sessions, head->leader, log.id());
+  }
+
+  // Of one that is on the move: whether this is the log that goes on. If it is, the copy gets the
+  // jump as it gets everything else. A log that is sealed has ended, and its copy begins when the
+  // move is finished (log-protocol H4).
+  Result<bool> is_here(const Tenant& tenant) {
+    const TenantRow& row = tenant.row;
+    const std::string& other = row.other_backend;
+    const auto twin = std::ranges::find_if(tenants_, [&](const Tenant& each) {
+      return each.row.log_id == row.log_id && each.database != tenant.database;
+    });
+    const bool has_twin = twin != tenants_.end();
+    if (has_twin && twin->row.state == TenantState::active) {
+      out_ << label(tenant) << " is in backend " << other << "\n";
+      return false;
     }
-    return append(tenant, *opened.log, head->newest);
+    if (row.state == TenantState::arriving) {
+      if (!has_twin)
+        tell_unfinished(tenant, " is a copy that has not arrived from backend " + other);
+      return false;
+    }
+    Result<bool> sealed = tenant.database->is_sealed(row);
+    if (!sealed.ok()) return sealed.status();
+    if (*sealed) tell_unfinished(tenant, " is on its way to backend " + other);
+    return !*sealed;
+  }
+
+  void tell_unfinished(const Tenant& tenant, const std::string& what) {
+    unfinished_ = true;
+    err_ << "error: " << label(tenant) << what << ": finish that move, then declare again\n";
   }
 
   // L3: whoever leads by the log is dead, or is declared so having stood still for a full TTL.
@@ -101,67 +151,79 @@ class RestoreTool {
                      const replica::LogId& log) {
     using Row = Result<std::optional<replica::SessionRow>>;
     const auto read = [&] {
-      return wait_for<Row>([&](auto done) { sessions.read(leader, log, std::move(done)); });
+      return blocking_.wait_for<Row>(
+          [&](auto done) { sessions.read(leader, log, std::move(done)); });
     };
     const auto over = [](const Row& row) { return !(*row).has_value() || (*row)->dead; };
     if (leader == replica::Incarnation{}) return {};
     const Row before = read();
     if (!before.ok()) return before.status();
     if (over(before)) return {};
-    const Instant until = environment_.now() + options_.session_ttl;
-    while (environment_.now() < until) pause(until - environment_.now());
+    const replica::Environment& clock = blocking_.environment;
+    const Instant until = clock.now() + options_.session_ttl;
+    while (clock.now() < until) blocking_.pause(until - clock.now());
     const Row after = read();
     if (!after.ok()) return after.status();
     if (over(after)) return {};
     if ((*after)->renewals == (*before)->renewals) {
-      const Result<bool> declared = wait_for<Result<bool>>(
+      const Result<bool> declared = blocking_.wait_for<Result<bool>>(
           [&](auto done) { sessions.declare_dead(leader, (*after)->renewals, std::move(done)); });
       if (!declared.ok()) return declared.status();
       if (*declared) return {};
     }
     return running();
   }
-  static Status running() {
-    return {Error::not_leader, "a Lattice is running on this database; stop all of them first"};
-  }
 
-  Status append(const std::string& tenant, replica::Log& log, const replica::BatchHeader& tip) {
+  Status append(const Tenant& tenant) {
+    replica::Log& log = *tenant.opened.log;
+    const replica::BatchHeader& tip = tenant.tip;
     replica::Observer observer;
-    replica::State state(options_, environment_, log, observer);
+    replica::State state(options_, blocking_.environment, log, observer);
     const std::shared_ptr<replica::Batch> batch =
         replica::make_takeover(tip, tip.last_revision, {}, log.server(), state.random.batch_id());
     const Revision base = replica::add_jump(batch.get(), tip.last_revision, std::nullopt);
     batch->header.digest = replica::compute_digest(log.id(), batch->header, batch->records);
     replica::AppendResolver resolver(state);
-    const Result<Verdict> verdict = wait_for<Result<Verdict>>([&](auto done) {
-      resolver.append(
-          batch, [done = std::move(done)](Verdict found, const Status&) mutable { done(found); });
-    });
-    if (!verdict.ok()) {
-      return {verdict.error(), verdict.status().detail() + "; whether tenant " + tenant +
-                                   " jumped is not known: do it again"};
+    const std::optional<Verdict> verdict =
+        blocking_.wait_at_most<Verdict>(patience, [&](auto done) {
+          resolver.append(batch, [done = std::move(done)](Verdict found, const Status&) mutable {
+            done(found);
+          });
+        });
+    if (!verdict) {
+      const Status why = tenant.database->store()->health();
+      return {Error::backend_unavailable,
+              (why.ok() ? "the database does not answer" : why.detail()) + "; whether " +
+                  label(tenant) + " jumped is not known: do it again"};
     }
     if (*verdict == Verdict::refused) return {Error::backend_full, "the database is full"};
     if (*verdict != Verdict::committed) return running();
-    out_ << "tenant " << tenant << ": revision " << tip.last_revision.value << " jumps to "
-         << base.value << "\n";
+    out_ << label(tenant) << ": revision " << tip.last_revision.value << " jumps to " << base.value
+         << "\n";
     return {};
+  }
+
+  static std::string label(const Tenant& tenant) {
+    const std::string& backend = tenant.database->backend();
+    const bool further = backend != config::default_backend;
+    return "tenant " + tenant.row.name + (further ? " in backend " + backend : "");
   }
 
   const config::Config& config_;
   std::ostream& out_;
   std::ostream& err_;
   const replica::Options options_;
-  std::shared_ptr<telemetry::Logger> log_ = telemetry::Logger::to_nowhere();
-  loop::Loop loop_;
-  LoopEnvironment environment_;
-  std::unique_ptr<Store> store_;
+  BlockingLoop blocking_;
+  std::vector<std::unique_ptr<OpenedDatabase>> databases_;
+  std::vector<Tenant> tenants_;  // before their databases are closed
+  bool unfinished_ = false;
 };
 
 }  // namespace
 
-int run_restore_command(const config::Config& config, std::ostream& out, std::ostream& err) {
-  return RestoreTool(config, out, err).run();
+int run_restore_command(const config::Config& config, const std::string& backend, std::ostream& out,
+                        std::ostream& err) {
+  return RestoreTool(config, out, err).run(backend);
 }
 
 }  // namespace lattice::server

@@ -82,6 +82,7 @@ class Server {
   Workers workers_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<NodePort> node_port_;
   std::unique_ptr<NodeLinks> links_;
   TokenSource tokens_;
   std::unique_ptr<ControlPlane> control_plane_;  // null in mode standalone
@@ -140,7 +141,7 @@ int Server::run() {
   upkeep_.reset();
   signals_.stop_watching();
   owner().close();
-  if (links_ != nullptr) links_->close();
+  if (node_port_ != nullptr) node_port_->close();
   tenants_.reset();
   control_plane_.reset();
   links_.reset();
@@ -224,8 +225,11 @@ void Server::on_tenant_log(Result<OpenedLog> opened) {
 }
 
 void Server::start_tenants(OpenedLog opened) {
-  Result<std::unique_ptr<NodeLinks>> links = NodeLinks::open(
-      config_, tls_, {owner().loop(), owner().environment(), log_, dependencies_}, opened);
+  node_port_ = std::make_unique<NodePort>(
+      config_, NodePort::Parts{owner().loop(), owner().environment(), log_, tls_});
+  Result<std::unique_ptr<NodeLinks>> links =
+      NodeLinks::open(config_, tls_, *node_port_,
+                      {owner().loop(), owner().environment(), log_, dependencies_}, opened);
   if (!links.ok()) {
     const bool address = links.error() == Error::io;
     return fail(address ? "cannot listen to other nodes" : "cannot use [fanout] url",
@@ -238,8 +242,8 @@ void Server::start_tenants(OpenedLog opened) {
   const replica::NodeInfo node = options.node;
   options.linear_bound = control_plane_.get();
   tenants_ = std::make_unique<Databases>(
-      Databases::Parts{config_, telemetry_, *store_, *links_, workers_, tls_, dependencies_,
-                       std::move(options), limits_},
+      Databases::Parts{config_, telemetry_, *store_, *links_, *node_port_, workers_, tls_,
+                       dependencies_, std::move(options), limits_},
       std::move(opened));
   auto deferred = [this](auto call) { owner().loop().defer(std::move(call)); };
   ReplicaObserver& observer = tenants_->default_tenant().observer();

@@ -333,26 +333,6 @@ Status TenantMove::sweep(OpenedDatabase& database, int64_t log_no) {
 
 // ---- Giving up ----
 
-Result<bool> TenantMove::is_sealed() {
-  BlockingLoop& blocking = parts_.blocking;
-  const std::unique_ptr<replica::Log> log = parts_.from.store()->open_listed(row_).log;
-  Result<replica::LogHead> head =
-      blocking.wait_for<Result<replica::LogHead>>([&](auto done) { log->head(std::move(done)); });
-  if (!head.ok()) return head.status();
-  if (head->newest.seq == Seq(0)) return false;
-  bool sealed = false;
-  Status status = blocking.wait_for<Status>([&](StatusCallback done) {
-    log->load(
-        head->newest.seq - 1,
-        [&sealed](const replica::Log::LoadedBatch& batch) {
-          sealed = sealed || replica::find_seal(batch.records).has_value();
-        },
-        std::move(done));
-  });
-  if (!status.ok()) return status;
-  return sealed;
-}
-
 Status TenantMove::abort() {
   Result<std::optional<TenantRow>> there = arriving_row();
   if (!there.ok()) return there.status();
@@ -370,7 +350,7 @@ Status TenantMove::abort() {
     // Whoever was asked for the seal has seen by then that it is not wanted any more.
     if (was_sealing) parts_.blocking.pause(burial_grace);
   }
-  const Result<bool> sealed = is_sealed();
+  const Result<bool> sealed = parts_.from.is_sealed(row_);
   if (!sealed.ok()) return sealed.status();
   if (*sealed) return sealed_already();
   if (copied) {

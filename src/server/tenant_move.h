@@ -76,7 +76,6 @@ class TenantMove {
   Status seal();
   Status await_seal();
   Status seal_if_nobody_leads();
-  Result<bool> is_sealed();
   Status seal_behind(const replica::BatchHeader& newest);
   Status finish();
   Verdict append(Side& side, std::shared_ptr<const replica::Batch> batch);

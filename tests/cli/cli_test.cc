@@ -222,15 +222,18 @@ TEST_CASE("a restore is declared of the store that was named, and not by acciden
   std::ostringstream err;
   std::string asked;
   Surroundings surroundings{{}, out, err, {}};
-  surroundings.restore = [&](const config::Config& config, std::ostream&, std::ostream&) {
-    asked = config.paths.data_dir;
+  surroundings.restore = [&](const config::Config& config, const std::string& backend,
+                             std::ostream&, std::ostream&) {
+    asked = config.paths.data_dir + " " + backend;
     return served_status;
   };
   CHECK(run({"restore", "declare", "--data-dir", "/d"}, surroundings) == 2);
   CHECK(contains(err.str(), "--yes"));
   CHECK(asked.empty());
   CHECK(run({"restore", "declare", "--data-dir", "/d", "--yes"}, surroundings) == served_status);
-  CHECK(asked == "/d");
+  CHECK(asked == "/d ");
+  CHECK(run({"restore", "declare", "--yes", "--backend", "b"}, surroundings) == served_status);
+  CHECK(asked.ends_with(" b"));
   CHECK(run({"restore"}, surroundings) == 2);
   CHECK(run({"restore", "declare", "--yes", "--db-connection", "mysql://h/d"}, surroundings) ==
         exit_configuration);

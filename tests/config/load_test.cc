@@ -310,14 +310,6 @@ TEST_CASE("a quorum needs a database with several nodes") {
   CHECK(load_text("[durability]\nquorum_size = 3\n").config.durability.quorum_size == 1);
 }
 
-TEST_CASE("what this build lacks is refused by name, its default is accepted") {
-  const std::string text =
-      all_problems(load_text("[backend]\ndirect_url = \"postgresql://u:hunter2@h/d\"\n"));
-  CHECK(contains(text, "backend.direct_url"));
-  CHECK_FALSE(contains(text, "hunter2"));
-  CHECK(load_text("[backend]\ndirect_url = \"\"\n").ok());
-}
-
 TEST_CASE("automatic compaction reads etcd's forms") {
   const auto compaction = [](const std::string& mode, const std::string& retention) {
     return load_text("[compaction]\nauto_compaction_mode = \"" + mode +

@@ -63,7 +63,7 @@ TEST_CASE("a service is not called once it is detached") {
                          [&](const Result<replica::PeerReply>&) { ++settled; });
     }
     for (int i = 0; i < turns; ++i) loop.turn();
-    server.server.detach(test_log);
+    server.realm.detach(test_log);
     const size_t served = server.service.served;
     server.service.kept.clear();
     CHECK(run_until(loop, [&] { return settled == 10; }));

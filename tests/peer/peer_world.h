@@ -38,17 +38,18 @@ class FakeService final : public replica::PeerService {
 };
 
 inline Surroundings surroundings(loop::Loop& loop, const Keyring& keyring, const Limits& limits,
-                                 std::vector<std::string>* troubles) {
-  return {loop,
+                                 std::vector<std::string>* troubles,
+                                 std::string cluster = "cluster") {
+  return {{loop,
+           [random = std::make_shared<RandomValues>(99)](std::span<uint8_t> out) {
+             for (uint8_t& byte : out) byte = static_cast<uint8_t>(random->number());
+           },
+           [troubles](std::string_view node, std::string_view what) {
+             troubles->push_back(std::string(node) + ": " + std::string(what));
+           },
+           limits},
           keyring,
-          "cluster",
-          [random = std::make_shared<RandomValues>(99)](std::span<uint8_t> out) {
-            for (uint8_t& byte : out) byte = static_cast<uint8_t>(random->number());
-          },
-          [troubles](std::string_view node, std::string_view what) {
-            troubles->push_back(std::string(node) + ": " + std::string(what));
-          },
-          limits};
+          std::move(cluster)};
 }
 
 inline bool run_until(loop::Loop& loop, const std::function<bool()>& condition,
@@ -67,7 +68,7 @@ struct ServerNode {
              const std::string& bind = "127.0.0.1:0")
       : keyring(secrets), around(surroundings(loop, keyring, limits, &troubles)), server(around) {
     server.register_with(router);
-    server.attach(test_log, service);
+    realm.attach(test_log, service);
     listener = std::move(*proxy::Listener::listen(loop, bind, router, server.listener_limits(),
                                                   nullptr, /*reuse_port=*/false));
   }
@@ -78,15 +79,17 @@ struct ServerNode {
   Surroundings around;
   FakeService service;
   PeerServer server;
+  PeerServer::Realm& realm = server.admit("cluster", keyring);
   proxy::Router router;
   std::unique_ptr<proxy::Listener> listener;
 };
 
 struct ClientNode {
-  ClientNode(loop::Loop& on_loop, const std::vector<std::string>& secrets, Limits limits = {})
+  ClientNode(loop::Loop& on_loop, const std::vector<std::string>& secrets, Limits limits = {},
+             std::string cluster = "cluster")
       : loop(on_loop),
         keyring(secrets),
-        around(surroundings(on_loop, keyring, limits, &troubles)),
+        around(surroundings(on_loop, keyring, limits, &troubles, std::move(cluster))),
         client(std::make_unique<PeerClient>(around)),
         peers(client->peers(test_log)) {}
 

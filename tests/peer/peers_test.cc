@@ -62,6 +62,36 @@ TEST_CASE("answers come in any order, each to its own call") {
   for (size_t i = 0; i < answers.size(); ++i) CHECK(answers[i] == i + 1);
 }
 
+TEST_CASE("one port serves several databases, and keeps them apart") {
+  loop::Loop loop;
+  ServerNode server(loop, {"secret"});
+  // The copy of a log that moves has the id of the original.
+  FakeService copy;
+  server.server.admit("second", Keyring({"its own secret"})).attach(test_log, copy);
+  server.service.reply = [](const auto&) { return position_reply(1); };
+  copy.reply = [](const auto&) { return position_reply(2); };
+  ClientNode first(loop, {"secret"});
+  ClientNode second(loop, {"its own secret"}, {}, "second");
+  const auto seq_at = [&](ClientNode& client) {
+    const Result<replica::PeerReply> reply = client.ask(server.address(), replica::PositionCall());
+    return reply.ok() ? reply->position.seq.value : 0;
+  };
+  CHECK(seq_at(first) == 1);
+  CHECK(seq_at(second) == 2);
+  CHECK(server.service.served == 1);
+  CHECK(copy.served == 1);
+  CHECK(server.troubles.empty());
+
+  // The secret of one database opens no other one.
+  ClientNode intruder(loop, {"secret"}, {}, "second");
+  CHECK(intruder.ask_error(server.address()) == Error::unsent);
+  ClientNode stranger(loop, {"secret"}, {}, "third");
+  CHECK(stranger.ask_error(server.address()) == Error::unsent);
+  REQUIRE(server.troubles.size() == 1);  // of one address, once a minute
+  CHECK(server.troubles[0].find("no common secret") != std::string::npos);
+  CHECK(copy.served == 1);
+}
+
 TEST_CASE("large calls and answers pass, and do not keep small ones from being answered") {
   loop::Loop loop;
   ServerNode server(loop, {"secret"});
@@ -113,12 +143,12 @@ TEST_CASE("a log that the node does not serve is answered with not_leader") {
   ClientNode client(loop, {"secret"});
   server.service.reply = [](const auto&) { return position_reply(4); };
   CHECK(client.ask(server.address(), replica::PositionCall())->position.seq == Seq(4));
-  server.server.detach(test_log);
+  server.realm.detach(test_log);
   const auto reply = client.ask(server.address(), replica::PositionCall());
   REQUIRE(reply.ok());
   CHECK(reply->answer.error() == Error::not_leader);
   CHECK(server.service.served == 1);
-  server.server.attach(test_log, server.service);
+  server.realm.attach(test_log, server.service);
   CHECK(client.ask(server.address(), replica::PositionCall())->answer.ok());
 }
 

@@ -81,7 +81,9 @@ TEST_CASE("the default tenant is served when its own limits are known, not befor
   store.slow().set_limits("default", {{"value_bytes_max", 10}, {"watches_max", 3}},
                           [](const Status&) {});
   const TlsSources no_tls;
-  auto links = NodeLinks::open(config, no_tls, {worker.loop(), worker.environment(), *log}, opened);
+  NodePort port(config, {worker.loop(), worker.environment(), *log, no_tls});
+  auto links =
+      NodeLinks::open(config, no_tls, port, {worker.loop(), worker.environment(), *log}, opened);
   REQUIRE(links.ok());
   TenantCatalog catalog(workers, telemetry);
   auto manager = std::make_unique<TenantManager>(

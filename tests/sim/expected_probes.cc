@@ -23,6 +23,7 @@ const std::vector<std::string_view>& expected_probes() {
       "a leader's session lapsed and came back",
       "a leader's session was declared dead",
       "a renewal waited for its lease's expiry",
+      "a replica held back for who should lead",
       "a watch fell behind",
       "a watch was overtaken by a compaction",
       "an earlier submission had committed",

@@ -42,6 +42,65 @@ TEST_CASE("who hands over invites nobody once another has taken over") {
   CHECK(exercised >= 20);
 }
 
+// The leader dies; how long until `f` has another one, who that is and in which epoch.
+struct Succession {
+  Node* leader = nullptr;
+  uint64_t epochs = 0;
+  Duration gap{};
+};
+Succession end_leader(QuietCluster& f, Node& leader) {
+  const uint64_t epoch = leader.replica()->epoch();
+  const int64_t began = f.world.now();
+  leader.crash();
+  Succession outcome;
+  while (outcome.leader == nullptr && f.world.now() - began < 10'000'000'000) {
+    f.world.run_for(std::chrono::milliseconds(1));
+    outcome.leader = f.leader();
+  }
+  outcome.gap = std::chrono::nanoseconds(f.world.now() - began);
+  f.world.run_for(std::chrono::seconds(2));
+  if (f.leader() != nullptr) outcome.epochs = f.leader()->replica()->epoch() - epoch;
+  return outcome;
+}
+
+TEST_CASE("who should lead takes over first where the leader dies") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    QuietCluster f(3, seed);
+    Node& leader = *f.leader();
+    Node* const named = f.nodes[&leader == f.nodes[2].get() ? 1 : 2].get();
+    for (auto& node : f.nodes) node->replica()->prefer_leader(named->ties().address);
+    const Succession outcome = end_leader(f, leader);
+    CHECK(outcome.leader == named);
+    CHECK(outcome.epochs == 1);
+    CHECK(outcome.gap < std::chrono::milliseconds(2000));
+  }
+}
+
+TEST_CASE("who should lead and does not is waited for a moment, or not at all where it was it") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    QuietCluster f(3, seed);
+    Node& leader = *f.leader();
+    Node* const named = f.nodes[&leader == f.nodes[2].get() ? 1 : 2].get();
+    for (auto& node : f.nodes) node->replica()->prefer_leader(named->ties().address);
+    named->crash();
+    Succession outcome = end_leader(f, leader);
+    REQUIRE(outcome.leader != nullptr);
+    CHECK(outcome.epochs == 1);
+    // A TTL, a look, and the quarter of a TTL that the other one had.
+    CHECK(outcome.gap < std::chrono::milliseconds(2400));
+    CHECK(f.probes.count("a replica held back for who should lead") == 1);
+
+    QuietCluster g(3, seed);
+    for (auto& node : g.nodes) node->replica()->prefer_leader(g.leader()->ties().address);
+    outcome = end_leader(g, *g.leader());
+    CHECK(outcome.leader != nullptr);
+    CHECK(outcome.gap < std::chrono::milliseconds(2000));
+    CHECK(g.probes.count("a replica held back for who should lead") == 0);
+  }
+}
+
 TEST_CASE("who led in between does not read its own append on the word of an older look") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);

@@ -38,6 +38,7 @@ class Simulation {
   void for_a_while(int64_t longest, absl::AnyInvocable<void()> end);
   void set_append_faults(int percent);
   void move_leader(size_t index);
+  void name_leader(size_t index);
   void end_slowness(size_t index);
   void crash_leaders();
   void lose_primary();
@@ -219,12 +220,19 @@ void Simulation::strike() {
 
 void Simulation::move_leader(size_t index) {
   Node& node = *nodes_[index];
-  if (!node.running() || !node.replica()->leads()) return;
+  if (!node.running()) return;
+  if (!node.replica()->leads()) return name_leader(index);
   log("move leader from", index);
   const std::string to = nodes_[world_.rng().below(nodes_.size())]->ties().address;
   node.replica()->move_leader(to, [this](const Status& status) {
     if (status.ok()) probes_.hit("sim: the leadership was moved");
   });
+}
+
+// One that follows hears who should lead.
+void Simulation::name_leader(size_t index) {
+  log("another leader named for", index);
+  nodes_[index]->replica()->prefer_leader(nodes_[(index + 1) % nodes_.size()]->ties().address);
 }
 
 // What was slow is often gone in the end.

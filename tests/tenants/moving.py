@@ -134,7 +134,9 @@ class Load:
         connection.close()
 
 
-class Moving(cases.ServerTest):
+class TwoDatabases(cases.ServerTest):
+    """Two PostgreSQL clusters, nodes that have a database in each, and `lattice tenant`."""
+
     @classmethod
     def setUpClass(cls):
         cls.clusters = [servers.shared_postgres(), postgres.Postgres().start()]
@@ -192,18 +194,18 @@ class Moving(cases.ServerTest):
     def served(self, connection):
         cases.eventually(lambda: self.refusal(connection) is None, "the tenant is served")
 
-    def hold_copy(self):
-        """Nothing is written to the second database's logs until the answer is called."""
+    def hold_copy(self, table="lattice.record"):
+        """Nothing is written to that table of the second database until the answer is called."""
         def hold():
             try:
-                self.clusters[1].query("LOCK TABLE lattice.record IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)",
+                self.clusters[1].query(f"LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT pg_sleep(60)",
                                        self.names[1], timeout_s=70)
             except processes.ProcessFailed:
                 pass  # let go
 
         def holders(what):
-            return self.clusters[1].query(f"SELECT {what} FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
-                                          " AND relation = 'lattice.record'::regclass", self.names[1])
+            return self.clusters[1].query(f"SELECT {what} FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted"
+                                          f" AND relation = '{table}'::regclass", self.names[1])
 
         holder = threading.Thread(target=hold)
         holder.start()
@@ -229,6 +231,8 @@ class Moving(cases.ServerTest):
     def kvs(self, connection, **options):
         return connection.call("KV.Range", rpc.RangeRequest(**_ALL, **options), metadata=_OF_A).kvs
 
+
+class Moving(TwoDatabases):
     def test_under_load(self):
         nodes, connections = self.tenant(2)
         connections[0].call("Lease.LeaseGrant", rpc.LeaseGrantRequest(ID=7, TTL=600), metadata=_OF_A)

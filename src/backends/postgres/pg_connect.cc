@@ -169,6 +169,8 @@ Status PgConnection::judge_server(const PgResult& row) {
   found.started_microseconds = row.integer(0, 5);
   found.version = row.integer(0, 6);
   found.backend_pid = static_cast<int>(row.integer(0, 7));
+  // A pooler has cancellation keys of its own making, so the process that it names is none.
+  found.pooled = PQbackendPID(connection_.get()) != found.backend_pid;
   found.timeline = row.integer(0, 8);
   found.system_identifier = row.integer(0, 9);
   // A newer timeline makes others stale even where this server's settings are refused.

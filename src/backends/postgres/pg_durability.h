@@ -29,6 +29,7 @@ struct PgServer {
   int64_t started_microseconds = 0;
   int64_t version = 0;  // 150020 is 15.20
   int backend_pid = 0;
+  bool pooled = false;  // somebody in between hands its sessions out
 
   bool same_as(const PgServer& other) const {
     return system_identifier == other.system_identifier && timeline == other.timeline &&

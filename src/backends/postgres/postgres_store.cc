@@ -100,6 +100,12 @@ struct PostgresStore::Impl {
       retry = connections.loop.after(open_retry, [this] { try_open(); });
       return;
     }
+    if (state.ok() && connections.bulk->server().pooled && connections.options.warn) {
+      connections.options.warn(
+          connections.conninfo.describe() +
+          " is behind a pooler; it must give each connection a session of its own. Past one in "
+          "transaction mode set direct_url");
+    }
     if (state.ok()) {
       cluster_secret = state->secret;
       start(state->cluster_id);
