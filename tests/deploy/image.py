@@ -32,20 +32,33 @@ class Image(cases.ServerTest):
         for name in _CONTEXT:
             source, target = os.path.join(paths.SOURCE, name), os.path.join(context, name)
             shutil.copytree(source, target) if os.path.isdir(source) else shutil.copy(source, target)
-        arguments = ["BASE=localhost/lattice-base", "REVISION=of-the-test"]
-        if not cls.compile:
+        options = ["--build-arg=BASE=localhost/lattice-base", "--build-arg=REVISION=of-the-test"]
+        if cls.compile:
+            options += cls.compiler_cache()
+        else:
             debian.stripped(cls.lattice, os.path.join(context, "prebuilt", "lattice"))
-            arguments.append("BINARY=prebuilt/lattice")
+            options.append("--build-arg=BINARY=prebuilt/lattice")
         made = cls.buildah("from", "scratch").strip()
         cls.buildah("add", "--quiet", made, debian.base(), "/")
         cls.buildah("commit", "--quiet", "--rm", made, "lattice-base")
         cls.buildah("bud", "--isolation", "chroot", "--format", "docker", "--file",
                     os.path.join(context, "docker", "Dockerfile"), "--tag", cls.name,
-                    *(f"--build-arg={argument}" for argument in arguments), context, timeout_s=3600)
+                    *options, context, timeout_s=3600)
         cls.container = cls.buildah("from", cls.name).strip()
         cls.root = cls.buildah("mount", cls.container).strip()
         cls.described = json.loads(cls.buildah("inspect", "--type", "image", cls.name))["Docker"]
         cls.configuration = cls.described["config"]
+
+    @classmethod
+    def compiler_cache(cls):
+        """This machine's ccache inside, so that what was compiled once is not compiled in every run. Users do without."""
+        cache = debian.run("ccache", "--get-config", "cache_dir").strip()
+        settings = os.path.join(cls.folder, "ccache")
+        for folder in (cache, settings):
+            os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(settings, "ccache.conf"), "w", encoding="ascii") as file:
+            file.write("base_dir = /src\nhash_dir = false\n")
+        return [f"--volume={cache}:/root/.cache/ccache", f"--volume={settings}:/root/.config/ccache"]
 
     @classmethod
     def buildah(cls, *arguments, timeout_s=300):
