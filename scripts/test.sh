@@ -50,7 +50,7 @@ stage "install packages" scripts/install.sh build run test lint deploy $tools
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"
-[ "$full" = OFF ] || stage "security updates" tests/security/updates.py --lattice build/release/lattice
+[ "$full" = OFF ] || stage "security scan" tests/security/scan.py --lattice build/release/lattice
 
 # One ctest over the build folders.
 mkdir -p build/all

@@ -34,10 +34,10 @@ def base():
     return BASE
 
 
-def stripped(binary, path):
+def stripped(binary, path, strip="strip"):
     """The binary without what is for debuggers."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    run("strip", "-o", path, binary)
+    run(strip, "-o", path, binary)
     return path
 
 
@@ -49,10 +49,11 @@ _PREPARE = ('mount --bind "$0/." "$0" && mkdir -p "$0/dev" "$0/proc" && mount --
 class Inside:
     """A process in a network of its own, with its root in a folder. Others can be run beside it."""
 
-    def __init__(self, name, root, command, log_path, env=None, user="0:0"):
+    def __init__(self, name, root, command, log_path, env=None, user="0:0", prepare="true"):
         self.root = root
         self._user = user
-        self.process = namespaces.Isolated(name, ("mount", "net"), command, log_path, env or {}, root, user, _PREPARE)
+        self.process = namespaces.Isolated(name, ("mount", "net"), command, log_path, env or {}, root, user,
+                                           f"{_PREPARE} && {prepare}")
 
     def run(self, command):
         """In the same network, with the same root and as the same user: (status, output)."""

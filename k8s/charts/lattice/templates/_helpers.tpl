@@ -11,6 +11,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* The headless Service, which has the metrics port too. */ -}}
+{{- define "lattice.podsService" -}}
+{{ include "lattice.fullname" . | trunc 58 | trimSuffix "-" }}-pods
+{{- end -}}
+
 {{- define "lattice.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -21,6 +26,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /* Of the pod of `helm test`: not those of Lattice's own pods, whose Services would take it in. */ -}}
+{{- define "lattice.testLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: {{ default .Chart.Name .Values.nameOverride | trunc 58 | trimSuffix "-" }}-test
 {{- end -}}
 
 {{- define "lattice.serviceAccount" -}}
@@ -46,6 +57,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* What must not be combined. */ -}}
 {{- define "lattice.check" -}}
+{{- if and .Values.sidecarOnly .Chart.IsRoot -}}
+{{- fail "sidecarOnly renders nothing by itself: other charts include lattice.sidecar and lattice.sidecarVolumes" -}}
+{{- end -}}
 {{- $several := or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled -}}
 {{- if and $several (include "lattice.embedded" .) -}}
 {{- fail "several replicas cannot share a SQLite file: set database.existingSecret to a Secret with a PostgreSQL URL" -}}
@@ -84,6 +98,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.prometheusRule.rules) -}}
 {{- fail "prometheusRule needs the rules: --set-file prometheusRule.rules=deploy/prometheus/lattice.rules.yml" -}}
+{{- end -}}
+{{- if and .Values.grafanaDashboard.enabled (not .Values.grafanaDashboard.json) -}}
+{{- fail "grafanaDashboard needs the dashboard: --set-file grafanaDashboard.json=deploy/grafana/lattice.json" -}}
 {{- end -}}
 {{- end -}}
 
