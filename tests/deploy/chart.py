@@ -62,9 +62,10 @@ spec:
   template:
     metadata: {labels: {app: apiserver}}
     spec:
+      automountServiceAccountToken: false
       enableServiceLinks: false
       terminationGracePeriodSeconds: 60
-      securityContext: {fsGroup: 65532}
+      securityContext: {fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
       initContainers: {{- include "lattice.sidecar" .Subcharts.lattice | nindent 8 }}
       containers:
         - name: kube-apiserver
@@ -156,6 +157,7 @@ class Chart(pod_checks.PodChecks):
         self.assertEqual(sidecar["restartPolicy"], "Always")
         self.assertIn('bind = "127.0.0.1:2379"', self.check_run(objects).validate()[1])
         for value, why in (("lattice.database.existingSecret=", "needs database.existingSecret"),
+                           ("lattice.database.durability=quorum", "quorumSize 2 or more"),
                            ("lattice.tls.existingSecret=t", "plaintext on loopback")):
             status, _, problem = render(values=(value,), chart=folder)
             self.assertEqual((status, why in problem), (1, True), problem)

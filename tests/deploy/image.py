@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 import debian  # noqa: E402
 
-from harness import cases, paths, processes  # noqa: E402
+from harness import cases, paths, processes, tools  # noqa: E402
 
 _BYTES_MAX = 40_000_000
 _CONTEXT = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "bench", "cmake", "deploy", "proto", "scripts", "src", ".dockerignore",
@@ -143,6 +143,17 @@ class Image(cases.ServerTest):
         with open(entry, encoding="utf-8") as file:
             self.assertIn(f"Architecture: {self.architecture or native}\n", file.read())
 
+    def test_its_package_for_debian(self):
+        if not self.architecture:
+            self.skipTest("package.py installs and runs it")
+        build = os.path.join(paths.SOURCE, "deploy", "debian", "build.sh")
+        package = debian.run(build, self.lattice, self.folder, self.architecture).strip().splitlines()[-1]
+        self.assertEqual(debian.run("dpkg-deb", "--field", package, "Architecture").strip(), self.architecture)
+        libraries = debian.run("dpkg-deb", "--field", package, "Depends")
+        for name in ("libc6 (>= ", "libpq5", "libnghttp2-14 (>= "):
+            self.assertIn(name, libraries)
+        self.assertIn("./usr/share/man/man1/lattice.1.gz", debian.run("dpkg-deb", "--contents", package))
+
     def test_it_runs_and_etcdctl_talks_to_it(self):
         container = self.started()
         etcdctl = paths.find_program("etcdctl")
@@ -177,5 +188,10 @@ if __name__ == "__main__":
         Image.compile = True
     if "--arm64" in sys.argv:
         sys.argv.remove("--arm64")
+        for program in ("qemu-aarch64-static", "aarch64-linux-gnu-strip"):
+            if shutil.which(program) is None:
+                tools.skip(f"{program} is not installed: scripts/install.sh arm64")
+        if not os.path.exists(os.path.join(paths.SOURCE, "build", "arm64", "lattice")):
+            tools.skip("there is no binary for arm64: make arm64")
         Image.for_arm64()
     cases.main(__doc__)

@@ -55,6 +55,19 @@ app.kubernetes.io/component: {{ default .Chart.Name .Values.nameOverride | trunc
 {{- if not .Values.database.existingSecret }}yes{{ end -}}
 {{- end -}}
 
+{{- /* What must not be combined, in Lattice's own pods and in sidecars. */ -}}
+{{- define "lattice.checkDurability" -}}
+{{- if and (eq .Values.database.durability "quorum") (lt (int .Values.database.quorumSize) 2) -}}
+{{- fail "durability quorum needs quorumSize 2 or more: with 1 it is sync" -}}
+{{- end -}}
+{{- if and (eq .Values.database.durability "quorum") (include "lattice.embedded" .) -}}
+{{- fail "durability quorum needs a PostgreSQL with standbys: set database.existingSecret" -}}
+{{- end -}}
+{{- if and (eq .Values.database.durability "sync") (gt (int .Values.database.quorumSize) 1) -}}
+{{- fail "quorumSize counts with durability quorum only" -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* What must not be combined. */ -}}
 {{- define "lattice.check" -}}
 {{- if and .Values.sidecarOnly .Chart.IsRoot -}}
@@ -73,15 +86,7 @@ app.kubernetes.io/component: {{ default .Chart.Name .Values.nameOverride | trunc
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
 {{- end -}}
-{{- if and (eq .Values.database.durability "quorum") (lt (int .Values.database.quorumSize) 2) -}}
-{{- fail "durability quorum needs quorumSize 2 or more: with 1 it is sync" -}}
-{{- end -}}
-{{- if and (eq .Values.database.durability "quorum") (include "lattice.embedded" .) -}}
-{{- fail "durability quorum needs a PostgreSQL with standbys: set database.existingSecret" -}}
-{{- end -}}
-{{- if and (eq .Values.database.durability "sync") (gt (int .Values.database.quorumSize) 1) -}}
-{{- fail "quorumSize counts with durability quorum only" -}}
-{{- end -}}
+{{- include "lattice.checkDurability" . -}}
 {{- if and (not .Values.tls.existingSecret) (ne .Values.service.type "ClusterIP") -}}
 {{- fail "plaintext must not leave the cluster: set tls.existingSecret, or service.type ClusterIP" -}}
 {{- end -}}

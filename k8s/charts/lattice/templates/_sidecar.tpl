@@ -8,6 +8,7 @@ share. That chart depends on this one with sidecarOnly: true, and includes, with
 The pod needs fsGroup: 65532, enableServiceLinks: false and a terminationGracePeriodSeconds above 40.
 */ -}}
 {{- define "lattice.sidecar" -}}
+{{- include "lattice.checkDurability" . -}}
 {{- if include "lattice.embedded" . -}}
 {{- fail "a sidecar needs database.existingSecret: a SQLite file would be its pod's own" -}}
 {{- end -}}
