@@ -26,7 +26,8 @@ install -D -m 755 "$binary" "$folder/usr/bin/lattice"
 
 # "path" of each library: the third word of "name => path (address)", and the loader itself.
 # shellcheck disable=SC2086
-libraries=$($emulate "$root$loader" --list "$binary" | awk '$2 == "=>" { print $3 } $2 ~ /^\(/ && $1 ~ /^\// { print $1 }')
+libraries=$($emulate "$root$loader" --list "$binary" | awk '$2 == "=>" { print $3 } $2 ~ /^\(/ && $1 ~ /^\// { print $1 }' |
+  sed "s,^$root,,")
 case $libraries in
   *not*found* | '')
     echo "$0: libraries are missing: $libraries" >&2
