@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run build build-release unit test check bench fmt lint coverage package image clean
+.PHONY: help run build build-release unit test check bench fmt lint coverage package package-arm64 image image-arm64 arm64 clean
 
 JOBS ?= $(shell nproc)
 ARGS ?=
@@ -16,7 +16,10 @@ help:
 	@echo 'make lint      formatting, clang-tidy and the rules of the tree'
 	@echo 'make coverage  line coverage of the module tests'
 	@echo 'make package   the Debian package: build/lattice_VERSION_ARCHITECTURE.deb'
+	@echo 'make package-arm64  the Debian package with a cross-compiled binary'
 	@echo 'make image     the container image lattice:latest (ENGINE=docker, or buildah)'
+	@echo 'make arm64     the binary for arm64, cross-compiled: build/arm64/lattice'
+	@echo 'make image-arm64  the image lattice:latest-arm64, with a cross-compiled binary (as make image)'
 	@echo 'make clean     remove the build folder'
 
 run:
@@ -81,10 +84,26 @@ package:
 	@$(MAKE) --no-print-directory binary
 	@deploy/debian/build.sh build/release/lattice build
 
+package-arm64: arm64
+	@scripts/install.sh deploy
+	@deploy/debian/build.sh build/arm64/lattice build arm64
+
 ENGINE ?= docker
 image:
 	@$(ENGINE) build --file docker/Dockerfile --tag lattice:latest \
 	  --build-arg REVISION=$(shell git rev-parse --short HEAD) .
+
+# A folder of arm64 libraries, a cross compiler, and nothing that is emulated.
+arm64:
+	@scripts/install.sh build arm64
+	@scripts/arm64-root.sh build/arm64-root
+	@cmake --preset arm64 --log-level=WARNING
+	@cmake --build --preset arm64 --parallel $(JOBS) --target lattice
+
+# BUILDPLATFORM is what docker sets by itself, and buildah does not.
+image-arm64:
+	@$(ENGINE) build --file docker/Dockerfile --tag lattice:latest-arm64 --platform linux/arm64 \
+	  --build-arg BUILDPLATFORM=linux/$(shell dpkg --print-architecture) --build-arg REVISION=$(shell git rev-parse --short HEAD) .
 
 clean:
 	@rm -rf build

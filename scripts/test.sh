@@ -7,8 +7,8 @@
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
 # --full: besides, the module tests of all modules under TSan and in the release build, clang-tidy on every file, every kind of caller of etcd's
-# Auth, a minute for each fuzzer, a million requests for each canary, how long clients wait beside each protocol attack, which security updates
-# wait, the Helm chart, and lintian on the package.
+# Auth, a minute for each fuzzer, a million requests for each canary, how long clients wait beside each protocol attack, which vulnerabilities
+# are known, the Helm chart, lintian on the package, the image compiled as users compile it, and the image for arm64 in an emulator.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ tools=
 if [ "${1:-}" = --full ]; then
   full=ON
   fuzz_seconds=60
-  tools=tools
+  tools="tools arm64"
 fi
 started=$(date +%s)
 times=
@@ -50,7 +50,8 @@ stage "install packages" scripts/install.sh build run test lint deploy $tools
 stage "build asan" build asan -DLATTICE_FUZZ_SECONDS="$fuzz_seconds"
 stage "build tsan" build tsan -DLATTICE_TSAN_ALL="$full"
 stage "build release" build release -DLATTICE_MODULE_TESTS="$full" -DLATTICE_LINT_ALL="$full" -DLATTICE_AUTH_ALL="$full" -DLATTICE_AT_LENGTH="$full"
-[ "$full" = OFF ] || stage "security updates" tests/security/updates.py --lattice build/release/lattice
+[ "$full" = OFF ] || stage "build arm64" make --no-print-directory arm64
+[ "$full" = OFF ] || stage "security scan" tests/security/scan.py --lattice build/release/lattice
 
 # One ctest over the build folders.
 mkdir -p build/all

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the Debian package of a binary that is compiled already: deploy/debian/build.sh BINARY FOLDER
-# Prints the package's path. Needs dpkg-dev and binutils, no root.
+# Makes the Debian package of a binary that is compiled already: deploy/debian/build.sh BINARY FOLDER [ARCHITECTURE]
+# Prints the package's path. Needs dpkg-dev and binutils, no root; for another architecture the root that arm64-root.sh has made.
 set -eu
 
 binary=$(realpath "$1")
 folder=$(realpath "$2")
-architecture=$(dpkg --print-architecture)
+architecture=${3:-$(dpkg --print-architecture)}
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
 version=$(dpkg-parsechangelog -l "$here/changelog" -S Version)
@@ -17,8 +17,24 @@ root=$work/root
 put() {
   install -D -m "$1" "$2" "$root/$3"
 }
+run=$binary
+strip=strip
+shlibdeps=dpkg-shlibdeps
+if [ "$architecture" != "$(dpkg --print-architecture)" ]; then
+  other=$source/build/$architecture-root
+  run="qemu-aarch64-static -L $other $binary"
+  strip=aarch64-linux-gnu-strip
+  # Its database, with the paths that its files have here.
+  cp -r "$other/var/lib/dpkg" "$work/dpkg"
+  sed -i "s,^,$other," "$work"/dpkg/info/*.list
+  shlibdeps="env DEB_HOST_ARCH=$architecture dpkg-shlibdeps --admindir=$work/dpkg"
+  for libraries in "$other"/lib/*-linux-gnu "$other"/usr/lib/*-linux-gnu; do
+    shlibdeps="$shlibdeps -l$libraries"
+  done
+fi
+
 put 755 "$binary" usr/bin/lattice
-strip --strip-unneeded "$root/usr/bin/lattice"
+"$strip" --strip-unneeded "$root/usr/bin/lattice"
 put 644 "$source/deploy/systemd/lattice.service" lib/systemd/system/lattice.service
 put 644 "$here/lattice.toml" etc/lattice/lattice.toml
 put 644 "$here/lattice.default" etc/default/lattice
@@ -27,17 +43,17 @@ put 644 "$source/config/lattice.toml" usr/share/doc/lattice/lattice.toml
 put 644 "$source/docs/guide.md" usr/share/doc/lattice/guide.md
 gzip -9nc "$here/changelog" >"$work/changelog.gz"
 put 644 "$work/changelog.gz" usr/share/doc/lattice/changelog.gz
-"$binary" man | gzip -9nc >"$work/lattice.1.gz"
+$run man | gzip -9nc >"$work/lattice.1.gz"
 put 644 "$work/lattice.1.gz" usr/share/man/man1/lattice.1.gz
 for shell in bash:bash-completion/completions/lattice zsh:zsh/vendor-completions/_lattice fish:fish/vendor_completions.d/lattice.fish; do
-  "$binary" completion "${shell%%:*}" >"$work/completion"
+  $run completion "${shell%%:*}" >"$work/completion"
   put 644 "$work/completion" "usr/share/${shell#*:}"
 done
 
 # dpkg-shlibdeps wants to stand in a source package.
 mkdir "$work/debian"
 printf 'Source: lattice\n\nPackage: lattice\nArchitecture: any\n' >"$work/debian/control"
-libraries=$(cd "$work" && dpkg-shlibdeps -O -xlattice "$root/usr/bin/lattice" | sed -n 's/^shlibs:Depends=//p')
+libraries=$(cd "$work" && $shlibdeps -O -xlattice "$root/usr/bin/lattice" | sed -n 's/^shlibs:Depends=//p')
 
 # The first one that withstands rapid resets and floods of CONTINUATION frames.
 libraries="$libraries, libnghttp2-14 (>= 1.52.0-1+deb12u2)"

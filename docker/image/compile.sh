@@ -1,10 +1,16 @@
 #!/bin/sh
-# Compiles the server for the image and prints where it is.
+# Compiles the server for the image and prints where it is: docker/image/compile.sh [ARCHITECTURE]
 set -eu
 cd "$(dirname "$0")/../.."
+preset=release
+strip=strip
+if [ "${1:-$(dpkg --print-architecture)}" != "$(dpkg --print-architecture)" ]; then
+  preset=$1
+  strip=aarch64-linux-gnu-strip
+fi
 {
-  cmake --preset release --log-level=WARNING -DLATTICE_TESTS=OFF
-  cmake --build --preset release --parallel "$(nproc)" --target lattice
-  strip -o build/release/lattice.stripped build/release/lattice
+  cmake --preset "$preset" --log-level=WARNING -DLATTICE_TESTS=OFF
+  cmake --build --preset "$preset" --parallel "$(nproc)" --target lattice
+  "$strip" -o "build/$preset/lattice.stripped" "build/$preset/lattice"
 } >&2
-echo build/release/lattice.stripped
+echo "build/$preset/lattice.stripped"

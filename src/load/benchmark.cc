@@ -1,7 +1,9 @@
 #include "load/benchmark.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -74,6 +76,13 @@ Mode mode_of(BenchmarkRequest::Action action) {
     default:
       return Mode::put;
   }
+}
+
+// Of the terminal that progress is shown on.
+size_t columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
 }
 
 class Benchmark {
@@ -231,15 +240,26 @@ int Benchmark::run() {
 void Benchmark::show_progress(const Meter& meter, const char* what) {
   const uint64_t now = now_ns();
   if (!tells_ || now - shown_ns_ < progress_interval_ns || !meter.window_open()) return;
+  const double seconds = meter.window_seconds();
+  if (seconds < static_cast<double>(progress_interval_ns) / 1e9)
+    return;  // too few to say how many there are a second
   shown_ns_ = now;
   const Histogram& latency = meter.histogram();
+  const auto done = static_cast<double>(latency.count());
+  char share[16] = "";
+  if (&meter == &meter_) {
+    const double part = options_.total != 0 ? done / static_cast<double>(options_.total)
+                                            : seconds / options_.duration_seconds;
+    std::snprintf(share, sizeof share, "%3.0f %%, ", std::min(part, 1.0) * 100);
+  }
   char line[128];
-  std::snprintf(line, sizeof line, "\r%s: %llu done, %.0f/s, p50 %.3f ms, p99 %.3f ms   ", what,
-                static_cast<unsigned long long>(latency.count()),
-                static_cast<double>(latency.count()) / meter.window_seconds(),
-                static_cast<double>(latency.percentile(0.5)) / 1e6,
-                static_cast<double>(latency.percentile(0.99)) / 1e6);
-  err_ << line << std::flush;
+  const int size =
+      std::snprintf(line, sizeof line, "%s: %s%.0f done, %.0f/s, p50 %.2f ms, p99 %.2f ms", what,
+                    share, done, done / seconds, static_cast<double>(latency.percentile(0.5)) / 1e6,
+                    static_cast<double>(latency.percentile(0.99)) / 1e6);
+  // What does not fit would begin a line that is never cleared.
+  const size_t shown = std::min({static_cast<size_t>(size), sizeof line - 1, columns() - 1});
+  err_ << "\r" << std::string_view(line, shown) << "\x1b[K" << std::flush;
 }
 
 // Clears the line.

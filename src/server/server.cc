@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "server/tls_sources.h"
 #include "server/token_source.h"
 #include "server/upkeep.h"
+#include "server/watchdog.h"
 #include "telemetry/version.h"
 
 namespace lattice::server {
@@ -90,6 +92,7 @@ class Server {
   std::unique_ptr<Databases> tenants_;
   std::unique_ptr<loop::TimerHandle> timer_;  // of the current phase
   std::unique_ptr<Upkeep> upkeep_;
+  std::unique_ptr<Watchdog> watchdog_;  // null where no service manager asks
   Instant started_at_;
   Instant give_up_;           // waiting for the database
   std::string told_trouble_;  // the newest that was logged while waiting
@@ -131,14 +134,19 @@ int Server::run() {
                                       {owner().loop(), telemetry_, dependencies_.control_plane});
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
   for (size_t i = 1; i < workers_.size(); ++i) {
-    threads_.emplace_back([&loop = workers_[i]->loop()] { loop.run(); });
+    threads_.emplace_back([&loop = workers_[i]->loop()] {
+      pthread_setname_np(pthread_self(), "loop");
+      loop.run();
+    });
   }
   tls_files_.start();
+  watchdog_ = watch_for_service_manager(workers_);
   open_tenant();
   owner().loop().run();
 
   timer_.reset();
   upkeep_.reset();
+  watchdog_.reset();
   signals_.stop_watching();
   owner().close();
   if (node_port_ != nullptr) node_port_->close();

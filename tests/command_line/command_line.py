@@ -4,11 +4,15 @@
     command_line.py --lattice PATH
 """
 
+import fcntl
 import json
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -92,6 +96,36 @@ class CommandLine(cases.ServerTest):
         self.assertEqual(sum(int(count) for count in re.findall(r"\| *#* +(\d+)$", text, re.M)), 300)
         kept = connection.call("KV.Range", rpc.RangeRequest(key=PREFIX, range_end=PREFIX[:-1] + b"0", limit=1)).kvs[0]
         self.assertEqual((len(kept.key), len(kept.value)), (40, 100))
+
+    def on_terminal(self, columns, *arguments):
+        """What a command writes on a terminal of that width, and what it answers."""
+        reading, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        shown = b""
+        with subprocess.Popen([self.lattice, *arguments], stdout=subprocess.PIPE, stderr=terminal, text=True) as process:
+            os.close(terminal)
+            while True:
+                try:
+                    shown += os.read(reading, 4096)
+                except OSError:  # nobody writes any more
+                    break
+            out = process.stdout.read()
+        os.close(reading)
+        self.assertEqual(process.returncode, 0, shown)
+        return shown.decode(), out
+
+    def test_benchmark_shows_its_progress_on_a_terminal(self):
+        server = self.server("sqlite")
+        load = ["benchmark", "put", "--endpoints", server.target, "--duration", "1", "--warmup", "0", "--clients", "4"]
+        shown, out = self.on_terminal(100, *load)
+        lines = re.findall(r"\rput: +(\d+) %, \d+ done, \d+/s, p50 \d+\.\d\d ms, p99 \d+\.\d\d ms\x1b\[K", shown)
+        self.assertGreaterEqual(len(lines), 1, shown)
+        self.assertEqual(sorted(map(int, lines)), list(map(int, lines)))
+        self.assertTrue(shown.endswith("\r\x1b[K"), shown)
+        self.assertIn("latency: mean", out)
+        # A narrow one has lines that fit.
+        shown, _ = self.on_terminal(30, *load)
+        self.assertEqual({len(line) for line in re.findall(r"put:[^\x1b]*", shown)}, {29}, shown)
 
     def test_benchmark_with_tls_and_a_certificate(self):
         pki = processes.scratch_folder("pki")

@@ -34,40 +34,37 @@ def base():
     return BASE
 
 
-def stripped(binary, path):
+def stripped(binary, path, strip="strip"):
     """The binary without what is for debuggers."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    run("strip", "-o", path, binary)
+    run(strip, "-o", path, binary)
     return path
+
+
+# What a container engine would prepare.
+_PREPARE = ('mount --bind "$0/." "$0" && mkdir -p "$0/dev" "$0/proc" && mount --rbind /dev "$0/dev" && '
+            'mount -t proc proc "$0/proc"')
 
 
 class Inside:
     """A process in a network of its own, with its root in a folder. Others can be run beside it."""
 
-    def __init__(self, name, root, command, log_path, env=None, user=None):
+    def __init__(self, name, root, command, log_path, env=None, user="0:0", prepare="true"):
         self.root = root
         self._user = user
-        # The shell prepares what a container engine would, and becomes the process.
-        script = ('ip link set lo up && mount --bind "$0/." "$0" && mkdir -p "$0/dev" "$0/proc" && '
-                  'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec "$@"')
-        self.process = processes.Process(
-            name, ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script, root,
-                   *self._chroot(command)], log_path, env=env)
-
-    def _chroot(self, command):
-        user = [f"--userspec={self._user}"] if self._user else []
-        return ["chroot", *user, self.root, *command]
+        self.process = namespaces.Isolated(name, ("mount", "net"), command, log_path, env or {}, root, user,
+                                           f"{_PREPARE} && {prepare}")
 
     def run(self, command):
         """In the same network, with the same root and as the same user: (status, output)."""
-        return namespaces.enter(self.process, ("net", "mount"), self._chroot(command))
+        return self.process.enter(("net", "mount"), ["chroot", f"--userspec={self._user}", self.root, *command])
 
     def from_outside(self, command):
         """A program of this machine in the same network: its output."""
-        status, output = namespaces.enter(self.process, ("net",), command)
+        status, output = self.process.enter(("net",), command)
         if status != 0:
             raise processes.ProcessFailed(f"{' '.join(command)}: status {status}\n{output}")
         return output
 
     def signal(self, number):
-        os.kill(namespaces.inner_pid(self.process), number)
+        self.process.send(number)

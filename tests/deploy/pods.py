@@ -131,15 +131,15 @@ class Container:
 
     def start(self):
         user, group = self._user()
-        command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
-                   "setpriv", "--reuid", str(user), "--regid", str(group), "--clear-groups", self._lattice, *self.arguments()]
+        command = [self._lattice, *self.arguments()]
         path = {"PATH": os.environ["PATH"]}
-        self.process = processes.Process("lattice", command, os.path.join(self.root, "log"), env={**self.environment(), **path})
+        self.process = namespaces.Isolated("lattice", ("net",), command, os.path.join(self.root, "log"),
+                                           {**self.environment(), **path}, user=f"{user}:{group}")
         return self
 
     def beside(self, *command):
         """A program in the same network: (status, output)."""
-        return namespaces.enter(self.process, ("net",), command)
+        return self.process.enter(("net",), command)
 
     def port(self, port):
         """By number or name."""

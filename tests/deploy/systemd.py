@@ -2,6 +2,8 @@
 """The systemd unit: systemd's own opinion of it, and that what it expects of the server is so. systemd.py --lattice PATH."""
 
 import collections
+import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -18,6 +21,10 @@ from harness import cases, paths, processes, tools  # noqa: E402
 UNIT = os.path.join(paths.SOURCE, "deploy", "systemd", "lattice.service")
 # Ten times what systemd-analyze prints; below 2 it says OK.
 _EXPOSURE_MAX = 15
+
+# ptrace, whose numbers Python does not know.
+_SEIZE, _INTERRUPT, _DETACH = 0x4206, 0x4207, 17
+_WAIT_FOR_THREADS = 0x40000000
 
 
 def read_unit(path):
@@ -58,9 +65,49 @@ class NotifySocket:
                 return message
         return "nothing in time"
 
+    def count(self, what, seconds):
+        """How many messages of this time contain it; those that have waited count, too."""
+        found = 0
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                found += what in self._socket.recv(4096).decode()
+            except socket.timeout:
+                pass
+        return found
+
     def close(self):
         self._socket.close()
         os.unlink(self.path)
+
+
+def ptrace(request, thread):
+    call = ctypes.CDLL(None, use_errno=True).ptrace
+    call.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+    if call(request, thread, None, None) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x} of {thread}")
+
+
+@contextlib.contextmanager
+def hanging(thread):
+    """One thread of another process stands still, its others do not."""
+    ptrace(_SEIZE, thread)
+    ptrace(_INTERRUPT, thread)
+    os.waitpid(thread, _WAIT_FOR_THREADS)
+    try:
+        yield
+    finally:
+        ptrace(_DETACH, thread)
+
+
+def loops_of(process):
+    """The threads that run its loops: the first one and those that are named so."""
+    found = [process.pid]
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        with open(f"/proc/{process.pid}/task/{thread}/comm", encoding="utf-8") as file:
+            if file.read() == "loop\n":
+                found.append(int(thread))
+    return found
 
 
 class Unit(cases.ServerTest):
@@ -108,18 +155,42 @@ class Unit(cases.ServerTest):
         done = subprocess.run([self.lattice, "start", "--grpc-bind", "nowhere"], cwd=folder, capture_output=True, check=False)
         self.assertEqual(str(done.returncode), service["RestartPreventExitStatus"][0])
 
-    def test_the_server_says_when_it_is_ready_and_when_it_goes(self):
+    def start(self, environment=None):
+        """A server as systemd starts it: (process, systemd's end)."""
         folder = processes.scratch_folder("unit")
         ready = NotifySocket(folder)
         self.addCleanup(ready.close)
         server = processes.Process("lattice", [self.lattice, "start", "--grpc-bind", "127.0.0.1:0", "--metrics-bind",
                                                "127.0.0.1:0", "--data-dir", os.path.join(folder, "data")],
-                                   os.path.join(folder, "log"), env={**os.environ, "NOTIFY_SOCKET": ready.path})
+                                   os.path.join(folder, "log"),
+                                   env={**os.environ, "NOTIFY_SOCKET": ready.path, **(environment or {})})
         self.addCleanup(server.stop)
         self.assertEqual(ready.wait("READY=1", server), "READY=1")
+        return server, ready
+
+    def test_the_server_says_when_it_is_ready_and_when_it_goes(self):
+        server, ready = self.start()
         server.send(signal.SIGHUP)
         server.send(signal.SIGTERM)
         self.assertEqual(ready.wait("STOPPING=1", server), "STOPPING=1")
+
+    def test_it_gives_signs_of_life_until_one_of_its_loops_hangs(self):
+        self.assertGreaterEqual(int(read_unit(UNIT)["Service"]["WatchdogSec"][0]), 10)
+        server, ready = self.start({"WATCHDOG_USEC": "300000", "LATTICE_SERVER_THREADS": "2"})
+        loops = loops_of(server)
+        self.assertEqual(len(loops), 2, loops)
+        for thread in loops:
+            self.assertEqual(ready.wait("WATCHDOG=1", server), "WATCHDOG=1")
+            with hanging(thread):
+                # What was said before.
+                ready.count("", 0.3)
+                self.assertEqual(ready.count("WATCHDOG=1", 0.6), 0)
+        self.assertGreaterEqual(ready.count("WATCHDOG=1", 1), 3)
+
+    def test_it_gives_none_where_nobody_or_another_asked(self):
+        for environment in ({}, {"WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}):
+            _, ready = self.start(environment)
+            self.assertEqual(ready.count("WATCHDOG=1", 0.4), 0, environment)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* The headless Service, which has the metrics port too. */ -}}
+{{- define "lattice.podsService" -}}
+{{ include "lattice.fullname" . | trunc 58 | trimSuffix "-" }}-pods
+{{- end -}}
+
 {{- define "lattice.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -21,6 +26,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /* Of the pod of `helm test`: not those of Lattice's own pods, whose Services would take it in. */ -}}
+{{- define "lattice.testLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: {{ default .Chart.Name .Values.nameOverride | trunc 58 | trimSuffix "-" }}-test
 {{- end -}}
 
 {{- define "lattice.serviceAccount" -}}
@@ -44,8 +55,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not .Values.database.existingSecret }}yes{{ end -}}
 {{- end -}}
 
+{{- /* What must not be combined, in Lattice's own pods and in sidecars. */ -}}
+{{- define "lattice.checkDurability" -}}
+{{- if and (eq .Values.database.durability "quorum") (lt (int .Values.database.quorumSize) 2) -}}
+{{- fail "durability quorum needs quorumSize 2 or more: with 1 it is sync" -}}
+{{- end -}}
+{{- if and (eq .Values.database.durability "quorum") (include "lattice.embedded" .) -}}
+{{- fail "durability quorum needs a PostgreSQL with standbys: set database.existingSecret" -}}
+{{- end -}}
+{{- if and (eq .Values.database.durability "sync") (gt (int .Values.database.quorumSize) 1) -}}
+{{- fail "quorumSize counts with durability quorum only" -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* What must not be combined. */ -}}
 {{- define "lattice.check" -}}
+{{- if and .Values.sidecarOnly .Chart.IsRoot -}}
+{{- fail "sidecarOnly renders nothing by itself: other charts include lattice.sidecar and lattice.sidecarVolumes" -}}
+{{- end -}}
 {{- $several := or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled -}}
 {{- if and $several (include "lattice.embedded" .) -}}
 {{- fail "several replicas cannot share a SQLite file: set database.existingSecret to a Secret with a PostgreSQL URL" -}}
@@ -59,15 +86,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
 {{- end -}}
-{{- if and (eq .Values.database.durability "quorum") (lt (int .Values.database.quorumSize) 2) -}}
-{{- fail "durability quorum needs quorumSize 2 or more: with 1 it is sync" -}}
-{{- end -}}
-{{- if and (eq .Values.database.durability "quorum") (include "lattice.embedded" .) -}}
-{{- fail "durability quorum needs a PostgreSQL with standbys: set database.existingSecret" -}}
-{{- end -}}
-{{- if and (eq .Values.database.durability "sync") (gt (int .Values.database.quorumSize) 1) -}}
-{{- fail "quorumSize counts with durability quorum only" -}}
-{{- end -}}
+{{- include "lattice.checkDurability" . -}}
 {{- if and (not .Values.tls.existingSecret) (ne .Values.service.type "ClusterIP") -}}
 {{- fail "plaintext must not leave the cluster: set tls.existingSecret, or service.type ClusterIP" -}}
 {{- end -}}
@@ -84,6 +103,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.prometheusRule.rules) -}}
 {{- fail "prometheusRule needs the rules: --set-file prometheusRule.rules=deploy/prometheus/lattice.rules.yml" -}}
+{{- end -}}
+{{- if and .Values.grafanaDashboard.enabled (not .Values.grafanaDashboard.json) -}}
+{{- fail "grafanaDashboard needs the dashboard: --set-file grafanaDashboard.json=deploy/grafana/lattice.json" -}}
 {{- end -}}
 {{- end -}}
 
