@@ -56,6 +56,8 @@ class OpenedDatabase {
   Store* store() { return store_.get(); }
 
   Result<backends::TenantList> list();
+  // Deletes all rows of a log whose tenant is removed or moved. Requires: not beside().
+  Status sweep(int64_t log_no);
 
  private:
   OpenedDatabase(config::Config config, std::string backend, BlockingLoop& blocking)
