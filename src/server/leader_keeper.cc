@@ -89,15 +89,39 @@ void LeaderKeeper::ask(const std::string& tenant, const std::string& successor) 
       });
 }
 
-void LeaderKeeper::on_answer(const std::string& tenant, const std::string& successor, bool serves) {
-  attempts_[tenant].question.reset();
+RunningTenant* LeaderKeeper::still_leads(const std::string& tenant, const std::string& successor) {
   RunningTenant* const running = tenants_.find_running(tenant);
   const auto route = routes_->find(tenant);
   const bool still = running != nullptr && running->replica().leads() && route != routes_->end() &&
                      successor_of(route->second) == successor;
-  if (!serves || !still) return try_later(tenant);
-  log_.info("handing the leadership over", {{"tenant", tenant}, {"to", successor}});
-  running->replica().move_leader(successor,
+  return still ? running : nullptr;
+}
+
+void LeaderKeeper::on_answer(const std::string& tenant, const std::string& successor, bool serves) {
+  attempts_[tenant].question.reset();
+  RunningTenant* const running = still_leads(tenant, successor);
+  if (!serves || running == nullptr) return try_later(tenant);
+  running->replica().members(
+      [this, alive = alive_, tenant, successor](const Result<std::vector<replica::Member>>& all) {
+        if (*alive) hand_over(tenant, successor, all);
+      });
+}
+
+void LeaderKeeper::hand_over(const std::string& tenant, const std::string& successor,
+                             const Result<std::vector<replica::Member>>& members) {
+  RunningTenant* const running = still_leads(tenant, successor);
+  if (!members.ok() || running == nullptr) return try_later(tenant);
+  const std::string& name = routes_->find(tenant)->second.names.front();
+  std::string address;
+  for (const replica::Member& member : *members) {
+    if (member.self || member.node.name != name) continue;
+    address = member.node.address;
+    // A node that has come back may be there twice for a moment.
+    if (address == successor) break;
+  }
+  if (address.empty()) return try_later(tenant);
+  log_.info("handing the leadership over", {{"tenant", tenant}, {"to", address}});
+  running->replica().move_leader(address,
                                  [this, alive = alive_, tenant, successor](const Status& status) {
                                    if (*alive) on_handed_over(tenant, successor, status);
                                  });

@@ -90,7 +90,9 @@ Status MoveCommand::move_from(const Found& source, OpenedDatabase& to) {
   for (OpenedDatabase* database : {&from, &to}) {
     if (database->store() != nullptr && database->store()->moves() != nullptr) continue;
     return refused("only tenants in PostgreSQL can be moved, to another PostgreSQL; backend \"" +
-                   database->backend() + "\" is an embedded file");
+                   database->backend() +
+                   "\" is an embedded file. `etcdctl make-mirror` copies keys between two servers "
+                   "that run, without history, leases and users");
   }
   TenantMove move({parts_.blocking, from, to, [this](const std::string& text) { tell(text); },
                    [this] { return governed_epoch(); }},
@@ -148,10 +150,12 @@ Status MoveCommand::tell_manifest(int64_t routing_epoch) {
     const control::Manifest& manifest = governed_->manifest();
     const bool says_so =
         manifest.backend == command_.backend && manifest.routing_epoch >= routing_epoch;
-    if (!governed_->has_manifest() || says_so) return std::optional<Edit>();
+    if (!governed_->has_manifest()) return std::optional<Edit>();
+    manifest_epoch_ =
+        says_so ? manifest.routing_epoch : std::max(manifest.routing_epoch + 1, routing_epoch);
+    if (says_so) return std::optional<Edit>();
     return std::optional<Edit>(
-        Edit{{.routing_epoch = std::max(manifest.routing_epoch + 1, routing_epoch),
-              .backend = command_.backend}});
+        Edit{{.routing_epoch = manifest_epoch_, .backend = command_.backend}});
   });
   if (!written.ok()) {
     return {
@@ -159,7 +163,6 @@ Status MoveCommand::tell_manifest(int64_t routing_epoch) {
         "the tenant is moved, but its manifest could not be written: " + written.status().detail() +
             ". It is served where it is now; run the command again to write the manifest"};
   }
-  manifest_written_ = governed_->has_manifest();
   return {};
 }
 
@@ -178,16 +181,15 @@ void MoveCommand::print(const TenantMove::Outcome& outcome, const std::string& f
     out << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
         << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
         << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
-        << ",\"manifest\":" << (manifest_written_ ? "true" : "false")
+        << ",\"manifest_epoch\":" << manifest_epoch_
         << ",\"interrupted_ms\":" << in_ms(outcome.interrupted) << "}\n";
     return;
   }
   out << "tenant " << command_.name << " moved from " << from << " to " << command_.backend
       << " at revision " << outcome.revision << "; requests waited for about "
       << in_ms(outcome.interrupted) << " ms\n";
-  if (manifest_written_) {
-    out << "its manifest says so, with routing epoch " << governed_->manifest().routing_epoch
-        << "\n";
+  if (manifest_epoch_ > 0) {
+    out << "its manifest says so, with routing epoch " << manifest_epoch_ << "\n";
   }
 }
 
@@ -205,15 +207,13 @@ Status MoveCommand::to_nodes() {
   }
   Result<std::unique_ptr<NodeQuestions>> nodes = node_questions();
   if (!nodes.ok()) return nodes.status();
-  const std::string& backend = found->database->backend();
   NodeMove move({parts_.blocking, *governed_, command_.wait ? nodes->get() : nullptr,
                  [this](const std::string& text) { tell(text); }},
                 {.tenant = command_.name,
                  .nodes = command_.nodes,
                  .leader = command_.leader,
                  .epoch_above = found->row.routing_epoch,
-                 .backend = backend,
-                 .leader_moves = backend == config::default_backend});
+                 .backend = found->database->backend()});
   if (command_.dry_run) return rehearse(move);
   const Result<NodeMove::Outcome> outcome = move.run();
   if (!outcome.ok()) return outcome.status();

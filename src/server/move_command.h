@@ -62,7 +62,7 @@ class MoveCommand {
   TlsSources tls_;
   std::unique_ptr<PlaneClient> plane_;        // null in mode standalone
   std::unique_ptr<GovernedTenant> governed_;  // likewise
-  bool manifest_written_ = false;
+  int64_t manifest_epoch_ = 0;  // of the manifest that says where the tenant is; 0: there is none
 };
 
 }  // namespace lattice::server

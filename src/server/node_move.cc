@@ -143,7 +143,7 @@ std::string NodeMove::look() {
   const auto note = [&](const std::string& what) {
     missing += (missing.empty() ? "" : ", ") + what;
   };
-  bool led = !wanted_.leader_moves;
+  bool led = false;
   for (const std::string& node : wanted_.nodes) {
     const bool may_lead = outcome_.routing.leader.empty() || outcome_.routing.leader == node;
     const bool late = contains(late_, node);

@@ -27,10 +27,9 @@ class NodeMove {
   struct Wanted {
     std::string tenant;
     std::vector<std::string> nodes;
-    std::string leader;         // empty: as before, if that is one of the nodes
-    int64_t epoch_above = 0;    // what the tenant's database knows of
-    std::string backend;        // where the tenant is
-    bool leader_moves = false;  // the tenant's leadership follows its routing document
+    std::string leader;       // empty: as before, if that is one of the nodes
+    int64_t epoch_above = 0;  // what the tenant's database knows of
+    std::string backend;      // where the tenant is
   };
   struct Outcome {
     control::Routing routing;
