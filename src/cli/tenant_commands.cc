@@ -24,13 +24,32 @@ TenantCommands::TenantCommands(CLI::App& app, const Surroundings& surroundings, 
       ->required();
   CLI::App* remove =
       add(*tenant, "remove", "Remove a tenant and delete everything in it", Action::remove);
-  CLI::App* move =
-      add(*tenant, "move", "Move a tenant to another database while it is in use", Action::move);
-  move->add_option("--to", backend_, "Where to: default, or a name of [backends]")
-      ->type_name("NAME")
-      ->required();
-  move->add_flag("--abort", abort_, "Give up a move there that was begun and is not sealed yet");
   remove->add_flag("--yes", yes_, "Do it: there is no way back but a backup");
+  add_move(*tenant);
+}
+
+void TenantCommands::add_move(CLI::App& tenant) {
+  CLI::App* move =
+      add(tenant, "move",
+          "Move a tenant to another database, or to other nodes, while it is in use", Action::move);
+  CLI::Option* to =
+      move->add_option("--to", to_, "Which database: default, or a name of [backends]")
+          ->type_name("NAME");
+  move->add_flag("--abort", abort_, "Give up a move there that was begun and is not sealed yet")
+      ->needs(to);
+  CLI::Option* nodes =
+      move->add_option("--to-nodes", nodes_,
+                       "Which nodes serve it from now on, by the names of their records in the "
+                       "control plane")
+          ->delimiter(',')
+          ->type_name("NODE,...")
+          ->excludes(to);
+  move->add_option("--leader", leader_, "Which of them leads; otherwise as before")
+      ->type_name("NODE")
+      ->needs(nodes);
+  move->add_flag("--dry-run", dry_run_, "Only say which documents would be written")->needs(nodes);
+  move->add_flag("--no-wait", no_wait_, "Write the documents, and neither ask nor await the nodes")
+      ->needs(nodes);
 }
 
 CLI::App* TenantCommands::add(CLI::App& parent, const char* name, const char* help, Action action) {
@@ -49,7 +68,11 @@ std::optional<server::TenantCommand> TenantCommands::command(Action action) cons
   command.action = action;
   command.name = name_;
   command.json = output_ == "json";
-  command.backend = backend_;
+  command.backend = action == Action::move ? to_ : backend_;
+  command.nodes = nodes_;
+  command.leader = leader_;
+  command.dry_run = dry_run_;
+  command.wait = !no_wait_;
   command.abort = abort_;
   command.progress = isatty(STDERR_FILENO) != 0;
   for (const std::string& text : limits_) {
@@ -73,6 +96,10 @@ int TenantCommands::run(Action action) {
   if (action == Action::remove && !yes_) {
     around_.err << "error: this deletes everything that tenant \"" << name_
                 << "\" has; say --yes if that is meant\n";
+    return exit_usage;
+  }
+  if (action == Action::move && nodes_.empty() && to_.empty()) {
+    around_.err << "error: where to? --to names a database, --to-nodes the nodes\n";
     return exit_usage;
   }
   const std::optional<server::TenantCommand> command = this->command(action);

@@ -20,6 +20,7 @@ class TenantCommands {
  private:
   using Action = server::TenantCommand::Action;
 
+  void add_move(CLI::App& tenant);
   CLI::App* add(CLI::App& parent, const char* name, const char* help, Action action);
   int run(Action action);
   std::optional<server::TenantCommand> command(Action action) const;
@@ -31,6 +32,11 @@ class TenantCommands {
   std::vector<std::string> limits_;
   std::string output_ = "text";
   std::string backend_ = config::default_backend;
+  std::string to_;
+  std::vector<std::string> nodes_;
+  std::string leader_;
+  bool dry_run_ = false;
+  bool no_wait_ = false;
   bool abort_ = false;
   bool yes_ = false;
 };

@@ -88,7 +88,9 @@ bool Changes::tell_as(std::string_view op, Callback<Value>* done, Describe descr
   *done = [draft = std::move(draft), conclude = std::move(conclude),
            call = call_.anchor_.ref<ServiceCall>(), &environment,
            then = std::move(*done)](Result<Value> result) mutable {
-    if (conclude(draft.line(), result.ok() ? &*result : nullptr)) {
+    const bool goes_on =
+        result.error() == Error::unsent && call.get() != nullptr && call.get()->may_begin_again();
+    if (!goes_on && conclude(draft.line(), result.ok() ? &*result : nullptr)) {
       draft.end(result.status(), environment.now());
       if (call.get() != nullptr && !result.ok()) call.get()->audited_ = true;
     } else {

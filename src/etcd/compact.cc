@@ -6,9 +6,9 @@
 namespace lattice::etcd {
 namespace {
 
-class CompactCall final : public UnaryCall {
+class CompactCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {

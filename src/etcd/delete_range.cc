@@ -7,9 +7,9 @@
 namespace lattice::etcd {
 namespace {
 
-class DeleteRangeCall final : public UnaryCall {
+class DeleteRangeCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {

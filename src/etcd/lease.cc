@@ -6,9 +6,9 @@
 namespace lattice::etcd {
 namespace {
 
-class GrantCall final : public UnaryCall {
+class GrantCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {
@@ -27,9 +27,9 @@ class GrantCall final : public UnaryCall {
   }
 };
 
-class RevokeCall final : public UnaryCall {
+class RevokeCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {
@@ -42,9 +42,9 @@ class RevokeCall final : public UnaryCall {
   }
 };
 
-class TimeToLiveCall final : public UnaryCall {
+class TimeToLiveCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant& tenant, std::string_view message) override {
@@ -71,9 +71,9 @@ class TimeToLiveCall final : public UnaryCall {
   int64_t id_ = 0;
 };
 
-class LeasesCall final : public UnaryCall {
+class LeasesCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant& tenant, std::string_view message) override {

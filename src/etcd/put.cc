@@ -7,9 +7,9 @@
 namespace lattice::etcd {
 namespace {
 
-class PutCall final : public UnaryCall {
+class PutCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {

@@ -27,14 +27,15 @@ bool may_be_cut(const RangeRequest& request) {
          request.max_create_revision == unset;
 }
 
-class RangeCall final : public UnaryCall, private proxy::FairWaiter {
+class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
  public:
   RangeCall(Services& services, proxy::ServerStream& stream, TurnLag& lag)
-      : UnaryCall(services, stream), lag_(lag) {}
+      : OneOperationCall(services, stream), lag_(lag) {}
   ~RangeCall() override { leave_queue(); }
 
  private:
   void handle(Tenant& tenant, std::string_view message) override {
+    pieces_.reset();
     Result<RangeRequest> request = decode_range(message);
     if (!request.ok()) return fail(request.status());
     const Sheddable kind = request->range.end.empty() ? Sheddable::point : Sheddable::list;

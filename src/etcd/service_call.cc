@@ -35,6 +35,12 @@ Status ServiceCall::find_tenant() {
   return {};
 }
 
+// `unsent`: the tenant's handle is over, and the operation had no effect (Replica::stop).
+void ServiceCall::on_error(const Status& status) {
+  if (status.error() != Error::unsent) return fail(status);
+  may_begin_again() ? begin_again() : fail(Error::stopped);
+}
+
 void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }
 
 void ServiceCall::describe(Instant, Instant, proxy::CallNotes* notes) const {

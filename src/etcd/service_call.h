@@ -28,6 +28,10 @@ class ServiceCall : public proxy::Call {
   // Both end the call: before the operation has begun, and because it has failed.
   virtual void reject(const Status& status) = 0;
   virtual void fail(const Status& status) { reject(status); }
+  // Whether the call could be begun again, as if nothing had happened.
+  virtual bool may_begin_again() const { return false; }
+  // Requires: may_begin_again().
+  virtual void begin_again() {}
   // Whether a shutdown waits for the call's end instead of ending it.
   virtual bool ends_by_itself() const = 0;
 
@@ -39,6 +43,8 @@ class ServiceCall : public proxy::Call {
   Status find_tenant();
   // Calls `again` later, unless the call has ended by then. Requires: not admitted, nor refused.
   void when_loaded(absl::AnyInvocable<void()> again);
+  // Before find_tenant() is called again. Requires: admitted().
+  void leave_tenant() { tenant_.release(); }
 
   // False if the call had ended before.
   bool mark_ended() { return !std::exchange(ended_, true); }
@@ -88,7 +94,7 @@ class ServiceCall : public proxy::Call {
     return [self = anchor_.ref<ServiceCall>(), then](Result<Value> result) {
       ServiceCall* call = self.get();
       if (call == nullptr || call->ended_) return;
-      if (!result.ok()) return call->fail(result.status());
+      if (!result.ok()) return call->on_error(result.status());
       then(static_cast<CallType&>(*call), *result);
     };
   }
@@ -103,6 +109,7 @@ class ServiceCall : public proxy::Call {
 
  private:
   friend class Changes;
+  void on_error(const Status& status);
   void tell_end(const proxy::GrpcStatus& status);
 
   Services& services_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -52,6 +53,7 @@ struct Tenant {
   std::function<void()> on_unused = {};
   telemetry::Counter* requests = nullptr;  // null: nobody counts
   bool is_default = false;                 // tokens that name no tenant count here
+  bool may_move = false;                   // it may go on under another handle
   std::string name = {};
 
   Header header() const { return {identity, raft_term()}; }
@@ -83,15 +85,17 @@ class Tenants {
 class TenantUse {
  public:
   TenantUse() = default;
-  ~TenantUse() {
-    if (tenant_ != nullptr && --tenant_->users == 0 && tenant_->on_unused) tenant_->on_unused();
-  }
+  ~TenantUse() { release(); }
   TenantUse(const TenantUse&) = delete;
   TenantUse& operator=(const TenantUse&) = delete;
   // Requires: it holds none.
   void hold(Tenant& tenant) {
     tenant_ = &tenant;
     ++tenant.users;
+  }
+  void release() {
+    Tenant* const tenant = std::exchange(tenant_, nullptr);
+    if (tenant != nullptr && --tenant->users == 0 && tenant->on_unused) tenant->on_unused();
   }
   Tenant* get() const { return tenant_; }
 

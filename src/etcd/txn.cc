@@ -7,9 +7,9 @@
 namespace lattice::etcd {
 namespace {
 
-class TxnCall final : public UnaryCall {
+class TxnCall final : public OneOperationCall {
  public:
-  using UnaryCall::UnaryCall;
+  using OneOperationCall::OneOperationCall;
 
  private:
   void handle(Tenant&, std::string_view message) override {

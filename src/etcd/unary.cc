@@ -14,10 +14,7 @@ constexpr Duration look_interval = std::chrono::milliseconds(2);
 }  // namespace
 
 UnaryCall::~UnaryCall() {
-  if (visit_ != nullptr) {
-    leave_line();
-    if (visit_->inside) tenant().gate.leave();
-  }
+  leave_gate();
   --services().running_calls;
 }
 
@@ -54,8 +51,17 @@ void UnaryCall::begin(const Status& status, Bytes message) {
       begin(find_tenant(), std::move(message));
     });
   }
+  ++times_begun_;
+  if (tenant().may_move && is_one_operation()) again_ = message;
   if (tenant().gate.guarded()) return ask_to_enter(std::move(message));
   handle(tenant(), message.view());
+}
+
+void UnaryCall::begin_again() {
+  leave_gate();
+  leave_tenant();
+  Bytes message = *std::exchange(again_, std::nullopt);
+  begin(find_tenant(), std::move(message));
 }
 
 void UnaryCall::ask_to_enter(Bytes message) {
@@ -92,6 +98,13 @@ void UnaryCall::enter() {
   if (visit_->timer != nullptr) let_in_ = services().environment.now();
   const Bytes message = std::move(visit_->message);
   handle(tenant(), message.view());
+}
+
+void UnaryCall::leave_gate() {
+  if (visit_ == nullptr) return;
+  leave_line();
+  if (visit_->inside) tenant().gate.leave();
+  visit_.reset();
 }
 
 void UnaryCall::leave_line() { tenant().gate.leave_line(std::exchange(visit_->waiting_bytes, 0)); }

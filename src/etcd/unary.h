@@ -2,6 +2,8 @@
 // Thread: the connection's loop. Ownership: the transport's (proxy/call.h).
 #pragma once
 
+#include <optional>
+
 #include "etcd/service_call.h"
 
 namespace lattice::etcd {
@@ -27,6 +29,9 @@ class UnaryCall : public ServiceCall {
   bool ends_by_itself() const override { return true; }
   // The request, once; must lead to reply() or fail(), now or later.
   virtual void handle(Tenant& tenant, std::string_view message) = 0;
+  // Whether that is one operation of the replica: then it is begun anew where the tenant goes on,
+  // as long as it has had no effect.
+  virtual bool is_one_operation() const { return false; }
   // The client has left before the answer.
   virtual void on_gone() {}
 
@@ -40,6 +45,8 @@ class UnaryCall : public ServiceCall {
   void finish(proxy::GrpcStatus status);
 
  private:
+  bool may_begin_again() const final { return again_.has_value() && times_begun_ < begins_max; }
+  void begin_again() final;
   void begin(const Status& status, Bytes message);
   // At the tenant's door: what a call needs while it waits there and to leave.
   struct Visit {
@@ -51,12 +58,27 @@ class UnaryCall : public ServiceCall {
   };
   void ask_to_enter(Bytes message);
   void leave_line();
+  void leave_gate();
   void enter();
   void wait(Duration delay);
 
+  // Each time the tenant has another handle, as a rule.
+  static constexpr int begins_max = 10;
+
   bool started_ = false;
+  int times_begun_ = 0;
+  std::optional<Bytes> again_;    // the message, of what may be begun again
   Instant let_in_{};              // if it had to wait before it was handled
   std::unique_ptr<Visit> visit_;  // null where nobody guards the door
+};
+
+// A unary call that is one operation of the replica.
+class OneOperationCall : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ private:
+  bool is_one_operation() const final { return true; }
 };
 
 }  // namespace lattice::etcd

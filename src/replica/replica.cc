@@ -218,7 +218,8 @@ void Replica::on_failed(const Status& status) {
   reads_.close({Error::corrupt, status.detail()});
   compactor_.close({Error::corrupt, status.detail()});
   if (forwarder_ != nullptr) forwarder_->close({Error::corrupt, status.detail()});
-  writes_.close({Error::unhealthy, status.detail()});
+  const Status unhealthy(Error::unhealthy, status.detail());
+  writes_.close(unhealthy, unhealthy);
   // Others, whose state may be sound, can take over.
   leadership_.stop(Instant::never(), [](const Status&) {});
 }
@@ -240,26 +241,26 @@ void Replica::drain_to_seal(const Seal& seal, StatusCallback done, Instant give_
                                           });
 }
 
-void Replica::stop(StatusCallback done) {
+void Replica::stop(StatusCallback done, Error untouched) {
   stopping_ = true;
-  reads_.close(Error::stopped);
-  if (forwarder_ != nullptr) forwarder_->close(Error::stopped);
+  reads_.close(untouched);
+  if (forwarder_ != nullptr) forwarder_->close(untouched);
   hub_.close(Error::stopped);
-  finish_stop(std::move(done), state_.environment.now() + stop_limit);
+  finish_stop(std::move(done), untouched, state_.environment.now() + stop_limit);
 }
 
-void Replica::finish_stop(StatusCallback done, Instant give_up) {
+void Replica::finish_stop(StatusCallback done, Error untouched, Instant give_up) {
   const bool waits = resolver_.busy() || writes_.waiting() > 0;
   if (waits && state_.environment.now() < give_up) {
-    stop_timer_ =
-        state_.environment.after(stop_interval, [this, give_up, done = std::move(done)]() mutable {
-          finish_stop(std::move(done), give_up);
+    stop_timer_ = state_.environment.after(
+        stop_interval, [this, untouched, give_up, done = std::move(done)]() mutable {
+          finish_stop(std::move(done), untouched, give_up);
         });
     return;
   }
   on_stepped_down(Error::stopped);
   compactor_.close(Error::stopped);
-  writes_.close(Error::stopped);
+  writes_.close(Error::stopped, untouched);
   leadership_.stop(state_.environment.now() + stop_limit,
                    lifetime_.guard([this, done = std::move(done)](const Status& status) mutable {
                      announcer_.leave();

@@ -72,11 +72,12 @@ class Replica final : public Api,
 
   // Reads the log, then leads or follows. Calls may be made before; they wait.
   void start();
-  // Answers what waits with `stopped`, ends all watches, lets a batch in flight finish (for a
-  // second at most) and hands the leadership over (in another at most). Only destruction may
-  // follow. The error no_leader: nobody else can lead while the process's session lives, which
-  // still names this replica.
-  void stop(StatusCallback done);
+  // Ends all watches with `stopped`, lets a batch in flight finish (for a second at most) and hands
+  // the leadership over (in another at most). Only destruction may follow. Calls that wait, and so
+  // have had no effect anywhere, are answered with `untouched`, which nothing else is; what may
+  // have landed, with `stopped`. The error no_leader: nobody else can lead while the process's
+  // session lives, which still names this replica.
+  void stop(StatusCallback done, Error untouched = Error::stopped);
 
   // Ends the log, for its tenant moves to another database: what waits to be written is written,
   // for a moment, then nothing is any more. Answered when the seal is durable. Errors: not_leader.
@@ -202,7 +203,7 @@ class Replica final : public Api,
   // it lacks what was shown before.
   bool finish_load();
   void apply_effects();
-  void finish_stop(StatusCallback done, Instant give_up);
+  void finish_stop(StatusCallback done, Error untouched, Instant give_up);
   void drain_to_seal(const Seal& seal, StatusCallback done, Instant give_up);
 
   const Options options_;

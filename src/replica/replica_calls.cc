@@ -104,6 +104,8 @@ void Replica::run_here(PeerCall call, Sender sender, Callback<PeerAnswer> done) 
 
 void Replica::serve(PeerRequest request, absl::AnyInvocable<void(PeerReply)> done) {
   auto reply = [this, done = std::move(done)](Result<PeerAnswer> answer) mutable {
+    // It has had no effect, and its node finds out by itself what comes next.
+    if (answer.error() == Error::unsent) answer = Error::not_leader;
     done({state_.epoch, state_.leader, state_.applied, std::move(answer)});
   };
   if (failed_ || stopping_) return reply(Error::not_leader);

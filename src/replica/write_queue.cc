@@ -264,17 +264,18 @@ std::vector<Proposal> WriteQueue::take_waiting() {
   return all;
 }
 
-void WriteQueue::close(const Status& status) {
+void WriteQueue::close(const Status& status, const Status& untouched) {
   closed_ = true;
+  untouched_ = untouched;
   sweep_timer_.reset();
   // What is in flight stays: it is staged until the resolver answers.
   for (Flight& flight : in_flight_) {
     for (Proposal& proposal : flight.proposals) proposal.refuse(status);
   }
   for (std::vector<Proposal> done = std::exchange(returned_, {}); Proposal & proposal : done) {
-    proposal.refuse(status);
+    proposal.refuse(untouched);
   }
-  for (; next_ < waiting_.size(); ++next_) waiting_[next_].refuse(status);
+  for (; next_ < waiting_.size(); ++next_) waiting_[next_].refuse(untouched);
 }
 
 void WriteQueue::arm_sweep() {

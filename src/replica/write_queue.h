@@ -87,8 +87,9 @@ class WriteQueue {
   // This replica does not lead: takes out all that is not in flight, which has had no effect.
   std::vector<Proposal> take_waiting();
   // Nothing more will be appended: answers what can still be answered. The outcome of a batch in
-  // flight is not known, so `status` must be of the Unavailable family.
-  void close(const Status& status);
+  // flight is not known, so `status` must be of the Unavailable family. What waits, or comes later,
+  // is answered with `untouched`.
+  void close(const Status& status, const Status& untouched);
 
   size_t waiting() const { return waiting_.size() - next_; }
   // Nothing is staged, so the keyspace may be compacted or replayed into.
@@ -98,7 +99,7 @@ class WriteQueue {
   template <class Operation>
   void push(Operation operation, Sender sender) {
     if (closed_) {
-      if (operation.done) operation.done(Status(Error::stopped));
+      if (operation.done) operation.done(untouched_);
       return;
     }
     waiting_.push_back(
@@ -158,6 +159,7 @@ class WriteQueue {
   // What waits was evaluated, yielded no records, and may have seen what is in flight.
   bool follows_nothing_ = false;
   bool closed_ = false;
+  Status untouched_;  // what is answered then
   std::unique_ptr<Timer> sweep_timer_;
 };
 

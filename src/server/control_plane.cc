@@ -5,7 +5,6 @@
 
 #include "backends/common/random.h"
 #include "control/cache_file.h"
-#include "server/own_limits.h"
 
 namespace lattice::server {
 namespace {
@@ -30,12 +29,6 @@ control::Follower::Options follower_options(const config::ControlPlane& config,
 
 // How long a request waits for what it may know better.
 constexpr Duration refresh_patience = seconds(2);
-
-std::vector<std::string> backend_names(const config::Config& config) {
-  std::vector<std::string> names = {config::default_backend};
-  for (const auto& [name, backend] : config.backends) names.push_back(name);
-  return names;
-}
 
 }  // namespace
 
@@ -68,10 +61,9 @@ ControlPlane::ControlPlane(const config::Config& config, std::shared_ptr<const t
       around_(around),
       file_(config.paths.data_dir + "/control-plane.cache"),
       default_tenant_(config.tenants.default_tenant),
-      limit_ranges_(limit_ranges()),
+      rules_(config),
       metrics_(around.telemetry.registry),
-      cache_({config_.cache_ttl, config_.cache_grace,
-              control::Rules{limit_ranges_, config.tenants.default_tenant, backend_names(config)}}),
+      cache_({config_.cache_ttl, config_.cache_grace, rules_.get()}),
       follower_(around.loop, follower_options(config_, std::move(tls), around.dependency), *this),
       disk_(around.loop, "control-plane", 1) {
   metrics_.set_state(control::name_of(told_state_));

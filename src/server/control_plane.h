@@ -17,6 +17,7 @@
 #include "control/registration.h"
 #include "loop/side_thread.h"
 #include "replica/linear_bound.h"
+#include "server/document_rules.h"
 #include "server/shared_telemetry.h"
 #include "telemetry/control_metrics.h"
 
@@ -96,7 +97,7 @@ class ControlPlane final : public replica::LinearBound, private control::Followe
   const Surroundings around_;
   const std::string file_;
   const std::string default_tenant_;
-  const std::vector<control::LimitRange> limit_ranges_;
+  const DocumentRules rules_;
   telemetry::ControlMetrics metrics_;
   control::Cache cache_;
   control::Follower follower_;

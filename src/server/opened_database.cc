@@ -85,4 +85,15 @@ Result<backends::TenantList> OpenedDatabase::list() {
       [&](auto done) { directory().list(std::move(done)); });
 }
 
+Status OpenedDatabase::sweep(int64_t log_no) {
+  bool more = true;
+  while (more) {
+    Result<bool> swept = blocking_.wait_for<Result<bool>>(
+        [&](auto done) { directory().sweep(log_no, std::move(done)); });
+    if (!swept.ok()) return swept.status();
+    more = *swept;
+  }
+  return {};
+}
+
 }  // namespace lattice::server

@@ -74,6 +74,8 @@ class OpenedDatabase {
   // Whether the log of a tenant that is on the move has ended here. Requires: not beside().
   Result<bool> is_sealed(const backends::TenantRow& row);
   Result<backends::TenantList> list();
+  // Deletes all rows of a log whose tenant is removed or moved. Requires: not beside().
+  Status sweep(int64_t log_no);
 
  private:
   OpenedDatabase(config::Config config, std::string backend, BlockingLoop& blocking)

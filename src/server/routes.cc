@@ -20,6 +20,7 @@ Routes routes_of(const control::Documents& documents, std::string_view self) {
       if (first) route.leader = node->second.address;
       route.addresses.insert(first ? route.addresses.begin() : route.addresses.end(),
                              node->second.address);
+      route.names.insert(first ? route.names.begin() : route.names.end(), name);
     }
   }
   return routes;

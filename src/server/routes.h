@@ -20,6 +20,7 @@ struct Route {
   // Where those that are named and alive are reached, the one that should lead first; without this
   // one.
   std::vector<std::string> addresses;
+  std::vector<std::string> names;  // theirs
   std::string leader;  // the address of the node that should lead, if it is alive and another one
   bool leads_here = false;  // this node should lead
 

@@ -80,6 +80,7 @@ void RunningTenant::publish() {
     tenant->flow = std::move(its_flow);
     tenant->requests = observer_.requests();
     tenant->is_default = is_default_;
+    tenant->may_move = !is_default_;
     tenant->name = name_;
     return tenant;
   };
@@ -137,6 +138,11 @@ void RunningTenant::withdraw() {
     i == 0 || !asked ? owner().post(step) : inboxes_[i - 1]->post(step);
   };
   for (size_t i = 0; i < workers_.size(); ++i) {
+    // What a table has under this name is then another one's: that of the log which was copied.
+    if (!published_) {
+      answer(i);
+      continue;
+    }
     Worker& worker = *workers_[i];
     worker.loop().post([&worker, answer, i, name = name_] {
       worker.tenants().retire(name, [answer, i] { answer(i); });
@@ -148,16 +154,22 @@ void RunningTenant::close(bool now, StatusCallback done) {
   on_closed_ = std::move(done);
   // In this order: a loop that has nothing to wait for answers later.
   withdraw();
-  if (now || closing_steps_ == 1) stop_replica();
+  if (closing_steps_ == 1) return stop_replica();
+  if (!now) return;
+  // Behind the loops' tables, so that calls which begin again do not find these handles.
+  stopping_ = true;
+  owner().post([this] { stop_replica(); });
 }
 
 void RunningTenant::stop_replica() {
   stopping_ = true;
   links_.detach(log_id_);
-  replica_->stop([this](const Status& status) {
-    stop_status_ = status;
-    on_closing_step();
-  });
+  replica_->stop(
+      [this](const Status& status) {
+        stop_status_ = status;
+        on_closing_step();
+      },
+      Error::unsent);
 }
 
 void RunningTenant::on_closing_step() {

@@ -64,7 +64,8 @@ class RunningTenant final : private replica::PeerService {
   // Takes the handles back: who comes from now on waits for another RunningTenant of that name.
   void withdraw();
   bool withdrawn() const { return withdrawn_; }
-  // Takes the handles back, ends the calls (at once if `now`, otherwise they finish), stops the
+  // Takes the handles back, ends the calls (if `now`: those that have had no effect begin again
+  // with the tenant as it is by then, the others end at once; otherwise they finish), stops the
   // replica. After `done` it may be destroyed, though not inside that call. The error no_leader:
   // see Replica::stop.
   void close(bool now, StatusCallback done);

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/tenant_name.h"
+#include "server/command_databases.h"
 #include "server/exit_status.h"
-#include "server/opened_database.h"
-#include "server/tenant_move.h"
+#include "server/move_command.h"
 
 namespace lattice::server {
 namespace {
@@ -44,7 +44,7 @@ class TenantTool {
         status = remove();
         break;
       case TenantCommand::Action::move:
-        status = move();
+        status = MoveCommand({config_, command_, databases_, blocking_, out_, err_}).run();
         break;
     }
     return status.ok() ? 0 : fail(status);
@@ -65,7 +65,7 @@ class TenantTool {
       return refuse("there is no limit \"" + name + "\"; there are " + known);
     }
     const bool goes = command_.action == TenantCommand::Action::remove ||
-                      command_.action == TenantCommand::Action::move;
+                      (command_.action == TenantCommand::Action::move && command_.nodes.empty());
     if (goes && command_.name == config_.tenants.default_tenant) {
       return refuse("\"" + command_.name +
                     "\" is the default tenant; make another one [tenants] default_tenant first");
@@ -95,46 +95,18 @@ class TenantTool {
   }
 
   // ---- Where it is ----
-  Status open(const std::string& backend) {
-    if (opened_.contains(backend)) return {};
-    Result<std::unique_ptr<OpenedDatabase>> opened =
-        OpenedDatabase::open(config_, backend, blocking_);
-    if (!opened.ok()) return opened.status();
-    opened_[backend] = std::move(*opened);
-    return {};
-  }
   backends::TenantDirectory& directory() { return here_->directory(); }
-  std::vector<std::string> backend_names() const {
-    std::vector<std::string> names = {config::default_backend};
-    for (const auto& [name, backend] : config_.backends) names.push_back(name);
-    return names;
-  }
   Status go_to(const std::string& backend) {
-    Status status = open(backend);
-    if (status.ok()) here_ = opened_[backend].get();
-    return status;
+    const Result<OpenedDatabase*> opened = databases_.open(backend);
+    if (opened.ok()) here_ = *opened;
+    return opened.status();
   }
   // In the first database that has it, which here() is from then on.
   Result<TenantRow> find() {
-    return find([](const TenantRow& row) { return row.state == TenantState::active; });
-  }
-  template <class Wanted>
-  Result<TenantRow> find(Wanted wanted) {
-    Status trouble;
-    for (const std::string& backend : backend_names()) {
-      Status status = go_to(backend);
-      Result<backends::TenantList> all =
-          status.ok() ? here_->list() : Result<backends::TenantList>(std::move(status));
-      if (!all.ok()) {
-        trouble = all.status();
-        continue;
-      }
-      for (TenantRow& row : all->tenants) {
-        if (row.name == command_.name && wanted(row)) return std::move(row);
-      }
-    }
-    if (!trouble.ok()) return trouble;
-    return Status(Error::tenant_unknown, "there is no tenant \"" + command_.name + "\"");
+    Result<CommandDatabases::Found> found = databases_.find_active(command_.name);
+    if (!found.ok()) return found.status();
+    here_ = found->database;
+    return std::move(found->row);
   }
 
   // ---- The commands ----
@@ -182,14 +154,7 @@ class TenantTool {
     if (here_->its_config().backend.kind == config::BackendKind::postgresql) {
       blocking_.pause(removal_grace);
     }
-    bool more = true;
-    while (more) {
-      Result<bool> swept =
-          wait_for<Result<bool>>([&](auto done) { directory().sweep(log_no, std::move(done)); });
-      if (!swept.ok()) return swept.status();
-      more = *swept;
-    }
-    return {};
+    return here_->sweep(log_no);
   }
   // The process that has the file deletes the data.
   Status wait_until_swept(int64_t log_no) {
@@ -224,7 +189,7 @@ class TenantTool {
     return {};
   }
   Status list_all(std::vector<Shown>* shown) {
-    for (const std::string& backend : backend_names()) {
+    for (const std::string& backend : databases_.names()) {
       Status status = go_to(backend);
       Result<backends::TenantList> all =
           status.ok() ? here_->list() : Result<backends::TenantList>(std::move(status));
@@ -265,94 +230,12 @@ class TenantTool {
     out_ << "]}\n";
   }
 
-  // ---- Moving ----
-  Status move() {
-    const std::string& target = command_.backend;
-    if (Status status = open(target); !status.ok()) return status;
-    OpenedDatabase& to = *opened_[target];
-    Result<TenantRow> row = find([&](const TenantRow& each) {
-      const bool moves = each.state == TenantState::moving || each.state == TenantState::sealing;
-      return moves || (each.state == TenantState::active && here_ != &to);
-    });
-    if (row.error() == Error::tenant_unknown) return already_there(to);
-    if (!row.ok()) return row.status();
-    OpenedDatabase& from = *here_;
-    if (row->state != TenantState::active && row->other_backend != target) {
-      return Status(Error::invalid_argument, "tenant \"" + command_.name +
-                                                 "\" is being moved to backend \"" +
-                                                 row->other_backend + "\"; finish or abort that");
-    }
-    if (from.store() == nullptr || from.store()->moves() == nullptr ||
-        to.store()->moves() == nullptr) {
-      return Status(Error::invalid_argument, "only tenants in PostgreSQL can be moved");
-    }
-    TenantMove move({blocking_, from, to, [this](const std::string& text) { tell(text); }}, *row);
-    if (command_.abort) {
-      Status status = move.abort();
-      return status.ok() ? say("kept", {}) : status;
-    }
-    if (is_active_in(to, row->log_id)) {
-      Status status = move.bury();
-      return status.ok() ? say("moved", {}) : status;
-    }
-    Result<TenantMove::Outcome> outcome = move.run();
-    if (!outcome.ok()) return outcome.status();
-    print(*outcome, from.backend());
-    return {};
-  }
-  // A move that was finished, but for its last steps perhaps.
-  Status already_there(OpenedDatabase& to) {
-    here_ = &to;
-    Result<TenantRow> row = find();
-    if (!row.ok()) return row.status();
-    if (here_ != &to || command_.abort) {
-      return Status(Error::invalid_argument, "there is no move of tenant \"" + command_.name +
-                                                 "\" to backend \"" + to.backend() + "\"");
-    }
-    for (const auto& [backend, database] : opened_) {
-      Result<backends::TenantList> all = database->list();
-      if (!all.ok()) return all.status();
-      for (const TenantRow& old : all->tenants) {
-        if (old.state != TenantState::moved || old.log_id != row->log_id) continue;
-        here_ = database.get();
-        if (Status status = delete_data(old.log_no); !status.ok()) return status;
-      }
-    }
-    return say("moved", {});
-  }
-  bool is_active_in(OpenedDatabase& database, const replica::LogId& log) {
-    const Result<backends::TenantList> all = database.list();
-    return all.ok() && std::ranges::any_of(all->tenants, [&](const TenantRow& row) {
-             return row.name == command_.name && row.state == TenantState::active &&
-                    row.log_id == log;
-           });
-  }
-  void tell(const std::string& text) {
-    if (command_.progress) err_ << text << "\n" << std::flush;
-  }
-  void print(const TenantMove::Outcome& outcome, const std::string& from) {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(outcome.interrupted);
-    if (command_.json) {
-      out_ << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
-           << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
-           << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
-           << ",\"interrupted_ms\":" << ms.count() << "}\n";
-      return;
-    }
-    out_ << "tenant " << command_.name << " moved from " << from << " to " << command_.backend
-         << " at revision " << outcome.revision << "; requests waited for about " << ms.count()
-         << " ms\n";
-    if (!config_.control_plane.clustor()) return;
-    out_ << "if it has a manifest, give it \"backend\": \"" << command_.backend
-         << "\" and a \"routing_epoch\" of " << outcome.routing_epoch << " or more\n";
-  }
-
   const config::Config& config_;
   const TenantCommand& command_;
   std::ostream& out_;
   std::ostream& err_;
   BlockingLoop blocking_;
-  std::map<std::string, std::unique_ptr<OpenedDatabase>> opened_;  // by name
+  CommandDatabases databases_{config_, blocking_};
   OpenedDatabase* here_ = nullptr;
 };
 

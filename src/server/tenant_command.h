@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 
@@ -23,6 +24,11 @@ struct TenantCommand {
   bool json = false;
   // create: where; move: where to. config::default_backend, or one of [backends].
   std::string backend;
+  // move: or which nodes are to serve it, and which of them leads; empty: as before.
+  std::vector<std::string> nodes;
+  std::string leader;
+  bool dry_run = false;   // move to nodes: say what would be written
+  bool wait = true;       // move to nodes: until they know it
   bool abort = false;     // move: give up the one that was begun
   bool progress = false;  // move: tell how it goes, on `err`
 };

@@ -43,8 +43,8 @@ TenantMove::~TenantMove() = default;
 Result<TenantMove::Outcome> TenantMove::run() {
   using Step = Status (TenantMove::*)();
   for (const Step step : {&TenantMove::mark, &TenantMove::open_logs, &TenantMove::find_resume_point,
-                          &TenantMove::copy_while_in_use, &TenantMove::seal, &TenantMove::finish,
-                          &TenantMove::bury}) {
+                          &TenantMove::copy_while_in_use, &TenantMove::outrun_manifest,
+                          &TenantMove::seal, &TenantMove::finish}) {
     if (Status status = (this->*step)(); !status.ok()) return status;
   }
   return outcome_;
@@ -79,7 +79,9 @@ Status TenantMove::mark() {
                                             "\" has another tenant \"" + row_.name + "\"");
   }
   if (row_.state == TenantState::active) {
-    ++row_.routing_epoch;
+    const Result<int64_t> governed = parts_.governed_epoch();
+    if (!governed.ok()) return governed.status();
+    row_.routing_epoch = std::max(row_.routing_epoch, *governed) + 1;
     if (Status status = change(parts_.from, row_, {TenantState::active}, TenantState::moving);
         !status.ok()) {
       return status;
@@ -202,6 +204,17 @@ Status TenantMove::verify_compaction() {
   return {Error::backend_corrupt, "the copy is not what was left by the newest compaction"};
 }
 
+// The manifest may have got a newer epoch since the move began. By the copy's, servers tell that it
+// speaks of the time before.
+Status TenantMove::outrun_manifest() {
+  const Result<int64_t> governed = parts_.governed_epoch();
+  if (!governed.ok()) return governed.status();
+  if (arrived_ || new_row_.state != TenantState::arriving) return {};
+  if (new_row_.routing_epoch > *governed) return {};
+  new_row_.routing_epoch = *governed + 1;
+  return change(parts_.to, new_row_, {TenantState::arriving}, TenantState::arriving);
+}
+
 // ---- The seal ----
 
 Status TenantMove::seal() {
@@ -317,18 +330,7 @@ Status TenantMove::bury() {
   }
   parts_.tell("deleting the rows in the old backend");
   parts_.blocking.pause(burial_grace);
-  return sweep(parts_.from, row_.log_no);
-}
-
-Status TenantMove::sweep(OpenedDatabase& database, int64_t log_no) {
-  bool more = true;
-  while (more) {
-    Result<bool> swept = parts_.blocking.wait_for<Result<bool>>(
-        [&](auto done) { database.directory().sweep(log_no, std::move(done)); });
-    if (!swept.ok()) return swept.status();
-    more = *swept;
-  }
-  return {};
+  return parts_.from.sweep(row_.log_no);
 }
 
 // ---- Giving up ----
@@ -356,7 +358,7 @@ Status TenantMove::abort() {
   if (copied) {
     Status status = parts_.blocking.wait_for<Status>(
         [&](StatusCallback done) { parts_.to.directory().remove(row_.name, std::move(done)); });
-    if (status.ok()) status = sweep(parts_.to, (*there)->log_no);
+    if (status.ok()) status = parts_.to.sweep((*there)->log_no);
     if (!status.ok()) return status;
   }
   if (row_.state == TenantState::active) return {};

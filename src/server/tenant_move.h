@@ -41,11 +41,14 @@ class TenantMove {
     OpenedDatabase& from;
     OpenedDatabase& to;
     std::function<void(const std::string&)> tell;  // what is going on, for people
+    // Of the tenant's manifest, now; 0: nobody governs.
+    std::function<Result<int64_t>()> governed_epoch;
   };
   // `row`: of the tenant in `from`: active, moving or sealing.
   TenantMove(Parts parts, backends::TenantRow row);
   ~TenantMove();
 
+  // Up to `open`; bury() follows.
   Result<Outcome> run();
   // Gives the move up. Errors: invalid_argument, when the log is sealed already.
   Status abort();
@@ -73,6 +76,7 @@ class TenantMove {
   Status verify();
   Status read_copy();
   Status verify_compaction();
+  Status outrun_manifest();
   Status seal();
   Status await_seal();
   Status seal_if_nobody_leads();
@@ -81,7 +85,6 @@ class TenantMove {
   Verdict append(Side& side, std::shared_ptr<const replica::Batch> batch);
   Status change(OpenedDatabase& database, const backends::TenantRow& row,
                 std::vector<backends::TenantState> from, backends::TenantState to);
-  Status sweep(OpenedDatabase& database, int64_t log_no);
   Result<std::optional<backends::TenantRow>> arriving_row();
   replica::Seal the_seal() const { return {parts_.to.backend(), row_.routing_epoch}; }
 

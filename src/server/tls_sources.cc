@@ -30,11 +30,16 @@ Status open_node_port(const config::Cluster& cluster, TlsFiles& files, TlsSource
     return tls::Context::server(pem, {.oldest = tls::Version::tls_1_3, .protocols = {"h2"}});
   });
   if (!port.ok()) return port.status();
+  sources->node_port = std::move(*port);
+  return {};
+}
+
+Status open_node_calls(const config::Cluster& cluster, TlsFiles& files, TlsSources* sources) {
+  if (cluster.bind.empty() || !cluster.tls.has_certificate()) return {};
   auto calls = files.add("node_calls", files_of(cluster.tls), [](const tls::Material& pem) -> Made {
     return tls::Context::client(pem, {.protocols = {"h2"}});
   });
   if (!calls.ok()) return calls.status();
-  sources->node_port = std::move(*port);
   sources->node_calls = std::move(*calls);
   return {};
 }
@@ -66,7 +71,15 @@ Result<TlsSources> open_tls(const config::Config& config, TlsFiles& files) {
   TlsSources sources;
   if (Status s = open_client_port(config.grpc, files, &sources); !s.ok()) return s;
   if (Status s = open_node_port(config.cluster, files, &sources); !s.ok()) return s;
+  if (Status s = open_node_calls(config.cluster, files, &sources); !s.ok()) return s;
   if (Status s = open_redis(config.fanout, files, &sources); !s.ok()) return s;
+  if (Status s = open_control_plane(config.control_plane, files, &sources); !s.ok()) return s;
+  return sources;
+}
+
+Result<TlsSources> open_calling_tls(const config::Config& config, TlsFiles& files) {
+  TlsSources sources;
+  if (Status s = open_node_calls(config.cluster, files, &sources); !s.ok()) return s;
   if (Status s = open_control_plane(config.control_plane, files, &sources); !s.ok()) return s;
   return sources;
 }

@@ -21,5 +21,7 @@ struct TlsSources {
 
 // Errors: io and invalid_argument, saying what is wrong with which files.
 Result<TlsSources> open_tls(const config::Config& config, TlsFiles& files);
+// Those only that a command has which calls the nodes and the control plane.
+Result<TlsSources> open_calling_tls(const config::Config& config, TlsFiles& files);
 
 }  // namespace lattice::server

@@ -214,7 +214,22 @@ TEST_CASE("tenant commands reach the store with what they were told") {
   CHECK(asked->action == server::TenantCommand::Action::move);
   CHECK(asked->backend == "c");
   CHECK(asked->abort);
+  CHECK(asked->nodes.empty());
   CHECK(tenant({"move", "a"}) == 2);
+  CHECK(tenant({"move", "a", "--to-nodes", "n1,n2", "--leader", "n2"}) == served_status);
+  REQUIRE(asked);
+  CHECK(asked->nodes == std::vector<std::string>{"n1", "n2"});
+  CHECK(asked->leader == "n2");
+  CHECK(asked->wait);
+  CHECK_FALSE(asked->dry_run);
+  CHECK(tenant({"move", "a", "--to-nodes", "n1", "--no-wait", "--dry-run"}) == served_status);
+  REQUIRE(asked);
+  CHECK_FALSE(asked->wait);
+  CHECK(asked->dry_run);
+  for (const char* alone : {"--leader=n1", "--dry-run", "--no-wait", "--to-nodes=n1"}) {
+    CHECK_MESSAGE(tenant({"move", "a", "--to", "b", alone}) == 2, alone);
+  }
+  CHECK(tenant({"move", "a", "--to-nodes", "n1", "--abort"}) == 2);
 }
 
 TEST_CASE("a restore is declared of the store that was named, and not by accident") {

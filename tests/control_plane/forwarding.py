@@ -17,16 +17,13 @@ import grpc
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-import governed  # noqa: E402
+import routed  # noqa: E402
 from harness import cases, cutting_proxy, protos, servers, tools  # noqa: E402
 
 rpc, lock = protos.rpc, protos.lock
-_EPOCH = "lattice-routing-epoch"
-_TTL_S = 30
-_OF_A = (("lattice-tenant", "a"),)
+_EPOCH, _OF_A = routed.EPOCH, routed.OF_A
 _LOST = "etcdserver: request timed out, possibly due to connection lost"
 _UNREACHABLE = "there is no connection available"
-_ENV = {"LATTICE_TENANTS_CREATE": "a", "LATTICE_SERVER_THREADS": "2"}
 
 
 def rss_mib(server):
@@ -34,65 +31,7 @@ def rss_mib(server):
         return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) / 1024
 
 
-class Load(threading.Thread):
-    """Numbered puts of one key, one after the other, through one connection; each must succeed."""
-
-    def __init__(self, connection, key):
-        super().__init__(daemon=True)
-        self._connection, self.key = connection, key
-        self._ending = threading.Event()
-        self.acknowledged, self.problems = 0, []
-
-    def run(self):
-        while not self._ending.is_set():
-            try:
-                self._connection.call("KV.Put", rpc.PutRequest(key=self.key, value=b"%d" % (self.acknowledged + 1)))
-                self._connection.call("KV.Range", rpc.RangeRequest(key=self.key))
-            except grpc.RpcError as error:
-                self.problems.append((error.code(), error.details()))
-                return
-            self.acknowledged += 1
-
-    def end(self):
-        self._ending.set()
-        self.join(20)
-        return self.acknowledged
-
-
-class Forwarding(governed.GovernedTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.plane = servers.etcd_cluster(servers.debian_etcd(), "etcd34", 1)
-        cls.addClassCleanup(cls.plane.remove)
-        cls.plane.start()
-        database = servers.shared_postgres()
-        cls.url = database.url(database.new_database())
-        cls.env = {**governed.governed_by(cls.plane.servers, _TTL_S), **_ENV}
-        cls.nodes = servers.lattice_cluster(cls.lattice, cls.url, env=cls.env)
-        cls.addClassCleanup(cls.nodes.remove)
-        cls.nodes.start()
-        cls.epoch = 0
-
-    def setUp(self):
-        self.control = self.connect(self.plane.servers[0])
-        self.n1, self.n2, self.n3 = (self.connect(server) for server in self.nodes.servers)
-        self.route(["n1"])
-
-    def route(self, nodes, tenant="default", wait=True, **more):
-        """From now on these serve the tenant; `wait`: and all know it."""
-        type(self).epoch += 1
-        self.document(self.control, f"routing/{tenant}", {"nodes": nodes, **more})
-        self.document(self.control, f"tenants/{tenant}", {"routing_epoch": self.epoch})
-        for node in (self.n1, self.n2, self.n3) if wait else ():
-            cases.eventually(lambda node=node: self.refusal(
-                self.get, node, metadata=((_EPOCH, str(self.epoch)), ("lattice-tenant", tenant))) is None, "the routing")
-
-    def get(self, connection, key=b"k", serializable=False, **options):
-        return connection.call("KV.Range", rpc.RangeRequest(key=key, serializable=serializable), **options)
-
-    def put(self, connection, value=b"v", key=b"k", **options):
-        return connection.call("KV.Put", rpc.PutRequest(key=key, value=value), **options)
-
+class Forwarding(routed.RoutedTest):
     def watch(self, connection, key, revision=0, **options):
         stream = connection.open("Watch.Watch", **options)
         create = rpc.WatchCreateRequest(key=key, start_revision=revision)
@@ -105,11 +44,6 @@ class Forwarding(governed.GovernedTest):
 
     def watchers(self, server):
         return self.metric(server, "etcd_debugging_mvcc_watcher_total")
-
-    def leads(self, connection):
-        """Whether the node, which serves the tenant, leads it."""
-        status = connection.call("Maintenance.Status", rpc.StatusRequest())
-        return status.leader == status.header.member_id
 
     def keys(self, prefix):
         return self.n1.call("KV.Range", rpc.RangeRequest(key=prefix, range_end=prefix + b"\xff", count_only=True)).count
@@ -196,7 +130,8 @@ class Forwarding(governed.GovernedTest):
 
     def test_routing_changes_under_load(self):
         revision = self.put(self.n3, b"0", b"load/0").header.revision
-        loads = [Load(connection, b"load/%d" % number) for number, connection in enumerate((self.n3, self.n1, self.n3))]
+        loads = [routed.Load(connection, b"load/%d" % number)
+                 for number, connection in enumerate((self.n3, self.n1, self.n3))]
         watches = [self.watch(node, b"load/0", revision + 1) for node in (self.n3, self.n1)]
         for load in loads:
             load.start()
@@ -315,7 +250,7 @@ class Forwarding(governed.GovernedTest):
     def test_leadership_goes_where_it_should(self):
         self.route(["n1", "n2"], leader="n2")
         cases.eventually(lambda: self.leads(self.n2), "n2 to lead")
-        load = Load(self.n3, b"led")
+        load = routed.Load(self.n3, b"led")
         load.start()
         self.route(["n1", "n2"], leader="n1")
         cases.eventually(lambda: self.leads(self.n1), "n1 to lead")

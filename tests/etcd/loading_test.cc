@@ -116,6 +116,54 @@ TEST_CASE("what has waited for its tenant then waits at its door") {
   CHECK(stream->seen().status->code == proxy::GrpcCode::ok);
 }
 
+TEST_CASE("a call begins again where its tenant goes on, if it had no effect where it was") {
+  ServiceWorld world;
+  CHECK(world.call(put_path, put("before")).status->code == proxy::GrpcCode::ok);
+  world.stop_replica();
+  for (const bool guarded : {false, true}) {
+    TenantLimits limits;
+    if (guarded) limits.concurrent_requests_max = 1;
+    world.tenant().gate.set_limits(std::make_shared<TenantLimits>(limits));
+    world.retiring = true;
+    auto call = world.open(put_path);
+    call->send(put("k"));
+    world.run(std::chrono::seconds(1));
+    CHECK_FALSE(call->seen().over());
+    CHECK(world.tenant().users == 0);
+    world.absence = Status(Error::tenant_unknown, "gone");
+    world.end_loading();
+    REQUIRE(call->seen().over());
+    CHECK(call->seen().status->message == "gone");
+    world.absence = {};
+  }
+  world.retiring = true;
+  auto call = world.open(put_path);
+  call->send(put("k"));
+  world.replace_tenant();
+  world.end_loading();
+  REQUIRE(call->seen().over());
+  CHECK(call->seen().status->code == proxy::GrpcCode::ok);
+  etcdserverpb::PutResponse answer;
+  REQUIRE(answer.ParseFromString(call->seen().messages.at(0)));
+  CHECK(answer.header().revision() == 3);  // once
+}
+
+TEST_CASE(
+    "a call with several steps ends where its tenant does, and so does one that finds no other") {
+  ServiceWorld world;
+  world.stop_replica();
+  auto stream = world.open(keep_alive_path);
+  stream->send(keep_alive(1));
+  world.run(std::chrono::seconds(1));
+  REQUIRE(stream->seen().over());
+  CHECK(stream->seen().status->message == "etcdserver: server stopped");
+  stream.reset();
+  const Seen seen = world.call(put_path, put("k"));  // always the same handle
+  REQUIRE(seen.over());
+  CHECK(seen.status->message == "etcdserver: server stopped");
+  CHECK(world.tenant().users == 0);
+}
+
 TEST_CASE("a call holds its tenant to its end") {
   ServiceWorld world;
   auto call = world.open(keep_alive_path);

@@ -55,6 +55,10 @@ class ServiceWorld final : public Tenants {
     run(std::chrono::seconds(1));
   }
   Result<Tenant*> find(const proxy::ServerStream&) override {
+    if (std::exchange(retiring, false)) {
+      loading = true;
+      return find_default();
+    }
     return loading ? nullptr : find_default();
   }
   void wait(const proxy::ServerStream&, absl::AnyInvocable<void()> again) override {
@@ -72,7 +76,7 @@ class ServiceWorld final : public Tenants {
   }
   Result<Tenant*> find_default() override {
     if (!absence.ok()) return absence;
-    return &tenant_;
+    return tenant_.get();
   }
 
   // A call whose messages and end come from the test.
@@ -137,21 +141,45 @@ class ServiceWorld final : public Tenants {
   void run(Duration time) { environment_.run(time); }
   Services& services() { return services_; }
   const proxy::Router& router() const { return router_; }
-  Tenant& tenant() { return tenant_; }
+  Tenant& tenant() { return *tenant_; }
 
-  Status absence;        // what find() answers instead of the tenant
-  bool loading = false;  // find() answers that the tenant is being loaded
-  const Tenant& tenant() const { return tenant_; }
+  Status absence;         // what find() answers instead of the tenant
+  bool loading = false;   // find() answers that the tenant is being loaded
+  bool retiring = false;  // find() answers the tenant once more, then that it is being loaded
+  const Tenant& tenant() const { return *tenant_; }
+  // The tenant's handle is over, as where it moves; what it is asked still is answered so.
+  void stop_replica() {
+    replica_->stop([](const Status&) {}, Error::unsent);
+    run(std::chrono::seconds(1));
+  }
+  // It goes on under another one.
+  void replace_tenant() {
+    old_replica_ = std::exchange(replica_, make_replica());
+    old_tenant_ = std::exchange(tenant_, make_tenant());
+    replica_->start();
+    run(std::chrono::seconds(1));
+  }
 
  private:
   TestTime environment_;
   backends::MemoryStore store_;
-  std::unique_ptr<replica::Replica> replica_ = std::make_unique<replica::Replica>(
-      replica::Options(), environment_, store_.open_log("default", environment_), replica::Links(),
-      nullptr);
-  Tenant tenant_{*replica_, Identity({.cluster_id = store_.cluster_id(),
-                                      .name = "test",
-                                      .client_urls = {"http://127.0.0.1:2379"}})};
+  std::unique_ptr<replica::Replica> make_replica() {
+    return std::make_unique<replica::Replica>(replica::Options(), environment_,
+                                              store_.open_log("default", environment_),
+                                              replica::Links(), nullptr);
+  }
+  std::unique_ptr<Tenant> make_tenant() {
+    auto tenant = std::make_unique<Tenant>(
+        Tenant{*replica_, Identity({.cluster_id = store_.cluster_id(),
+                                    .name = "test",
+                                    .client_urls = {"http://127.0.0.1:2379"}})});
+    tenant->may_move = true;
+    return tenant;
+  }
+  std::unique_ptr<replica::Replica> old_replica_;
+  std::unique_ptr<replica::Replica> replica_ = make_replica();
+  std::unique_ptr<Tenant> old_tenant_;
+  std::unique_ptr<Tenant> tenant_ = make_tenant();
   Services services_{.tenants = *this,
                      .environment = environment_,
                      .limits = {},

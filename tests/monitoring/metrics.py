@@ -55,8 +55,8 @@ def alerts():
     return found
 
 
-def rendered(families, known):
-    """docs/metrics.md; `known` has the labels of families that have no series now."""
+def rendered(families, governed, known):
+    """docs/metrics.md; `governed`: what a server in mode clustor has; `known` has the labels of families without series now."""
     sections = (("Lattice's own", "lattice_"), ("With etcd's names", "etcd_"), ("Calls, with go-grpc-prometheus' names", "grpc_"),
                 ("The process", ("process_", "os_")))
     with open(DOC, encoding="utf-8") as file:
@@ -64,12 +64,13 @@ def rendered(families, known):
     lines = [head.rstrip()]
     for title, prefixes in sections:
         lines += ["", f"## {title}", "", "| name | type | labels | meaning |", "|---|---|---|---|"]
-        for name in sorted(families):
+        for name in sorted(families | governed):
             if not name.startswith(prefixes):
                 continue
-            family = families[name]
+            family = families.get(name) or governed[name]
             labels = ", ".join(sorted(family.labels)) if family.series else known.get(name, "")
-            lines.append(f"| `{name}` | {family.kind} | {labels} | {family.help} |")
+            where = "" if name in families else " In mode clustor only."
+            lines.append(f"| `{name}` | {family.kind} | {labels} | {family.help}{where} |")
     return "\n".join(lines) + "\n"
 
 
@@ -90,6 +91,18 @@ class Metrics(cases.ServerTest):
         cases.eventually(lambda: "lattice_tenant_cache_bytes{" in exposition.fetch(cls.live.metrics_port), "the first upkeep")
         cls.text = exposition.fetch(cls.live.metrics_port)
         cls.families = exposition.parse(cls.text)
+        cls.governed_text = cls.text_of_governed()
+        cls.governed = exposition.parse(cls.governed_text)
+
+    @classmethod
+    def text_of_governed(cls):
+        """What a server in mode clustor shows, with or without an answer from its control plane."""
+        env = {"LATTICE_CONTROL_PLANE_MODE": "clustor",
+               "LATTICE_CONTROL_PLANE_ENDPOINTS": f"http://127.0.0.1:{processes.free_port()}"}
+        server = servers.make("sqlite", cls.lattice, env=env)
+        cls.addClassCleanup(server.remove)
+        server.start()
+        return exposition.fetch(server.metrics_port)
 
     @classmethod
     def tearDownClass(cls):
@@ -106,9 +119,10 @@ class Metrics(cases.ServerTest):
                 self.assertLessEqual(labels - _TARGET_LABELS, family.labels, f"{where}: labels of {name}")
 
     def test_promtool_finds_nothing_but_etcds_own_names(self):
-        status, output = promtool("check", "metrics", stdin=self.text)
-        complaints = [line for line in output.splitlines() if line.strip() and not re.match(r"(etcd|grpc)_", line)]
-        self.assertEqual(complaints, [], f"status {status}")
+        for text in (self.text, self.governed_text):
+            status, output = promtool("check", "metrics", stdin=text)
+            complaints = [line for line in output.splitlines() if line.strip() and not re.match(r"(etcd|grpc)_", line)]
+            self.assertEqual(complaints, [], f"status {status}")
 
     def test_names_of_the_guide_and_of_etcds_dashboards_are_there(self):
         self.assertEqual([name for name in GUIDE + MIXIN if name not in self.families], [])
@@ -117,7 +131,7 @@ class Metrics(cases.ServerTest):
         with open(DOC, encoding="utf-8") as file:
             written = file.read()
         known = {name: labels for name, labels in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*?) ?\|", written, re.M)}
-        wanted = rendered(self.families, known)
+        wanted = rendered(self.families, self.governed, known)
         if os.environ.get("LATTICE_WRITE_DOCS"):
             with open(DOC, "w", encoding="utf-8") as file:
                 file.write(wanted)

@@ -31,6 +31,7 @@ TEST_CASE("nodes that are named and alive serve, the leader first") {
   CHECK(route.epoch == 4);
   CHECK(route.elsewhere);
   CHECK(route.addresses == Addresses{"a:2", "a:1"});
+  CHECK(route.names == std::vector<std::string>{"n2", "n1"});
   CHECK(route.leader == "a:2");
   CHECK_FALSE(route.leads_here);
 

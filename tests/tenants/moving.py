@@ -4,9 +4,7 @@
     tests/tenants/moving.py --lattice PATH
 """
 
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -16,11 +14,11 @@ import grpc
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from harness import cases, client, postgres, processes, protos, servers  # noqa: E402
+import moved  # noqa: E402
+from harness import cases, client, cutting_proxy, postgres, processes, protos, servers  # noqa: E402
 
 rpc = protos.rpc
-_OF_A = (("lattice-tenant", "a"),)
-_ALL = {"key": b"\0", "range_end": b"\0"}
+_OF_A, _ALL = moved.OF_A, moved.ALL
 
 
 class Load:
@@ -134,105 +132,11 @@ class Load:
         connection.close()
 
 
-class TwoDatabases(cases.ServerTest):
-    """Two PostgreSQL clusters, nodes that have a database in each, and `lattice tenant`."""
-
+class Moving(moved.MovingTest):
     @classmethod
     def setUpClass(cls):
         cls.clusters = [servers.shared_postgres(), postgres.Postgres().start()]
 
-    def setUp(self):
-        self.names = [cluster.new_database() for cluster in self.clusters]
-        self.urls = [cluster.url(name) for cluster, name in zip(self.clusters, self.names)]
-        self.folder = processes.scratch_folder("moving")
-        self.addCleanup(processes.remove_folder, self.folder)
-        self.configure(self.urls[1])
-
-    def configure(self, url):
-        self.file = os.path.join(self.folder, "lattice.toml")
-        with open(self.file, "w", encoding="utf-8") as out:
-            out.write(f'[tenants]\ntrust_metadata = true\n\n[backends.b]\nurl = "{url}"\n')
-
-    def node(self):
-        made = servers.Lattice(self.lattice, "postgres", self.urls[0], ["--config", self.file],
-                               {"LATTICE_CLUSTER_BIND": "127.0.0.1:0", "LATTICE_SERVER_THREADS": "2"})
-        self.addCleanup(made.remove)
-        return made
-
-    def start_command(self, *arguments):
-        return subprocess.Popen([self.lattice, "tenant", *arguments, "--config", self.file, "--db-connection",
-                                 self.urls[0]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def command(self, *arguments, status=0):
-        process = self.start_command(*arguments)
-        output, _ = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, status, output)
-        return output
-
-    def move(self):
-        return json.loads(self.command("move", "a", "--to", "b", "--output", "json"))
-
-    def where(self):
-        listed = json.loads(self.command("list", "--output", "json"))["tenants"]
-        return {each["backend"]: each["state"] for each in listed if each["name"] == "a"}
-
-    def state_in(self, index):
-        rows = self.clusters[index].query("SELECT state FROM lattice.logs WHERE tenant = 'a'",
-                                          self.names[index])
-        return rows[0][0] if rows else ""
-
-    def put(self, connection, key, value=b"v"):
-        return connection.call("KV.Put", rpc.PutRequest(key=key, value=value), metadata=_OF_A).header.revision
-
-    def refusal(self, connection, metadata=_OF_A):
-        try:
-            connection.call("KV.Range", rpc.RangeRequest(key=b"k"), metadata=metadata)
-        except grpc.RpcError as error:
-            return error.code(), error.details()
-        return None
-
-    def served(self, connection):
-        cases.eventually(lambda: self.refusal(connection) is None, "the tenant is served")
-
-    def hold_copy(self, table="lattice.record"):
-        """Nothing is written to that table of the second database until the answer is called."""
-        def hold():
-            try:
-                self.clusters[1].query(f"LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT pg_sleep(60)",
-                                       self.names[1], timeout_s=70)
-            except processes.ProcessFailed:
-                pass  # let go
-
-        def holders(what):
-            return self.clusters[1].query(f"SELECT {what} FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted"
-                                          f" AND relation = '{table}'::regclass", self.names[1])
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-
-        def let_go():
-            if holder.is_alive():
-                holders("pg_terminate_backend(pid)")
-            holder.join()
-
-        self.addCleanup(let_go)
-        cases.eventually(lambda: holders("1"), "the lock is held")
-        return let_go
-
-    def tenant(self, nodes=1):
-        """Nodes that run, tenant "a" in the first database, a connection to each node."""
-        made = [self.node().start() for _ in range(nodes)]
-        self.command("create", "a")
-        connections = [self.connect(each) for each in made]
-        for each in connections:
-            self.served(each)
-        return made, connections
-
-    def kvs(self, connection, **options):
-        return connection.call("KV.Range", rpc.RangeRequest(**_ALL, **options), metadata=_OF_A).kvs
-
-
-class Moving(TwoDatabases):
     def test_under_load(self):
         nodes, connections = self.tenant(2)
         connections[0].call("Lease.LeaseGrant", rpc.LeaseGrantRequest(ID=7, TTL=600), metadata=_OF_A)
@@ -320,6 +224,38 @@ class Moving(TwoDatabases):
         self.assertEqual(sorted(each.mod_revision for each in self.kvs(connections[1])), revisions)
         self.assertGreater(self.put(connections[1], b"k"), revisions[-1])
 
+    def test_a_node_that_hears_of_it_late(self):
+        """Its clients' calls wait in a replica of the old log, without effect, and go on in one of the new."""
+        proxy = cutting_proxy.CuttingProxy(self.clusters[0].port)
+        self.addCleanup(proxy.close)
+        nodes, connections = self.tenant(1)
+        late = self.node(self.urls[0].replace(f":{self.clusters[0].port}/", f":{proxy.port}/")).start()
+        connection = self.connect(late)
+        self.served(connection)
+        revision = self.put(connections[0], b"k")
+        let_go = self.hold_copy()
+        process = self.start_command("move", "a", "--to", "b")
+        cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
+        time.sleep(1)  # it knows of the move
+        proxy.stall(True)
+        let_go()
+        cases.eventually(lambda: self.state_in(0) == "sealing" or process.poll() is not None, "the seal")
+        key = rpc.PutRequest(key=b"late", value=b"v")
+        calls = [connection.start("KV.Put", key, metadata=_OF_A),
+                 connection.start("KV.Range", rpc.RangeRequest(key=b"k"), metadata=_OF_A),
+                 connection.start("KV.Txn", rpc.TxnRequest(success=[rpc.RequestOp(request_put=key)]), metadata=_OF_A),
+                 connection.start("Lease.LeaseGrant", rpc.LeaseGrantRequest(TTL=60), metadata=_OF_A)]
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, output)
+        for call in calls:
+            self.assertIsNone(call.exception(15))
+        self.assertEqual(calls[1].result().kvs[0].mod_revision, revision)
+        proxy.stall(False)
+        self.served(connections[0])
+        kv = connections[0].call("KV.Range", rpc.RangeRequest(key=b"late"), metadata=_OF_A).kvs[0]
+        self.assertEqual(kv.version, 2)
+        self.assertEqual([each.process.alive() for each in nodes + [late]], [True, True])
+
     def test_nobody_serves_it(self):
         nodes, connections = self.tenant()
         revision = self.put(connections[0], b"k")
@@ -340,6 +276,7 @@ class Moving(TwoDatabases):
         let_go = self.hold_copy()
         process = self.start_command("move", "a", "--to", "b")
         cases.eventually(lambda: self.state_in(1) == "arriving", "the copy has begun")
+        time.sleep(1)  # the server loads the copy, too
         process.kill()
         process.communicate()
         let_go()

@@ -11,11 +11,15 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-import moving  # noqa: E402
-from harness import cases  # noqa: E402
+import moved  # noqa: E402
+from harness import cases, servers  # noqa: E402
 
 
-class Restoring(moving.TwoDatabases):
+class Restoring(moved.MovingTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.clusters = [servers.shared_postgres(), servers.shared_postgres()]
+
     def declare(self, *arguments, status=0):
         done = subprocess.run([self.lattice, "restore", "declare", "--yes", "--config", self.file, "--db-connection",
                                self.urls[0], *arguments], capture_output=True, text=True, timeout=60, check=False)

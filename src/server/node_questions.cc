@@ -1,0 +1,88 @@
+#include "server/node_questions.h"
+
+#include <charconv>
+#include <utility>
+
+#include "proto/rpc.pb.h"
+#include "server/forwarding.h"
+
+namespace lattice::server {
+namespace {
+
+constexpr const char* question_path = "/etcdserverpb.Maintenance/Status";
+// A node may have to load the tenant for its answer.
+constexpr const char* question_timeout = "10S";
+constexpr const char* asking = "lattice tenant move";
+constexpr size_t frame_prefix_bytes = 5;
+
+Status unavailable(std::string text) { return {Error::backend_unavailable, std::move(text)}; }
+
+}  // namespace
+
+class NodeQuestions::Question final : private proxy::ClientStreamEvents {
+ public:
+  Question(peer::ForwardClient& client, const std::string& address,
+           const proxy::ForwardedFacts& facts, Callback<NodeKnowledge> done)
+      : done_(std::move(done)),
+        stream_(client.open(address, {facts, asking, {}, {}}, question_path,
+                            {{"grpc-timeout", question_timeout}}, *this)) {
+    stream_->send(ByteChain());
+    stream_->half_close();
+  }
+
+ private:
+  void on_headers(const proxy::Metadata& headers) override {
+    for (const auto& [name, value] : headers) {
+      if (name != epoch_metadata) continue;
+      std::from_chars(value.data(), value.data() + value.size(), knowledge_.routing_epoch);
+    }
+  }
+  void on_framed(Bytes part) override { answer_ += part.view(); }
+  void on_end(const proxy::ClientStreamEnd& end) override {
+    if (end.status.code != proxy::GrpcCode::ok) {
+      return done_(unavailable(end.status.message.empty() ? "no answer" : end.status.message));
+    }
+    etcdserverpb::StatusResponse status;
+    const bool whole = answer_.size() >= frame_prefix_bytes &&
+                       status.ParseFromString(answer_.substr(frame_prefix_bytes));
+    if (!whole) return done_(unavailable("the answer is no such message"));
+    knowledge_.member_id = status.header().member_id();
+    knowledge_.leader = status.leader();
+    done_(knowledge_);
+  }
+
+  Callback<NodeKnowledge> done_;
+  NodeKnowledge knowledge_;
+  std::string answer_;  // as it is framed
+  std::unique_ptr<proxy::ClientStream> stream_;
+};
+
+NodeQuestions::NodeQuestions(BlockingLoop& blocking, Parts parts)
+    : blocking_(blocking),
+      keyring_(parts.secrets),
+      around_{.loop = blocking.loop,
+              .keyring = keyring_,
+              .cluster = std::to_string(parts.cluster_id),
+              .random_bytes = [&environment = blocking.environment](
+                                  std::span<uint8_t> out) { environment.random_bytes(out); },
+              .on_trouble = [](std::string_view, std::string_view) {},
+              .limits = {},
+              .tls = std::move(parts.tls)},
+      client_(std::make_unique<peer::ForwardClient>(around_)) {}
+
+NodeQuestions::~NodeQuestions() { *alive_ = false; }
+
+Result<NodeKnowledge> NodeQuestions::ask(const std::string& address, const std::string& tenant,
+                                         int64_t routing_epoch) {
+  const Status ready = blocking_.wait_for<Status>(
+      [&](auto done) { client_->when_ready(address, alive_, std::move(done)); });
+  if (!ready.ok()) return ready;
+  if (!client_->ready(address)) return unavailable(address + ": it takes no requests");
+  std::unique_ptr<Question> question;
+  return blocking_.wait_for<Result<NodeKnowledge>>([&](auto done) {
+    question = std::make_unique<Question>(
+        *client_, address, proxy::ForwardedFacts{tenant, routing_epoch}, std::move(done));
+  });
+}
+
+}  // namespace lattice::server
