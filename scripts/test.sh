@@ -7,8 +7,9 @@
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
 # --full: besides, the module tests of all modules under TSan and in the release build, clang-tidy on every file, every kind of caller of etcd's
-# Auth, a minute for each fuzzer, a million requests for each canary, how long clients wait beside each protocol attack, which vulnerabilities
-# are known, the Helm chart, lintian on the package, the image compiled as users compile it, and the image for arm64 in an emulator.
+# Auth, a minute for each fuzzer, a million requests for each canary, how long clients wait beside each protocol attack, a minute of each sort
+# of overload, which vulnerabilities are known, the Helm chart, lintian on the package, the image compiled as users compile it, and the image for
+# arm64 in an emulator.
 set -eu
 
 cd "$(dirname "$0")/.."

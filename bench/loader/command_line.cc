@@ -19,6 +19,7 @@ const std::map<std::string, Mode>& modes() {
       {"fill", Mode::fill},
       {"watch-hot", Mode::watch_hot},
       {"watch-distinct", Mode::watch_distinct},
+      {"watch-new", Mode::watch_open},
       {"keepalive", Mode::keep_alive},
       {"handshake", Mode::handshake},
   };

@@ -88,11 +88,7 @@ bool LeaseLoad::run() {
   for (const auto& stream : streams_) stream->start();
   const bool alive = client_.run_until([&] {
     const double elapsed = static_cast<double>(now_ns() - start_ns) * 1e-9;
-    if (!stopping_) {
-      if (!meter_.window_open() && elapsed >= options_.warmup_seconds) meter_.open_window();
-      stopping_ = elapsed >= options_.warmup_seconds + options_.duration_seconds;
-      if (stopping_) meter_.close_window();
-    }
+    stopping_ = meter_.follow(elapsed, options_.warmup_seconds, options_.duration_seconds);
     return (stopping_ && in_flight_ == 0) || !meter_.failures().empty();
   });
   if (!alive) return false;

@@ -15,6 +15,7 @@
 #include "load/unary_load.h"
 #include "load/watch_load.h"
 #include "load/workload.h"
+#include "watch_open_load.h"
 
 namespace lattice::load {
 namespace {
@@ -70,6 +71,9 @@ bool run_mode(Client& client, const KeySpace& keys, Meter& meter, RevisionLedger
     case Mode::watch_hot:
     case Mode::watch_distinct:
       return run_watch(client, keys, meter, ledger, options, report);
+    case Mode::watch_open:
+      report.unit = "watch";
+      return WatchOpenLoad(client, keys, meter, options).run();
     case Mode::keep_alive:
       report.unit = "keep-alive";
       return LeaseLoad(client, meter, options).run();

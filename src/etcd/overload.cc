@@ -11,9 +11,13 @@ namespace {
 // Beyond this, of reads of single keys every second one is refused, too: refusing all would leave
 // nothing, for a refusal is no faster.
 constexpr Duration point_target = std::chrono::seconds(1);
+// For how long who leaves answers unread is asked to wait; when they will have been read, nobody
+// knows.
+constexpr Duration unread_wait = std::chrono::seconds(1);
 
 Duration waited(Services& services, const proxy::ServerStream& stream, Sheddable what,
                 TurnLag& lag) {
+  if (what != Sheddable::watch && stream.answers_pile_up()) return unread_wait;
   const Duration in_socket = stream.overdue();
   if (what == Sheddable::point) {
     const bool spared = in_socket < point_target || ++services.overdue_points % 2 == 0;
@@ -23,14 +27,25 @@ Duration waited(Services& services, const proxy::ServerStream& stream, Sheddable
   return std::max(in_socket, lag.overdue(services.environment.now(), services.shares->now()));
 }
 
-}  // namespace
-
-Duration shed(Services& services, const proxy::ServerStream& stream, Sheddable what, TurnLag& lag) {
-  const Duration time = waited(services, stream, what, lag);
+Duration counted(Services& services, Sheddable what, Duration time) {
   if (time > Duration{} && services.shed != nullptr) {
     services.shed->with({what == Sheddable::watch ? "watch" : "read"}).add();
   }
   return time;
+}
+
+}  // namespace
+
+Duration shed(Services& services, const proxy::ServerStream& stream, Sheddable what, TurnLag& lag) {
+  return counted(services, what, waited(services, stream, what, lag));
+}
+
+Duration shed_late_in(const ListBurst& burst, Services& services) {
+  return counted(services, Sheddable::list, burst.full() ? TurnLag::target : Duration{});
+}
+
+Duration shed_answer(Services& services, const proxy::ServerStream& stream) {
+  return counted(services, Sheddable::list, stream.answers_pile_up() ? unread_wait : Duration{});
 }
 
 proxy::GrpcStatus overload_status(Duration waited) {

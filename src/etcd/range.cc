@@ -29,17 +29,26 @@ bool may_be_cut(const RangeRequest& request) {
 
 class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
  public:
-  RangeCall(Services& services, proxy::ServerStream& stream, TurnLag& lag)
-      : OneOperationCall(services, stream), lag_(lag) {}
-  ~RangeCall() override { leave_queue(); }
+  // What all ranges of a loop share.
+  struct Shared {
+    TurnLag lag;
+    ListBurst burst;
+  };
+  RangeCall(Services& services, proxy::ServerStream& stream, Shared& shared)
+      : OneOperationCall(services, stream), shared_(shared) {}
+  ~RangeCall() override {
+    leave_burst();
+    leave_queue();
+  }
 
  private:
   void handle(Tenant& tenant, std::string_view message) override {
     pieces_.reset();
+    leave_burst();
     Result<RangeRequest> request = decode_range(message);
     if (!request.ok()) return fail(request.status());
     const Sheddable kind = request->range.end.empty() ? Sheddable::point : Sheddable::list;
-    const Duration waited = shed(services(), stream(), kind, lag_);
+    const Duration waited = shed(services(), stream(), kind, shared_.lag);
     if (waited > Duration{}) return finish(overload_status(waited));
     const proxy::FairShares* const shares = services().shares;
     const bool short_one = request->limit > 0 && request->limit <= first_piece_keys;
@@ -48,17 +57,49 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
     }
     read_in_pieces(tenant, std::move(*request));
   }
-  void on_gone() override { leave_queue(); }
+  void on_gone() override {
+    leave_burst();
+    leave_queue();
+  }
+  // False: it is refused.
+  bool join_burst() {
+    const Duration wait = shed_late_in(shared_.burst, services());
+    if (wait > Duration{}) {
+      finish(overload_status(wait));
+      return false;
+    }
+    shared_.burst.begin();
+    return in_burst_ = true;
+  }
+  // Whether it was part of it.
+  bool leave_burst() {
+    if (!in_burst_) return false;
+    shared_.burst.end();
+    in_burst_ = false;
+    return true;
+  }
   void leave_queue() {
     if (services().shares != nullptr) services().shares->remove(*this);
   }
 
   void read_whole(RangeRequest request) {
+    if (!request.range.end.empty() && !join_burst()) return;
     tenant().api.range(std::move(request),
                        answer<RangeCall, RangeResult>([](RangeCall& call, RangeResult& result) {
-                         call.reply(encode(call.tenant().header(), result));
+                         const bool list = call.leave_burst();
+                         if (call.refuse_late()) return;
+                         ByteChain message = encode(call.tenant().header(), result);
+                         if (list) call.shared_.burst.note(message.size());
+                         call.reply(std::move(message));
                        }),
                        caller());
+  }
+
+  // It was let in with many others, whose answers nobody has taken since.
+  bool refuse_late() {
+    const Duration wait = shed_answer(services(), stream());
+    if (wait > Duration{}) finish(overload_status(wait));
+    return wait > Duration{};
   }
 
   struct Pieces {
@@ -82,6 +123,7 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
   }
 
   void on_first_piece(RangeResult& piece) {
+    if (refuse_late()) return;
     if (!piece.more) return reply(encode(tenant().header(), piece));
     pieces_->count = std::exchange(piece.count, 0);
     piece.more = false;
@@ -93,6 +135,7 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
   }
 
   void on_piece(RangeResult& piece) {
+    if (refuse_late()) return;
     const bool last = !piece.more || static_cast<int64_t>(piece.kvs.size()) == pieces_->left;
     if (!last) piece.more = false;
     piece.count = last ? pieces_->count : 0;
@@ -128,14 +171,16 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
     read_whole(std::move(pieces->whole));
   }
 
-  TurnLag& lag_;                    // of the loop's ranges
+  Shared& shared_;
+  bool in_burst_ = false;
   std::unique_ptr<Pieces> pieces_;  // null: read as a whole
 };
 
 }  // namespace
 
 void register_range(Services& services, proxy::Router& router) {
-  router.add_grpc("/etcdserverpb.KV/Range", sheddable_factory_of<RangeCall>(services));
+  router.add_grpc("/etcdserverpb.KV/Range",
+                  sheddable_factory_of<RangeCall, RangeCall::Shared>(services));
 }
 
 }  // namespace lattice::etcd

@@ -76,6 +76,13 @@ void encode_watch_create(std::string& out, std::string_view key) {
   WireWriter(out).bytes(1, create);
 }
 
+void encode_watch_cancel(std::string& out, int64_t watch_id) {
+  GrpcFrame frame(out);
+  std::string cancel;
+  WireWriter(cancel).number(1, static_cast<uint64_t>(watch_id));
+  WireWriter(out).bytes(2, cancel);
+}
+
 void encode_lease_id(std::string& out, int64_t id) {
   GrpcFrame frame(out);
   WireWriter(out).number(1, static_cast<uint64_t>(id));

@@ -39,6 +39,7 @@ void encode_range(std::string& out, std::string_view key, std::string_view range
 void encode_update(std::string& out, std::string_view key, std::string_view value,
                    int64_t mod_revision);
 void encode_watch_create(std::string& out, std::string_view key);
+void encode_watch_cancel(std::string& out, int64_t watch_id);
 void encode_lease_id(std::string& out, int64_t id);
 void encode_lease_grant(std::string& out, int64_t id, int64_t ttl_seconds);
 

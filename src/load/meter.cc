@@ -34,6 +34,14 @@ void Meter::close_window() {
   announce("end");
 }
 
+bool Meter::follow(double elapsed_seconds, double warmup_seconds, double duration_seconds) {
+  if (ended_ns_ != 0) return true;
+  if (!window_open() && elapsed_seconds >= warmup_seconds) open_window();
+  if (elapsed_seconds < warmup_seconds + duration_seconds) return false;
+  close_window();
+  return true;
+}
+
 void Meter::fail(std::string_view why) {
   auto found = failures_.find(why);
   if (found == failures_.end()) {

@@ -19,6 +19,9 @@ class Meter {
 
   void open_window();
   void close_window();
+  // By the time since the load began: opens the window behind the warm-up and closes it at its end.
+  // True from then on.
+  bool follow(double elapsed_seconds, double warmup_seconds, double duration_seconds);
   bool window_open() const { return began_ns_ != 0 && ended_ns_ == 0; }
 
   // One operation that took so long. Counted only within the window.

@@ -18,6 +18,7 @@ enum class Mode {
   fill,
   watch_hot,
   watch_distinct,
+  watch_open,
   keep_alive,
   handshake
 };

@@ -4,6 +4,10 @@
 
 namespace lattice::load {
 
+// So many requests are begun before answers are looked for: a load of a million at once would
+// otherwise let them wait for seconds.
+constexpr size_t starts_per_turn = 2000;
+
 // One request in flight.
 class UnaryLoad::Slot : public Call {
  public:
@@ -73,7 +77,7 @@ void UnaryLoad::start_next(Slot& slot) {
 // the loop's own tick is late by does not count.
 void UnaryLoad::start_what_is_due(uint64_t now) {
   const double interval_ns = 1e9 / options_.rate;
-  while (!idle_.empty() && !stopping_) {
+  for (size_t i = 0; i < starts_per_turn && !idle_.empty() && !stopping_; ++i) {
     const uint64_t due =
         start_ns_ + static_cast<uint64_t>(static_cast<double>(started_) * interval_ns);
     if (due > now) return;
@@ -84,15 +88,25 @@ void UnaryLoad::start_what_is_due(uint64_t now) {
   full_ = idle_.empty();
 }
 
+void UnaryLoad::start_first() {
+  for (size_t i = 0; i < starts_per_turn && !idle_.empty(); ++i) {
+    Slot* slot = idle_.back();
+    idle_.pop_back();
+    start_next(*slot);
+  }
+}
+
 bool UnaryLoad::turn_of_time() {
   const bool by_time = options_.total == 0 && options_.mode != Mode::fill;
   const double elapsed = static_cast<double>(now_ns() - start_ns_) * 1e-9;
   if (!stopping_ && by_time) {
-    if (!meter_.window_open() && elapsed >= options_.warmup_seconds) meter_.open_window();
-    stopping_ = elapsed >= options_.warmup_seconds + options_.duration_seconds;
-    if (stopping_) meter_.close_window();
+    stopping_ = meter_.follow(elapsed, options_.warmup_seconds, options_.duration_seconds);
   }
-  if (options_.rate > 0) start_what_is_due(now_ns());
+  if (options_.rate > 0) {
+    start_what_is_due(now_ns());
+  } else {
+    start_first();
+  }
   return stopping_ && in_flight_ == 0;
 }
 
@@ -100,7 +114,7 @@ bool UnaryLoad::run() {
   const bool by_time = options_.total == 0 && options_.mode != Mode::fill;
   if (!by_time) meter_.open_window();
   start_ns_ = now_ns();
-  for (const auto& slot : slots_) start_next(*slot);
+  for (const auto& slot : slots_) idle_.push_back(slot.get());
   if (!client_.run_until([&] { return turn_of_time(); })) return false;
   if (!by_time) meter_.close_window();
   return true;

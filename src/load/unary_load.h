@@ -28,6 +28,7 @@ class UnaryLoad {
 
   void start_next(Slot& slot);
   void start_what_is_due(uint64_t now);
+  void start_first();
   bool turn_of_time();
 
   Client& client_;
@@ -35,7 +36,7 @@ class UnaryLoad {
   Meter& meter_;
   const Options& options_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<Slot*> idle_;  // with a rate
+  std::vector<Slot*> idle_;  // with a rate; without one, those that have not been used yet
   bool full_ = false;        // every slot was taken when a request was due
   uint64_t start_ns_ = 0;
   uint64_t started_ = 0;

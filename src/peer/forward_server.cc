@@ -44,6 +44,8 @@ class ForwardedStream final : public proxy::ServerStream {
   void limit_messages(size_t bytes_max) override { stream_.limit_messages(bytes_max); }
   // The client's connection counts where it is; this one is several tenants'.
   bool belong_to(const proxy::SharedFlow&) override { return true; }
+  Duration overdue() const override { return stream_.overdue(); }
+  bool answers_pile_up() const override { return stream_.answers_pile_up(); }
 
  private:
   proxy::ServerStream& stream_;

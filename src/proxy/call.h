@@ -122,6 +122,9 @@ class ServerStream {
   // For how long what the client sends has waited to be read, where that is too long (overload);
   // otherwise zero.
   virtual Duration overdue() const { return {}; }
+  // Whether the client leaves so much unread of what it was answered that reads are to be refused
+  // (overload).
+  virtual bool answers_pile_up() const { return false; }
   // Larger request messages end the call from here on; never more than the listener allows.
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
 };

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "loop/loop.h"
@@ -39,12 +40,14 @@ struct Context {
   static constexpr size_t receive_bytes = 64 << 10;
 
   Context(loop::Loop& on_loop, const Router& with_router, const Limits& with_limits,
-          Observer* with_observer, FairShares* with_shares)
+          Observer* with_observer, FairShares* with_shares,
+          std::shared_ptr<ConnectionCounts> with_counts)
       : loop(on_loop),
         router(with_router),
         limits(with_limits),
         observer(with_observer),
         shares(with_shares),
+        counts(std::move(with_counts)),
         receive_buffer(receive_bytes, '\0') {}
 
   loop::Loop& loop;
@@ -52,6 +55,7 @@ struct Context {
   const Limits limits;
   Observer* const observer;  // may be null
   FairShares* const shares;  // may be null: served as it comes
+  const std::shared_ptr<ConnectionCounts> counts;
   // Of connections that no tenant's request has come on, handshakes and probes included.
   const SharedFlow strangers = std::make_shared<FairFlow>();
   std::string receive_buffer;  // every connection reads into the same 64 KiB

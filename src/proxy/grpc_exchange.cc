@@ -256,6 +256,8 @@ std::string_view GrpcExchange::server_name() const { return stream_.session().se
 
 Duration GrpcExchange::overdue() const { return stream_.session().overdue(); }
 
+bool GrpcExchange::answers_pile_up() const { return stream_.session().answers_pile_up(); }
+
 std::string_view GrpcExchange::request_id() const {
   const std::string_view own = stream_.head.request_id();
   return is_request_id(own) ? own : std::string_view(made_id_);
@@ -306,6 +308,7 @@ void GrpcExchange::complete(GrpcStatus status) {
   report_end(status);
   status_ = std::move(status);
   stream_.body_complete = true;
+  stream_.session().count_unread(stream_);
   if (stream_.response_started) {
     stream_.session().resume(stream_);
   } else {

@@ -128,6 +128,8 @@ void Http2Client::flush() {
 
 Status Http2Client::loss() {
   std::string text = "connection to " + address_ + " lost";
+  // A plaintext port hangs up without a word that a TLS client would understand.
+  if (transport_->handshaking()) text += " in the TLS handshake: does it speak TLS?";
   if (const auto failure = transport_->take_failure()) {
     text = "TLS to " + address_ + ": " + failure->text;
   }

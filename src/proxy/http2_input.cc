@@ -8,8 +8,9 @@
 namespace lattice::proxy {
 namespace {
 
-// A connection whose responses pile up gets no further calls until some have left.
-constexpr size_t queued_bytes_factor = 16;
+// A connection whose responses pile up gets no further calls until some have left. Reads are
+// refused long before that (UnreadAnswers), so that writes need not be.
+constexpr size_t queued_bytes_factor = 32;
 
 }  // namespace
 
@@ -23,8 +24,8 @@ int Http2Session::on_begin_headers(const nghttp2_frame* frame) {
     return 0;
   }
   // Counted here, because the peer's limit holds only from its acknowledgement of our SETTINGS on.
-  const bool overloaded =
-      queued_bytes_ > queued_bytes_factor * context_.limits.send_buffer_bytes_max;
+  const bool overloaded = queued_bytes_ - unread_.lone_bytes() >
+                          queued_bytes_factor * context_.limits.send_buffer_bytes_max;
   if (streams_.size() >= streams_max() || overloaded || closing_) {
     header_stream_ = nullptr;
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);

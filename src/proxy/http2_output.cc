@@ -101,6 +101,17 @@ void Http2Session::count_queued(Http2Stream& stream, size_t size_before) {
   if (!stream.round_robin && stream.body.size() > round_robin_bytes) share_connection(stream);
 }
 
+void Http2Session::count_unread(Http2Stream& stream) {
+  if (stream.body.empty()) return;
+  stream.unread = true;
+  unread_.add(stream.body.size());
+}
+
+void Http2Session::uncount(Http2Stream& stream) {
+  queued_bytes_ -= stream.body.size();
+  if (std::exchange(stream.unread, false)) unread_.remove(stream.body.size());
+}
+
 void Http2Session::share_connection(Http2Stream& stream) {
   stream.round_robin = true;
   // Non-incremental streams, the default of RFC 9218, are served one after the other: a long list
@@ -213,7 +224,7 @@ void Http2Session::resume(Http2Stream& stream) {
 
 void Http2Session::reset(Http2Stream& stream, uint32_t error_code) {
   stream.local_ended = true;
-  queued_bytes_ -= stream.body.size();
+  uncount(stream);
   stream.body.clear();
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id, error_code);
   host_.request_flush();
@@ -273,10 +284,17 @@ ssize_t Http2Session::read_body(Http2Stream* stream, size_t size, uint32_t* flag
   return static_cast<ssize_t>(taken);
 }
 
+void Http2Session::take_unread(Http2Stream& stream, size_t size) {
+  if (!stream.body.empty()) return unread_.take(size);
+  stream.unread = false;
+  unread_.remove(size);
+}
+
 int Http2Session::send_data(Http2Stream* stream, const uint8_t* frame_header, size_t size) {
   out_->append(std::string_view(reinterpret_cast<const char*>(frame_header), 9));
   const size_t message_bytes = stream->body.take(size, *out_);
   queued_bytes_ -= size;
+  if (stream->unread) take_unread(*stream, size);
   if (message_bytes > 0) {
     if (stream->sent_unreported == 0) sent_on_.push_back(stream->id);
     stream->sent_unreported += message_bytes;

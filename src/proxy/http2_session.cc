@@ -36,6 +36,7 @@ Http2Session::Http2Session(SessionHost& host, Context& context)
       faults_(fault_burst, faults_per_second),
       useless_frames_(useless_frame_burst, useless_frames_per_second),
       window_updates_(window_update_burst, window_updates_per_second),
+      unread_(context.counts->unread_bytes),
       idle_since_(context.loop.now()) {
   nghttp2_session* session = nullptr;
   const int result = nghttp2_session_server_new2(&session, context.http2.callbacks(), this,
@@ -172,7 +173,7 @@ void Http2Session::close_stream(Http2Stream& stream) {
   nghttp2_session_set_stream_user_data(session_.get(), stream.id, nullptr);
   if (header_stream_ == &stream) header_stream_ = nullptr;
   const size_t held = stream.held();
-  queued_bytes_ -= stream.body.size();
+  uncount(stream);
   const size_t index = stream.index;
   // Out of the list before the service hears of it, so that it sees the state after.
   closed_.push_back(std::move(streams_[index]));

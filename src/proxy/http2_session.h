@@ -26,6 +26,7 @@
 #include "proxy/receive_windows.h"
 #include "proxy/session.h"
 #include "proxy/token_bucket.h"
+#include "proxy/unread_answers.h"
 
 namespace lattice::proxy {
 
@@ -53,8 +54,11 @@ class Http2Session final : public Session {
   std::string_view server_name() const { return host_.server_name(); }
   bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
   Duration overdue() const { return host_.overdue(); }
+  bool answers_pile_up() { return unread_.pile_up(context_.loop.now()); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void queue_framed(Http2Stream& stream, Bytes part);
+  // Its call has ended, and what its body holds is the rest.
+  void count_unread(Http2Stream& stream);
   void submit_grpc_response(Http2Stream& stream, bool gzip);
   // The whole response in one HEADERS frame.
   void submit_trailers_only(Http2Stream& stream, int http_status, const GrpcStatus& status);
@@ -92,6 +96,9 @@ class Http2Session final : public Session {
   bool bears(std::string_view bytes);
   void submit_trailers(Http2Stream& stream);
   void count_queued(Http2Stream& stream, size_t size_before);
+  void take_unread(Http2Stream& stream, size_t size);
+  // The stream's body is no longer queued.
+  void uncount(Http2Stream& stream);
   void share_connection(Http2Stream& stream);
   void report_sent();
   void recycle_closed();
@@ -120,6 +127,7 @@ class Http2Session final : public Session {
   FrameMeter meter_;
   size_t input_bytes_max_ = Context::receive_bytes;
   size_t queued_bytes_ = 0;  // in all streams' bodies
+  UnreadAnswers unread_;     // of them
   Instant idle_since_;
   Instant drain_since_ = Instant::never();
   bool goaway_final_ = false;

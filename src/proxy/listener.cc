@@ -54,8 +54,9 @@ class Listener::Impl final : public ConnectionOwner {
        std::shared_ptr<const tls::Source> tls, Sharing sharing)
       : loop_(loop),
         tls_(std::move(tls)),
-        context_(std::make_shared<Context>(loop, router, limits, observer, sharing.shares)),
         counts_(std::move(sharing.counts)),
+        context_(
+            std::make_shared<Context>(loop, router, limits, observer, sharing.shares, counts_)),
         fd_(fd),
         spare_fd_(spare_descriptor()),
         address_(local_address(fd)),
@@ -207,8 +208,8 @@ class Listener::Impl final : public ConnectionOwner {
 
   loop::Loop& loop_;
   const std::shared_ptr<const tls::Source> tls_;  // null: plaintext
-  std::shared_ptr<Context> context_;
   const std::shared_ptr<ConnectionCounts> counts_;
+  std::shared_ptr<Context> context_;
   int fd_;
   int spare_fd_;  // see on_accept_failure(); -1 while there is none
   std::string address_;

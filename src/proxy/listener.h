@@ -49,7 +49,8 @@ struct Limits {
 // The connections of several listeners, which have their limits together. Thread: any.
 struct ConnectionCounts {
   std::atomic<int64_t> all{0};
-  SharedCounts by_source;  // by address, where that is limited
+  std::atomic<size_t> unread_bytes{0};  // see UnreadAnswers
+  SharedCounts by_source;               // by address, where that is limited
 };
 
 // What a listener has in common with others.

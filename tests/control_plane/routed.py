@@ -56,11 +56,16 @@ class RoutedTest(governed.GovernedTest):
         cls.plane.start()
         database = servers.shared_postgres()
         cls.url = database.url(database.new_database())
-        cls.env = {**governed.governed_by(cls.plane.servers, _TTL_S), **_ENV}
+        cls.env = {**governed.governed_by(cls.plane.servers, _TTL_S), **_ENV, **cls.links()}
         cls.nodes = servers.lattice_cluster(cls.lattice, cls.url, env=cls.env)
         cls.addClassCleanup(cls.nodes.remove)
         cls.nodes.start()
         cls.epoch = 0
+
+    @classmethod
+    def links(cls):
+        """The environment that says how the nodes reach each other."""
+        return {}
 
     def setUp(self):
         self.control = self.connect(self.plane.servers[0])

@@ -48,6 +48,24 @@ TEST_CASE("Where turns stay long, those that come late are refused, and the othe
   CHECK(lag.overdue(turn + 200ms, turn + 350ms) == 0ms);
 }
 
+TEST_CASE("A burst of lists ends where building them would take long, whatever their size") {
+  ListBurst burst;
+  const auto let_in = [&] {
+    size_t lists = 0;
+    for (; !burst.full() && lists < 100'000; ++lists) burst.begin();
+    for (size_t i = 0; i < lists; ++i) burst.end();
+    return lists;
+  };
+  CHECK(let_in() == 100'000);  // nothing is known of them
+  for (int i = 0; i < 100; ++i) burst.note(1 << 20);
+  CHECK(let_in() >= 256);
+  CHECK(let_in() <= 257);
+  for (int i = 0; i < 100; ++i) burst.note(1 << 30);
+  CHECK(let_in() == ListBurst::lists_min);
+  for (int i = 0; i < 200; ++i) burst.note(100);
+  CHECK(let_in() == 100'000);
+}
+
 TEST_CASE("A refusal says when to come back") {
   const proxy::GrpcStatus status = overload_status(1500ms);
   CHECK(status.code == proxy::GrpcCode::resource_exhausted);

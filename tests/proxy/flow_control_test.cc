@@ -101,6 +101,31 @@ TEST_CASE("A client that does not read its answers is stopped from asking more")
   CHECK(server.counters.received < 4'000'000);
 }
 
+TEST_CASE("Answers that a client does not take count until it takes them or leaves") {
+  Sharing sharing;
+  const auto counts = sharing.counts;
+  TestServer server({}, std::move(sharing));
+  const std::string large(1 << 20, 'x');
+  {
+    TestClient client(server.address, {.withhold_windows = true});
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 4; ++i) {
+      ids.push_back(client.start("/test.Test/Echo"));
+      client.send(ids.back(), large, true);
+    }
+    // All but what the windows let through, and what every connection may have.
+    CHECK(client.wait_until([&] { return counts->unread_bytes > (3 << 20) - (128 << 10); }));
+    CHECK(counts->unread_bytes <= 3 << 20);
+    client.cancel(ids[0]);
+    CHECK(client.wait_until([&] { return counts->unread_bytes <= 2 << 20; }));
+    CHECK(counts->unread_bytes > 1 << 20);
+  }
+  CHECK(TestServer::eventually([&] { return counts->unread_bytes == 0; }));
+  TestClient reader(server.address);
+  for (int i = 0; i < 3; ++i) CHECK(reader.call("/test.Test/Echo", large).grpc_status() == 0);
+  CHECK(counts->unread_bytes == 0);
+}
+
 TEST_CASE("An empty message at the end of a filled window does not hang") {
   TestServer server;
   TestClient client(server.address, {.stream_window = 10});

@@ -35,7 +35,7 @@ var longTier = slices.Concat(times(4, "kill", "pause", "terminate", "postmaster"
 	times(2, "client-network", "peer-network", "redis-kill", "compaction-crash"),
 	times(1, "rolling", "move-leader", "pause-backends", "pause-session", "zombies", "store-network"),
 	times(1, "pause-leader", "redis-lossy", "redis-forge", "lease-leader-kill", "mixed", "slow-leader", "far-followers", "left-behind",
-		"postgres-away", "control-stopped", "control-wrong", "control-network", "control-time"),
+		"postgres-away", "control-stopped", "control-wrong", "control-network", "control-slow", "control-time"),
 	times(2, "disk-full"), times(3, "failover-sync"), times(2, "failover-crash"), times(4, "failover-async"), times(1, "failover-unseen"))
 
 func times(n int, names ...string) []string {
@@ -48,7 +48,7 @@ func times(n int, names ...string) []string {
 
 var (
 	tierLists = map[string][]string{"pr": prTier, "full": longTier, "soak": longTier}
-	tierSizes = map[string]int{"pr": len(prTier), "full": 220, "soak": 450}
+	tierSizes = map[string]int{"pr": len(prTier), "full": 224, "soak": 450}
 	// What comes after the last fault is load, too: the long tiers let it go on for a while.
 	tierCalm = map[string]time.Duration{"full": 3 * time.Second, "soak": 3 * time.Second}
 )

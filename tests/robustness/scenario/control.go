@@ -47,6 +47,20 @@ func (p *Plan) controlPartition(at, long time.Duration) {
 	}, "blackhole between all nodes and the control plane for %v", long)
 }
 
+// controlSlow makes everything late that the nodes and the control plane say to each other.
+func (p *Plan) controlSlow(at, long, delay time.Duration) {
+	p.add(at, func(r *Run) {
+		set := func(delay time.Duration) {
+			for _, node := range r.cluster.Nodes {
+				node.Control.Delay(delay)
+			}
+		}
+		set(delay)
+		time.Sleep(long)
+		set(0)
+	}, "delay of %v between all nodes and the control plane for %v", delay, long)
+}
+
 func (r *Run) startControl(history cluster.History) {
 	if err := r.cluster.Control.Start(history); err != nil {
 		r.violation("process", "%v", err)
@@ -96,6 +110,19 @@ func planControlNetwork(p *Plan) {
 	p.controlPartition(p.between(600*ms, 1000*ms), p.between(1500*ms, 2200*ms))
 	for _, at := range p.times(14) {
 		p.control(at, p.random.Intn(cluster.Nodes))
+	}
+}
+
+// First so slow that what the nodes know is always old, then slower than what they know lives; nodes that start meanwhile
+// know nothing yet.
+func planControlSlow(p *Plan) {
+	p.Governed = true
+	p.controlSlow(p.between(300*ms, 600*ms), p.between(2000*ms, 2500*ms), p.between(150*ms, 350*ms))
+	p.controlSlow(p.between(3200*ms, 3500*ms), p.between(1500*ms, 2000*ms), p.between(700*ms, 1200*ms))
+	p.kill(p.between(1000*ms, 1600*ms), p.victim(0.5), p.between(0, 300*ms))
+	p.kill(p.between(3800*ms, 4300*ms), oneFollower, p.between(0, 300*ms))
+	for _, at := range p.times(2) {
+		p.pause(at, p.node(0.3), p.between(50*ms, 400*ms))
 	}
 }
 

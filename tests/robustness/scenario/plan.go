@@ -63,6 +63,7 @@ var families = map[string]func(*Plan){
 	"control-stopped":   planControlStopped,
 	"control-wrong":     planControlWrong,
 	"control-network":   planControlNetwork,
+	"control-slow":      planControlSlow,
 	"control-time":      planControlTime,
 }
 
