@@ -66,6 +66,7 @@ class GrpcExchange final : public ServerStream {
   void limit_messages(size_t bytes_max) override;
   bool belong_to(const SharedFlow& flow) override;
   Duration overdue() const override;
+  FairAccount* fair_account() override;
 
  private:
   struct Refusal;

@@ -53,6 +53,7 @@ class Http2Session final : public Session {
   std::string_view server_name() const { return host_.server_name(); }
   bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
   Duration overdue() const { return host_.overdue(); }
+  FairAccount* fair_account() { return host_.fair_account(); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void queue_framed(Http2Stream& stream, Bytes part);
   void submit_grpc_response(Http2Stream& stream, bool gzip);
@@ -118,7 +119,7 @@ class Http2Session final : public Session {
   TokenBucket useless_frames_;  // legal frames that only cost us work
   TokenBucket window_updates_;  // refilled by what we send
   FrameMeter meter_;
-  size_t input_bytes_max_ = Context::receive_bytes;
+  size_t input_bytes_max_;
   size_t queued_bytes_ = 0;  // in all streams' bodies
   Instant idle_since_;
   Instant drain_since_ = Instant::never();
