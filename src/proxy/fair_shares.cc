@@ -65,7 +65,10 @@ void FairShares::sweep(Instant now) {
 void FairShares::measured(FairFlow& flow, FairAccount& account, Duration took) {
   FairFlow::Window& window = flow.window_;
   if (window.number == 0) open_window(flow);
-  if (account.window_ != window.number) {
+  const bool known = account.measured_in_ == &flow && account.window_ == window.number &&
+                     account.place_ < window.used.size();
+  if (!known) {
+    account.measured_in_ = &flow;
     account.window_ = window.number;
     account.place_ = window.used.size();
     window.used.emplace_back();
@@ -76,7 +79,7 @@ void FairShares::measured(FairFlow& flow, FairAccount& account, Duration took) {
 }
 
 void FairShares::open_window(FairFlow& flow) {
-  flow.window_.number = ++windows_;
+  flow.window_.number = ++flow.windows_;
   flow.window_.since = flow.seen_;
   flow.window_.all = {};
   flow.window_.used.clear();
@@ -143,7 +146,7 @@ void FairShares::earn(FairFlow& flow) const {
 void FairShares::enqueue(FairWaiter& waiter, const SharedFlow& flow) {
   waiter.flow_ = flow.get();
   if (flow->queue_.empty()) waiting_.push_back(flow);
-  waiter.number_ = ++enqueued_;
+  waiter.number_ = ++flow->enqueued_;
   find_place(waiter, *flow);
   flow->queue_.insert(&waiter);
   if (!std::exchange(called_, true)) around_.call_in_this_turn();

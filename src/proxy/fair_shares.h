@@ -34,6 +34,7 @@
 
 namespace lattice::proxy {
 
+class FairFlow;
 class FairShares;
 class FairWaiter;
 
@@ -44,8 +45,10 @@ class FairAccount {
 
   Duration used_until_{};  // on the flow's virtual clock; its next piece begins there
   Duration expected_ = std::chrono::microseconds(100);  // of that piece
-  uint64_t window_ = 0;                                 // in which it was last measured, and
-  size_t place_ = 0;                                    // where in that
+  // Where it was last measured.
+  const FairFlow* measured_in_ = nullptr;  // may be dead, is only compared
+  uint64_t window_ = 0;
+  size_t place_ = 0;
 };
 
 struct FairOrder {
@@ -76,7 +79,7 @@ class FairFlow {
 
   // What its accounts use in a while, to see whether that is uneven.
   struct Window {
-    uint64_t number = 0;  // of all flows' windows; 0: none is open
+    uint64_t number = 0;  // 0: none is open
     Instant since;
     Duration all{};
     std::vector<Duration> used;  // by account
@@ -90,12 +93,14 @@ class FairFlow {
   int64_t turn_ = 0;            // up to which it has earned
   Instant seen_;
   std::set<FairWaiter*, FairOrder> queue_;
+  uint64_t enqueued_ = 0;
   // Virtual time: goes by as fast as each of those who wait would be served if all were at once.
   Duration clock_{};
   FairAccount newcomers_;
   const FairAccount* last_ = nullptr;  // that was asked about; may be dead, is only compared
   Instant several_at_;                 // more than one account wanted something
   Window window_;
+  uint64_t windows_ = 0;
   Instant uneven_until_;
 };
 
@@ -185,7 +190,7 @@ class FairShares {
  private:
   void activate(const SharedFlow& flow, Instant now);
   void sweep(Instant now);
-  void open_window(FairFlow& flow);
+  static void open_window(FairFlow& flow);
   void close_window(FairFlow& flow);
   // In one turn.
   Duration earning(const FairFlow& flow) const;
@@ -207,8 +212,6 @@ class FairShares {
   Instant swept_;
   bool called_ = false;  // run_turn() will be
   bool uneven_ = false;  // a flow is
-  uint64_t windows_ = 0;
-  uint64_t enqueued_ = 0;
 };
 
 }  // namespace lattice::proxy
