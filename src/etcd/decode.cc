@@ -13,8 +13,10 @@ using keyspace::RangeRequest;
 using keyspace::RequestOp;
 using keyspace::TxnRequest;
 
-// More operations in one list than any configuration allows: they are not read to their end.
+// No configuration allows longer lists.
 constexpr size_t txn_list_max = 100'000;
+// What is so much longer than three full lists is not read to its end.
+constexpr size_t txn_excess_max = 10'000;
 
 enum class Outcome { ok, malformed, too_many };
 
@@ -158,7 +160,7 @@ Outcome parse(std::string_view bytes, Compare* out) {
   return outcome;
 }
 
-Outcome parse(std::string_view bytes, TxnRequest* out, int depth);
+Outcome parse(std::string_view bytes, TxnRequest* out, int depth, size_t kept);
 
 // Parses `bytes` into the Arm that `op` holds already, or into a fresh one in its place.
 template <class Arm>
@@ -168,14 +170,14 @@ Outcome parse_arm(std::string_view bytes, RequestOp* op) {
   return parse(bytes, arm);
 }
 
-Outcome parse_nested(std::string_view bytes, RequestOp* op, int depth) {
+Outcome parse_nested(std::string_view bytes, RequestOp* op, int depth, size_t kept) {
   using Nested = std::unique_ptr<TxnRequest>;
   Nested* arm = std::get_if<Nested>(op);
   if (arm == nullptr) arm = &op->emplace<Nested>(std::make_unique<TxnRequest>());
-  return parse(bytes, arm->get(), depth + 1);
+  return parse(bytes, arm->get(), depth + 1, kept);
 }
 
-Outcome parse(std::string_view bytes, RequestOp* out, int depth) {
+Outcome parse(std::string_view bytes, RequestOp* out, int depth, size_t kept) {
   WireReader in(bytes);
   while (in.next()) {
     uint32_t field = in.field();
@@ -188,15 +190,26 @@ Outcome parse(std::string_view bytes, RequestOp* out, int depth) {
     Outcome outcome = field == 1   ? parse_arm<RangeRequest>(body, out)
                       : field == 2 ? parse_arm<PutRequest>(body, out)
                       : field == 3 ? parse_arm<DeleteRangeRequest>(body, out)
-                                   : parse_nested(body, out, depth);
+                                   : parse_nested(body, out, depth, kept);
     if (outcome != Outcome::ok) return outcome;
   }
   return outcome_of(in);
 }
 
-Outcome parse(std::string_view bytes, TxnRequest* out, int depth) {
+// The next element of a list that is read up to `kept`; from there on one that is thrown away.
+template <class T>
+T* next_of(std::vector<T>* list, size_t kept, T* spare) {
+  if (list->size() < kept) return &list->emplace_back();
+  *spare = {};
+  return spare;
+}
+
+Outcome parse(std::string_view bytes, TxnRequest* out, int depth, size_t kept) {
   if (depth > txn_depth_max) return Outcome::too_many;
   WireReader in(bytes);
+  size_t elements = 0;
+  Compare spare_compare;
+  RequestOp spare_op;
   while (in.next()) {
     uint32_t field = in.field();
     std::string_view body;
@@ -206,13 +219,12 @@ Outcome parse(std::string_view bytes, TxnRequest* out, int depth) {
     }
     if (!in.read_view(&body)) continue;
     Outcome outcome = Outcome::ok;
+    if (++elements > 3 * kept + txn_excess_max) return Outcome::too_many;
     if (field == 1) {
-      if (out->compares.size() == txn_list_max) return Outcome::too_many;
-      outcome = parse(body, &out->compares.emplace_back());
+      outcome = parse(body, next_of(&out->compares, kept, &spare_compare));
     } else {
       std::vector<RequestOp>& list = field == 2 ? out->success : out->failure;
-      if (list.size() == txn_list_max) return Outcome::too_many;
-      outcome = parse(body, &list.emplace_back(), depth);
+      outcome = parse(body, next_of(&list, kept, &spare_op), depth, kept);
     }
     if (outcome != Outcome::ok) return outcome;
   }
@@ -243,8 +255,12 @@ Result<DeleteRangeRequest> decode_delete_range(std::string_view message) {
 }
 
 Result<TxnRequest> decode_txn(std::string_view message) {
+  return decode_txn_up_to(message, txn_list_max - 1);
+}
+
+Result<TxnRequest> decode_txn_up_to(std::string_view message, size_t ops_max) {
   TxnRequest request;
-  switch (parse(message, &request, 0)) {
+  switch (parse(message, &request, 0, ops_max + 1)) {
     case Outcome::ok:
       return request;
     case Outcome::malformed:

@@ -19,6 +19,9 @@ Result<keyspace::RangeRequest> decode_range(std::string_view message);
 Result<keyspace::PutRequest> decode_put(std::string_view message);
 Result<keyspace::DeleteRangeRequest> decode_delete_range(std::string_view message);
 Result<keyspace::TxnRequest> decode_txn(std::string_view message);
+// Where a list has more than `ops_max` operations the transaction will be refused for it: what
+// comes behind one more is read to see whether it is well-formed, and left out.
+Result<keyspace::TxnRequest> decode_txn_up_to(std::string_view message, size_t ops_max);
 
 // What a message that does not parse is answered with, whatever its type.
 Status unmarshal_error();

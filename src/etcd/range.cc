@@ -52,7 +52,7 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
     if (waited > Duration{}) return finish(overload_status(waited));
     const proxy::FairShares* const shares = services().shares;
     const bool short_one = request->limit > 0 && request->limit <= first_piece_keys;
-    if (shares == nullptr || !shares->contended() || short_one || !may_be_cut(*request)) {
+    if (shares == nullptr || !shares->shared() || short_one || !may_be_cut(*request)) {
       return read_whole(std::move(*request));
     }
     read_in_pieces(tenant, std::move(*request));
@@ -111,6 +111,7 @@ class RangeCall final : public OneOperationCall, private proxy::FairWaiter {
   };
 
   void read_in_pieces(Tenant& tenant, RangeRequest request) {
+    if (proxy::FairAccount* account = stream().fair_account()) pay_from(*account);
     pieces_ = std::make_unique<Pieces>();
     pieces_->next = request;
     pieces_->next.limit = first_piece_keys;

@@ -13,9 +13,10 @@ class TxnCall final : public OneOperationCall {
 
  private:
   void handle(Tenant&, std::string_view message) override {
-    Result<keyspace::TxnRequest> request = decode_txn(message);
-    if (!request.ok()) return fail(request.status());
     const ServiceLimits& limits = services().limits;
+    Result<keyspace::TxnRequest> request =
+        decode_txn_up_to(message, static_cast<size_t>(limits.txn_ops_max));
+    if (!request.ok()) return fail(request.status());
     // A transaction of reads has no size of its own in etcd: it never becomes a raft request.
     if (is_too_large(limits, message.size()) && !keyspace::is_read_only(*request)) {
       return fail(refuse_large(keyspace::validate(*request, limits.txn_ops_max)));

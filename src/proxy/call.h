@@ -127,6 +127,8 @@ class ServerStream {
   virtual bool answers_pile_up() const { return false; }
   // Larger request messages end the call from here on; never more than the listener allows.
   virtual void limit_messages(size_t bytes_max) { (void)bytes_max; }
+  // What its connection's work is charged to; null: nobody counts.
+  virtual FairAccount* fair_account() { return nullptr; }
 };
 
 // What a call's service says of it for a line in the log.

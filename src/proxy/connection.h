@@ -47,6 +47,7 @@ class Connection final : public SessionHost, private FairWaiter {
   std::string_view server_name() const override { return transport_->server_name(); }
   bool belong_to(const SharedFlow& flow) override;
   Duration overdue() const override { return backlog_.overdue(); }
+  FairAccount* fair_account() override { return &account(); }
 
   void begin_drain();
   void tick(Instant now);
@@ -64,6 +65,10 @@ class Connection final : public SessionHost, private FairWaiter {
   // Whether the loop is shared just now, so that work queues.
   bool shared();
   bool run(size_t size) override;
+  void read_all();
+  // What the socket reports is known, until it is the connection's turn.
+  void pause();
+  void resume();
   // How many bytes it took; 0: there was nothing, or the connection is closed now.
   size_t read(size_t size);
   void follow_backlog(bool emptied, size_t bytes);
@@ -96,9 +101,11 @@ class Connection final : public SessionHost, private FairWaiter {
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close
   SharedFlow flow_;
+  Instant settles_at_ = Instant::never();  // until then it is a newcomer to its tenant
   Backlog backlog_;
   bool wants_read_ = false;   // once it is its turn
   bool wants_flush_ = false;  // likewise
+  bool paused_ = false;
   bool flush_requested_ = false;
   bool draining_ = false;
   bool closed_ = false;

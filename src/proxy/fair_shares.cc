@@ -10,6 +10,13 @@ namespace {
 constexpr Duration sweep_interval = std::chrono::milliseconds(100);
 constexpr size_t piece_min = 512;
 constexpr size_t piece_max = 64 << 10;
+// Uneven is a flow that takes more than one part in so many of the loop's time, while one of its
+// accounts uses less than one part in so many of what they use on average.
+constexpr int64_t busy_part = 8;
+constexpr int64_t modest_part = 4;
+// However much an account has used, so much later its turn comes at most. Also where a connection
+// carries requests of several tenants, whose clocks differ.
+constexpr Duration ahead_max = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -46,9 +53,81 @@ void FairShares::sweep(Instant now) {
   std::erase_if(active_, [&](const SharedFlow& flow) {
     if (now - flow->seen_ < active_time || !flow->queue_.empty()) return false;
     active_weight_ -= std::exchange(flow->counted_weight_, 0);
+    flow->window_ = {};
     return true;
   });
+  uneven_ = std::ranges::any_of(
+      active_, [now](const SharedFlow& flow) { return now < flow->uneven_until_; });
 }
+
+// ---- Accounts of one flow ----
+
+void FairShares::measured(FairFlow& flow, FairAccount& account, Duration took) {
+  FairFlow::Window& window = flow.window_;
+  if (window.number == 0) open_window(flow);
+  const bool known = account.measured_in_ == &flow && account.window_ == window.number &&
+                     account.place_ < window.used.size();
+  if (!known) {
+    account.measured_in_ = &flow;
+    account.window_ = window.number;
+    account.place_ = window.used.size();
+    window.used.emplace_back();
+  }
+  window.used[account.place_] += took;
+  window.all += took;
+  if (flow.seen_ - window.since >= window_time) close_window(flow);
+}
+
+void FairShares::open_window(FairFlow& flow) {
+  flow.window_.number = ++flow.windows_;
+  flow.window_.since = flow.seen_;
+  flow.window_.all = {};
+  flow.window_.used.clear();
+}
+
+void FairShares::close_window(FairFlow& flow) {
+  const FairFlow::Window& window = flow.window_;
+  const bool busy = window.all * busy_part > flow.seen_ - window.since;
+  const Duration modest = window.all / static_cast<int64_t>(window.used.size()) / modest_part;
+  if (busy && std::ranges::min(window.used) < modest) {
+    flow.uneven_until_ = flow.seen_ + active_time;
+    uneven_ = true;
+  }
+  open_window(flow);
+}
+
+bool FairShares::move(FairWaiter& connection, FairFlow& from, FairFlow& to) {
+  if (from.connections_ == nullptr || connection.account_ == &from.newcomers_) {
+    connection.account_ = &to.newcomers_;
+    return true;
+  }
+  FairAccount& account = *connection.account_;
+  account.used_until_ = to.clock_ + std::max(account.used_until_ - from.clock_, Duration{});
+  return false;
+}
+
+void FairShares::settle(FairWaiter& connection, const FairFlow& flow) {
+  connection.account_ = &connection.own_;
+  connection.own_ = {};
+  connection.own_.used_until_ = flow.clock_;
+}
+
+void FairShares::charge(FairFlow& flow, FairAccount& account, Duration took) {
+  charge(flow, took);
+  account.used_until_ = std::max(account.used_until_, flow.clock_) + took;
+  measured(flow, account, took);
+}
+
+Duration FairShares::start_of(const FairWaiter& waiter, const FairFlow& flow) {
+  return std::clamp(waiter.account_->used_until_, flow.clock_, flow.clock_ + ahead_max);
+}
+
+void FairShares::find_place(FairWaiter& waiter, const FairFlow& flow) {
+  waiter.start_ = start_of(waiter, flow);
+  waiter.end_ = waiter.start_ + waiter.account_->expected_;
+}
+
+// ---- Flows ----
 
 Duration FairShares::earning(const FairFlow& flow) const {
   const int64_t weight = std::max<int64_t>(flow.counted_weight_, 1);
@@ -67,14 +146,16 @@ void FairShares::earn(FairFlow& flow) const {
 void FairShares::enqueue(FairWaiter& waiter, const SharedFlow& flow) {
   waiter.flow_ = flow.get();
   if (flow->queue_.empty()) waiting_.push_back(flow);
-  flow->queue_.push_back(&waiter);
+  waiter.number_ = ++flow->enqueued_;
+  find_place(waiter, *flow);
+  flow->queue_.insert(&waiter);
   if (!std::exchange(called_, true)) around_.call_in_this_turn();
 }
 
 void FairShares::remove(FairWaiter& waiter) {
   FairFlow* const flow = std::exchange(waiter.flow_, nullptr);
   if (flow == nullptr) return;
-  std::erase(flow->queue_, &waiter);
+  flow->queue_.erase(&waiter);
   if (flow->queue_.empty()) leave(*flow);
 }
 
@@ -83,9 +164,18 @@ void FairShares::leave(const FairFlow& flow) {
 }
 
 FairWaiter& FairShares::take_first(FairFlow& flow) {
-  FairWaiter& first = *flow.queue_.front();
+  auto next = flow.queue_.extract(flow.queue_.begin());
+  // Others of its account may have used time since it came.
+  const auto used_more = [&flow](const FairWaiter& waiter) {
+    return std::min(waiter.account_->used_until_, flow.clock_ + ahead_max) > waiter.start_;
+  };
+  while (used_more(*next.value())) {
+    find_place(*next.value(), flow);
+    flow.queue_.insert(std::move(next));
+    next = flow.queue_.extract(flow.queue_.begin());
+  }
+  FairWaiter& first = *next.value();
   first.flow_ = nullptr;
-  flow.queue_.pop_front();
   if (flow.queue_.empty()) leave(flow);
   return first;
 }
@@ -118,7 +208,7 @@ void FairShares::run_turn() {
   };
   const bool all_busy =
       waiting_.size() == active_.size() && std::ranges::none_of(waiting_, has_saved);
-  budget_ = all_busy ? turn_budget_max : turn_budget;
+  budget_ = all_busy && !uneven_ ? turn_budget_max : turn_budget;
   pass_turns();
   for (const SharedFlow& flow : waiting_) earn(*flow);
   // Who has used less of what was earned comes first.
@@ -135,11 +225,20 @@ void FairShares::serve(const SharedFlow& flow, Duration& left) {
   const Duration fair = earning(*flow);
   while (!flow->queue_.empty() && flow->credit_ > Duration{} && left > Duration{}) {
     FairWaiter& waiter = take_first(*flow);
+    FairAccount& account = *waiter.account_;  // outlives the piece, as its connection does
+    const Duration begins = waiter.start_;
+    account.used_until_ = begins;
+    const auto others = static_cast<int64_t>(flow->queue_.size());
     const Instant start = around_.now();
     const bool more = waiter.run(waiter.piece_);
     const Duration took = around_.now() - start;
     flow->credit_ -= took;
     left -= took;
+    flow->clock_ = std::max(flow->clock_ + took / (others + 1), begins);
+    // Even if run() has moved it to another flow.
+    account.used_until_ += took;
+    account.expected_ = (account.expected_ + took) / 2;
+    measured(*flow, account, took);
     if (took > fair) waiter.piece_ = std::max(waiter.piece_ / 2, piece_min);
     if (more && took < fair / 4) waiter.piece_ = std::min(waiter.piece_ * 2, piece_max);
     if (more && !waiter.waits()) enqueue(waiter, flow);

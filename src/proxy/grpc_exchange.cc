@@ -255,6 +255,7 @@ const PeerCertificate* GrpcExchange::peer_certificate() const {
 std::string_view GrpcExchange::server_name() const { return stream_.session().server_name(); }
 
 Duration GrpcExchange::overdue() const { return stream_.session().overdue(); }
+FairAccount* GrpcExchange::fair_account() { return stream_.session().fair_account(); }
 
 bool GrpcExchange::answers_pile_up() const { return stream_.session().answers_pile_up(); }
 

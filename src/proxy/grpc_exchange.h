@@ -67,6 +67,7 @@ class GrpcExchange final : public ServerStream {
   bool belong_to(const SharedFlow& flow) override;
   Duration overdue() const override;
   bool answers_pile_up() const override;
+  FairAccount* fair_account() override;
 
  private:
   struct Refusal;

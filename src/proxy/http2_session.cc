@@ -24,6 +24,7 @@ constexpr double window_updates_per_second = 500;
 // A read with more frames than this took its connection's share of the turn: the next is smaller.
 constexpr uint32_t frames_per_read = 256;
 constexpr size_t input_bytes_min = 2 << 10;
+constexpr size_t input_bytes_first = 8 << 10;
 
 }  // namespace
 
@@ -36,6 +37,7 @@ Http2Session::Http2Session(SessionHost& host, Context& context)
       faults_(fault_burst, faults_per_second),
       useless_frames_(useless_frame_burst, useless_frames_per_second),
       window_updates_(window_update_burst, window_updates_per_second),
+      input_bytes_max_(input_bytes_first),
       unread_(context.counts->unread_bytes),
       idle_since_(context.loop.now()) {
   nghttp2_session* session = nullptr;

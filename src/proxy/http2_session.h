@@ -55,6 +55,7 @@ class Http2Session final : public Session {
   bool belong_to(const SharedFlow& flow) { return host_.belong_to(flow); }
   Duration overdue() const { return host_.overdue(); }
   bool answers_pile_up() { return unread_.pile_up(context_.loop.now()); }
+  FairAccount* fair_account() { return host_.fair_account(); }
   void queue_message(Http2Stream& stream, const ByteChain& message, bool compressed);
   void queue_framed(Http2Stream& stream, Bytes part);
   // Its call has ended, and what its body holds is the rest.
@@ -125,7 +126,7 @@ class Http2Session final : public Session {
   TokenBucket useless_frames_;  // legal frames that only cost us work
   TokenBucket window_updates_;  // refilled by what we send
   FrameMeter meter_;
-  size_t input_bytes_max_ = Context::receive_bytes;
+  size_t input_bytes_max_;
   size_t queued_bytes_ = 0;  // in all streams' bodies
   UnreadAnswers unread_;     // of them
   Instant idle_since_;

@@ -30,6 +30,8 @@ class SessionHost {
   virtual bool belong_to(const SharedFlow& flow) = 0;
   // As ServerStream has it.
   virtual Duration overdue() const { return {}; }
+  // What the connection's work is charged to; null: nobody counts.
+  virtual FairAccount* fair_account() { return nullptr; }
 };
 
 class Session {

@@ -10,6 +10,7 @@
 
 #include "server/control_plane.h"
 #include "server/databases.h"
+#include "server/descriptors.h"
 #include "server/exit_status.h"
 #include "server/node_links.h"
 #include "server/one_line.h"
@@ -29,6 +30,8 @@ namespace lattice::server {
 namespace {
 
 constexpr Duration database_check = std::chrono::milliseconds(500);
+// Besides those of clients: databases, files, links between nodes.
+constexpr int64_t own_descriptors = 1000;
 // Longer than a session outlives its process, and the takeover after it.
 constexpr Duration takeover_patience = std::chrono::seconds(3);
 
@@ -106,6 +109,7 @@ int Server::run() {
   log_.info("starting", {{"version", telemetry::lattice_version()},
                          {"threads", config_.server.threads},
                          {"pid", getpid()}});
+  make_room_for_descriptors(config_.grpc.connections_max + own_descriptors);
   if (Status status = tokens_.open(config_.auth); !status.ok()) {
     log_.error("cannot use [auth] token", {{"cause", status}});
     return exit_configuration;

@@ -187,12 +187,14 @@ int Stream::on_verify(int verified, X509_STORE_CTX* store) {
 }
 
 void Stream::on_protocol_message(int written, int, int content_type, const void* bytes, size_t size,
-                                 SSL*, void* stream) {
+                                 SSL* ssl, void* stream) {
   if (written != 0 || content_type != SSL3_RT_HANDSHAKE || size == 0) return;
   if (*static_cast<const unsigned char*>(bytes) != SSL3_MT_KEY_UPDATE) return;
   auto* self = static_cast<Stream*>(stream);
   if (++self->key_updates_ <= key_updates_free + self->received_ / bytes_per_key_update) return;
   self->fail(Failure::Kind::protocol, "too many key updates");
+  // Or OpenSSL goes through all that it has in its buffer: hundreds more, milliseconds.
+  SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
 }
 
 // ---- What came of it ----

@@ -5,6 +5,7 @@
 
 #include "etcd/decode_duel.h"
 #include "etcd/samples.h"
+#include "keyspace/keyspace.h"
 
 namespace lattice::etcd {
 namespace {
@@ -145,6 +146,30 @@ TEST_CASE("bytes that are no message are refused with an internal error") {
   REQUIRE_FALSE(decoded.ok());
   CHECK(decoded.error() == Error::internal);
   CHECK(decoded.status().detail().starts_with("grpc: error unmarshalling request: "));
+}
+
+TEST_CASE("of a transaction that is too long the rest is only checked") {
+  const auto puts = [](int count) {
+    etcdserverpb::TxnRequest txn;
+    for (int i = 0; i < count; ++i) txn.add_success()->mutable_request_put()->set_key("k");
+    return txn;
+  };
+  CHECK(decode_txn_up_to(puts(128).SerializeAsString(), 128)->success.size() == 128);
+  const std::string bytes = puts(1000).SerializeAsString();
+  CHECK(decode_txn_up_to(bytes, 128)->success.size() == 129);
+  CHECK(decode_txn(bytes)->success.size() == 1000);
+  CHECK(decode_txn_up_to(bytes + "\xff", 128).error() == Error::internal);
+  // An operation behind those that are kept, whose body ends too early.
+  CHECK(decode_txn_up_to(bytes + "\x12\x03\x12\x05x", 128).error() == Error::internal);
+
+  etcdserverpb::TxnRequest outer = puts(1);
+  *outer.add_failure()->mutable_request_txn() = puts(1000);
+  const auto nested = decode_txn_up_to(outer.SerializeAsString(), 128);
+  using Nested = std::unique_ptr<keyspace::TxnRequest>;
+  CHECK(std::get<Nested>(nested->failure[0])->success.size() == 129);
+  CHECK(keyspace::validate(*nested, 128).error() == Error::too_many_ops);
+
+  CHECK(decode_txn_up_to(puts(20'000).SerializeAsString(), 128).error() == Error::too_many_ops);
 }
 
 TEST_CASE("transactions nested without end are refused before they are built") {

@@ -1,7 +1,9 @@
 // Connections of several tenants on one loop: each waits for its tenant's turn.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "proxy/test_client.h"
@@ -34,6 +36,29 @@ TEST_CASE("Every answer arrives whole, whoever else is served in between") {
     REQUIRE(crowd[i]->wait_closed(floods[i]));
     CHECK(crowd[i]->response(floods[i]).messages().size() == 100);
   }
+}
+
+TEST_CASE("One tenant's connections wait for their turns while one of them asks for too much") {
+  TestServer server(TestServer::fair);
+  std::atomic<bool> stop = false;
+  std::thread hog([&] {
+    TestClient client(server.address);
+    const std::string much(300'000, 'm');
+    while (!stop)
+      CHECK(client.call("/test.Test/Echo", much, greedy).messages() == std::vector{much});
+  });
+  TestClient other(server.address);
+  const auto ask = [&] {
+    const auto answer = other.call("/test.Test/Echo", "x", greedy);
+    CHECK(answer.messages() == std::vector<std::string>{"x"});
+  };
+  CHECK(TestServer::eventually([&] {
+    ask();
+    return server.shared();
+  }));
+  for (int i = 0; i < 300; ++i) ask();
+  stop = true;
+  hog.join();
 }
 
 TEST_CASE("Connections that end while they wait for their turn are forgotten") {

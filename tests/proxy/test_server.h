@@ -85,6 +85,12 @@ class TestServer {
     on_loop([&] { count = listener_->connection_count(); });
     return count;
   }
+  // Whether connections queue although there is but one tenant.
+  bool shared() {
+    bool shared = false;
+    on_loop([&] { shared = shares_.shared(); });
+    return shared;
+  }
   void drain(Duration deadline) {
     on_loop([&] { listener_->drain(deadline, [this] { drained = true; }); });
   }

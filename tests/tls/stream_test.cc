@@ -165,6 +165,26 @@ TEST_CASE("who updates keys again and again is sent away") {
   close(fds[1]);
 }
 
+TEST_CASE("key updates that come together are not gone through to their end") {
+  const auto fds = socket_pair();
+  Stream server(server_context(), fds[0], "");
+  const ContextPtr context = client_context();
+  const SslPtr client(SSL_new(context->get()));
+  shake(client.get(), fds[1], server);
+  for (int i = 0; i < 400; ++i) {
+    REQUIRE(SSL_key_update(client.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(SSL_do_handshake(client.get()) == 1);
+  }
+  std::array<char, 16'000> buffer;
+  CHECK(server.receive(buffer).kind == Stream::Kind::failed);
+  CHECK(server.failure().cause == "too many key updates");
+  // Each that was gone through has been answered with a record of 27 bytes.
+  const ssize_t answered = recv(fds[1], buffer.data(), buffer.size(), MSG_DONTWAIT);
+  CHECK(answered >= 16 * 27);
+  CHECK(answered < 2000);
+  close(fds[1]);
+}
+
 TEST_CASE("whatever is no TLS is refused at once, and nothing is kept of it") {
   struct Row {
     std::string bytes;
