@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace lattice::server {
 namespace {
@@ -91,13 +92,33 @@ void LeaderKeeper::ask(const std::string& tenant, const std::string& successor) 
       });
 }
 
-void LeaderKeeper::on_answer(const std::string& tenant, const std::string& successor, bool serves) {
-  attempts_[tenant].question.reset();
+RunningTenant* LeaderKeeper::still_led(const std::string& tenant, const std::string& successor) {
   RunningTenant* const running = tenants_.find_running(tenant);
   const auto route = routes_->find(tenant);
   const bool still = running != nullptr && running->replica().leads() && route != routes_->end() &&
                      successor_of(route->second) == successor;
-  if (!serves || !still) return try_later(tenant);
+  return still ? running : nullptr;
+}
+
+// A node of a version that has another port for each database serves the tenant, and would not hear
+// that it should take over, while writes wait for that: its address is not the one it has there.
+void LeaderKeeper::on_answer(const std::string& tenant, const std::string& successor, bool serves) {
+  attempts_[tenant].question.reset();
+  RunningTenant* const running = still_led(tenant, successor);
+  if (!serves || running == nullptr) return try_later(tenant);
+  running->replica().members([this, alive = alive_, tenant,
+                              successor](const Result<std::vector<replica::Member>>& members) {
+    if (!*alive) return;
+    const bool known = members.ok() && std::ranges::any_of(*members, [&](const auto& member) {
+                         return member.node.address == successor;
+                       });
+    known ? hand_over(tenant, successor) : try_later(tenant);
+  });
+}
+
+void LeaderKeeper::hand_over(const std::string& tenant, const std::string& successor) {
+  RunningTenant* const running = still_led(tenant, successor);
+  if (running == nullptr) return try_later(tenant);
   log_.info("handing the leadership over", {{"tenant", tenant}, {"to", successor}});
   running->replica().move_leader(successor,
                                  [this, alive = alive_, tenant, successor](const Status& status) {

@@ -37,6 +37,9 @@ class LeaderKeeper {
   void consider(RunningTenant& tenant, const Route& route);
   void ask(const std::string& tenant, const std::string& successor);
   void on_answer(const std::string& tenant, const std::string& successor, bool serves);
+  void hand_over(const std::string& tenant, const std::string& successor);
+  // Null: this process does not lead it any more, or another one should.
+  RunningTenant* still_led(const std::string& tenant, const std::string& successor);
   void on_handed_over(const std::string& tenant, const std::string& successor,
                       const Status& status);
   void try_later(const std::string& tenant);

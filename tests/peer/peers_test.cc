@@ -207,7 +207,7 @@ TEST_CASE("a connection without calls is given up after a while, and made again 
   ServerNode server(loop, {"secret"});
   ClientNode client(loop, {"secret"}, limits);
   server.service.reply = [](const auto&) { return position_reply(4); };
-  CHECK(client.ask(server.address(), replica::PositionCall(), milliseconds(1)).ok());
+  CHECK(client.ask(server.address(), replica::PositionCall(), milliseconds(500)).ok());
   CHECK(server.listener->connection_count() == 1);
   CHECK(run_until(loop, [&] { return server.listener->connection_count() == 0; }));
   CHECK(client.ask(server.address(), replica::PositionCall()).ok());
