@@ -31,28 +31,6 @@ struct TwoTenants : Pair {
   }
 };
 
-TEST_CASE("what waits in a replica that makes way for another one is told that it had no effect") {
-  Pair pair;
-  Replica& standby = *pair.standby().replica;
-  Answer<keyspace::PutResult> put;
-  standby.put(put_request("a", "1"), put.callback());
-  Answer<keyspace::RangeResult> get;
-  keyspace::RangeRequest read;
-  read.range = {"a", ""};
-  standby.range(read, get.callback());
-  std::optional<Status> stopped;
-  standby.stop([&](const Status& status) { stopped = status; }, Error::unsent);
-  pair.run_until([&] { return stopped.has_value(); });
-  REQUIRE(put.given());
-  CHECK((*put).error() == Error::unsent);
-  REQUIRE(get.given());
-  CHECK((*get).error() == Error::unsent);
-  Answer<keyspace::PutResult> late;
-  standby.put(put_request("a", "2"), late.callback());
-  REQUIRE(late.given());
-  CHECK((*late).error() == Error::unsent);
-}
-
 }  // namespace
 
 TEST_CASE("a process has one session, however many tenants it serves") {
