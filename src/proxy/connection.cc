@@ -118,11 +118,17 @@ bool Connection::run(size_t size) {
   resume();
   if (std::exchange(wants_flush_, false)) flush();
   if (closed_ || !std::exchange(wants_read_, false)) return false;
+  const FairFlow* const asked_as = flow_.get();
   const size_t taken = read(size);
   const bool more = taken == size || (taken > 0 && transport_->has_buffered_input());
   // What is answered already must not wait for other tenants' turns.
   if (std::exchange(flush_requested_, false)) flush();
   wants_read_ = more && !closed_;
+  if (wants_read_ && flow_.get() != asked_as) {
+    // Its first request has come: the rest must not wait among the strangers.
+    context_->shares->note(flow_, context_->loop.now());
+    context_->shares->enqueue(*this, flow_);
+  }
   return wants_read_;
 }
 

@@ -61,7 +61,7 @@ class Listener::Impl final : public ConnectionOwner {
         spare_fd_(spare_descriptor()),
         address_(local_address(fd)),
         tick_interval_(tick_interval(limits)) {
-    watch_ = loop.watch(fd, [this](bool, bool) { accept_in_turn(); });
+    watch_ = loop.watch(fd, [this](bool, bool) { accept_some(); });
     watch_->want(/*read=*/true, /*write=*/false);
   }
 
@@ -117,14 +117,8 @@ class Listener::Impl final : public ConnectionOwner {
     loop_.defer(std::exchange(drained_, {}));
   }
 
-  // Paid by those who have no tenant yet.
-  void accept_in_turn() {
-    const Instant start = loop_.fresh_now();
-    accept_some(start + accepting_max);
-    FairShares::charge(*context_->strangers, loop_.fresh_now() - start);
-  }
-
-  void accept_some(Instant give_up) {
+  void accept_some() {
+    const Instant give_up = loop_.fresh_now() + accepting_max;
     for (int i = 0; i < accepts_per_turn && loop_.fresh_now() < give_up; ++i) {
       sockaddr_storage address{};
       socklen_t size = sizeof address;

@@ -171,7 +171,7 @@ TEST_CASE("key updates that come together are not gone through to their end") {
   const ContextPtr context = client_context();
   const SslPtr client(SSL_new(context->get()));
   shake(client.get(), fds[1], server);
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 200; ++i) {
     REQUIRE(SSL_key_update(client.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
     REQUIRE(SSL_do_handshake(client.get()) == 1);
   }
