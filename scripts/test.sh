@@ -7,8 +7,8 @@
 #
 # Builds them one after another, then runs all their tests as one ctest, whose summary ends the output.
 # --full: besides, TSan on all modules, clang-tidy on every file, every kind of caller of etcd's Auth, a minute for each fuzzer,
-# a million requests for each canary, how long clients wait beside each protocol attack, a minute of each sort of overload,
-# which security updates wait, the Helm chart, and lintian on the package.
+# a million requests for each canary, how long clients wait beside each protocol attack, which security updates wait, the Helm chart,
+# and lintian on the package.
 set -eu
 
 cd "$(dirname "$0")/.."

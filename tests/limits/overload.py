@@ -60,17 +60,17 @@ def load(server, mode, **options):
 
 def overload_of(server, mode, peak, seconds):
     """Five times what it can do, on its way."""
-    shape = {**_USUAL, "warmup": 2, "duration": seconds, "in_flight": int(_OVERLOAD * peak)}
+    shape = {**_USUAL, "warmup": 1, "duration": seconds, "in_flight": int(_OVERLOAD * peak)}
     # Clients that repeat a refused list at once would ask for hundreds of times as many.
     return start_load(server, mode, **shape, **({"rate": int(_OVERLOAD * peak)} if mode == "list" else {}))
 
 
 class Overload(cases.ServerTest):
-    seconds = 3
+    seconds = 2
     peak_seconds = 1
     # Of what the server does without overload, how much it still does under it. The short runs share their machine with
-    # other tests, which come and go between the two.
-    goodput_min = 0.4
+    # other tests, which come and go between the two; a collapse leaves less than a tenth.
+    goodput_min = 0.15
 
     # ---- What each test does ----
 
