@@ -60,14 +60,14 @@ class NodeQuestions::Question final : private proxy::ClientStreamEvents {
 NodeQuestions::NodeQuestions(BlockingLoop& blocking, Parts parts)
     : blocking_(blocking),
       keyring_(parts.secrets),
-      around_{.loop = blocking.loop,
-              .keyring = keyring_,
-              .cluster = std::to_string(parts.cluster_id),
-              .random_bytes = [&environment = blocking.environment](
-                                  std::span<uint8_t> out) { environment.random_bytes(out); },
-              .on_trouble = [](std::string_view, std::string_view) {},
-              .limits = {},
-              .tls = std::move(parts.tls)},
+      around_{{.loop = blocking.loop,
+               .random_bytes = [&environment = blocking.environment](
+                                   std::span<uint8_t> out) { environment.random_bytes(out); },
+               .on_trouble = [](std::string_view, std::string_view) {},
+               .limits = {},
+               .tls = std::move(parts.tls)},
+              keyring_,
+              std::to_string(parts.cluster_id)},
       client_(std::make_unique<peer::ForwardClient>(around_)) {}
 
 NodeQuestions::~NodeQuestions() { *alive_ = false; }

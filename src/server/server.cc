@@ -1,17 +1,16 @@
 #include "server/server.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <thread>
 #include <vector>
 
 #include "server/control_plane.h"
 #include "server/databases.h"
 #include "server/descriptors.h"
 #include "server/exit_status.h"
+#include "server/loop_threads.h"
 #include "server/node_links.h"
 #include "server/one_line.h"
 #include "server/replica_options.h"
@@ -85,7 +84,7 @@ class Server {
   TlsFiles tls_files_;
   TlsSources tls_;
   Workers workers_;
-  std::vector<std::thread> threads_;
+  LoopThreads threads_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodePort> node_port_;
   std::unique_ptr<NodeLinks> links_;
@@ -137,12 +136,7 @@ int Server::run() {
   control_plane_ = ControlPlane::open(config_, tls_.control_plane,
                                       {owner().loop(), telemetry_, dependencies_.control_plane});
   signals_.watch(owner().loop(), [this](int number) { on_signal(number); });
-  for (size_t i = 1; i < workers_.size(); ++i) {
-    threads_.emplace_back([&loop = workers_[i]->loop()] {
-      pthread_setname_np(pthread_self(), "loop");
-      loop.run();
-    });
-  }
+  threads_.start(workers_);
   tls_files_.start();
   watchdog_ = watch_for_service_manager(workers_);
   open_tenant();
@@ -381,8 +375,7 @@ void Server::stop_tenants() {
 void Server::stop_loops(int exit_status) {
   exit_status_ = exit_status;
   for (size_t i = 1; i < workers_.size(); ++i) workers_[i]->loop().stop();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  threads_.join();
   for (size_t i = 1; i < workers_.size(); ++i) workers_[i]->close();
   owner().loop().stop();
 }
