@@ -53,10 +53,19 @@ bool CallObserver::wants_report(std::string_view path, Duration took) const {
   return log_.enabled(Level::debug) || is_slow(path, took);
 }
 
+bool CallObserver::may_tell_slow() {
+  server_.slow_requests.add();
+  server_.slow_applies.add();
+  const bool may = slow_lines_.take(loop_.now());
+  if (!may) ++untold_;
+  return may;
+}
+
 // No key, value or text of an error above debug: it may quote what the client sent.
 void CallObserver::on_call_report(const proxy::CallReport& report) {
   const proxy::ServerStream& stream = report.stream;
   const bool slow = is_slow(stream.method(), report.took);
+  if (slow && !may_tell_slow()) return;
   std::vector<telemetry::Field> fields = {
       {"method", stream.method()},
       {"code", telemetry::grpc_code_name(static_cast<int>(report.status.code))},
@@ -73,8 +82,7 @@ void CallObserver::on_call_report(const proxy::CallReport& report) {
     fields.emplace_back("trace_flags", trace->flags);
   }
   if (slow) {
-    server_.slow_requests.add();
-    server_.slow_applies.add();
+    if (untold_ > 0) fields.emplace_back("untold", std::exchange(untold_, 0));
     // etcd's words, which its operators search for.
     return log_.log_all(Level::warn, "apply request took too long", fields);
   }

@@ -3,7 +3,9 @@
 // Thread: one loop; the metrics behind it are shared by all loops.
 #pragma once
 
+#include "loop/loop.h"
 #include "proxy/listener.h"
+#include "proxy/token_bucket.h"
 #include "telemetry/audit_log.h"
 #include "telemetry/grpc_metrics.h"
 #include "telemetry/logger.h"
@@ -13,9 +15,15 @@ namespace lattice::server {
 
 class CallObserver final : public proxy::Observer {
  public:
-  CallObserver(telemetry::GrpcMetrics& calls, telemetry::ServerMetrics& server,
-               telemetry::Logger& log, telemetry::AuditLog* audit, Duration slow_request)
-      : calls_(calls), server_(server), log_(log), audit_(audit), slow_request_(slow_request) {}
+  CallObserver(const loop::Loop& loop, telemetry::GrpcMetrics& calls,
+               telemetry::ServerMetrics& server, telemetry::Logger& log, telemetry::AuditLog* audit,
+               Duration slow_request)
+      : loop_(loop),
+        calls_(calls),
+        server_(server),
+        log_(log),
+        audit_(audit),
+        slow_request_(slow_request) {}
 
   // The note is the method's set of metrics.
   CallNote on_call_started(std::string_view path) override;
@@ -34,13 +42,18 @@ class CallObserver final : public proxy::Observer {
 
  private:
   bool is_slow(std::string_view path, Duration took) const;
+  bool may_tell_slow();
   void audit_failure(std::string_view peer, const proxy::TransportFailure& failure);
 
+  const loop::Loop& loop_;
   telemetry::GrpcMetrics& calls_;
   telemetry::ServerMetrics& server_;
   telemetry::Logger& log_;
   telemetry::AuditLog* const audit_;  // null: off
   const Duration slow_request_;       // 0: none is slow
+  // Where all requests are slow, a line for each would be most of the work.
+  proxy::TokenBucket slow_lines_{100, 10};
+  uint64_t untold_ = 0;  // slow requests since the last line
 };
 
 }  // namespace lattice::server

@@ -77,7 +77,7 @@ Worker::Worker(const config::Config& config, SharedTelemetry& shared)
                     "lattice_requests_shed_total",
                     "Reads and new watches that were refused for overload.", {"kind"}, 2),
                 .open_calls = {}},
-      observer_(shared.calls, shared.server, shared.log, shared.audit.get(),
+      observer_(loop_, shared.calls, shared.server, shared.log, shared.audit.get(),
                 config.telemetry.slow_request) {
   if (config.control_plane.clustor()) {
     services_.governed = [this, &shared] { return governed(shared); };
