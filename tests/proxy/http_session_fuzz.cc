@@ -81,7 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static loop::Loop loop;  // costs descriptors, so made once
   static const Router router = make_router();
   if (size == 0) return 0;
-  Context context(loop, router, make_limits(), nullptr, nullptr);
+  Context context(loop, router, make_limits(), nullptr, nullptr,
+                  std::make_shared<ConnectionCounts>());
   Host host;
   std::unique_ptr<Session> session;
   if (data[0] % 2 == 0) {
