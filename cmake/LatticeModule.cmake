@@ -110,3 +110,18 @@ function(lattice_test name)
     lattice_fuzz_tests(SOURCES ${fuzz_sources} LIBRARIES ${libraries})
   endif()
 endfunction()
+
+# A test of the folder that drives the real server: PROGRAM.py, which is told where that is.
+#
+#   lattice_blackbox_test(NAME PROGRAM TIMEOUT seconds [LABELS labels...] [ARGS arguments...] [MAY_SKIP])
+#     MAY_SKIP: as a whole, by ending with 77.
+function(lattice_blackbox_test name program)
+  cmake_parse_arguments(arg "MAY_SKIP" "TIMEOUT" "LABELS;ARGS" ${ARGN})
+  add_test(NAME ${name}
+    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${program}.py --lattice $<TARGET_FILE:lattice> ${arg_ARGS})
+  list(APPEND arg_LABELS blackbox)
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  if(arg_MAY_SKIP)
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+  endif()
+endfunction()

@@ -74,12 +74,11 @@ class Image(cases.ServerTest):
     def compiler_cache(cls):
         """This machine's ccache inside, so that what was compiled once is not compiled in every run. Users do without."""
         cache = debian.run("ccache", "--get-config", "cache_dir").strip()
-        settings = os.path.join(cls.folder, "ccache")
-        for folder in (cache, settings):
-            os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(settings, "ccache.conf"), "w", encoding="ascii") as file:
-            file.write("base_dir = /src\nhash_dir = false\n")
-        return [f"--volume={cache}:/root/.cache/ccache", f"--volume={settings}:/root/.config/ccache"]
+        os.makedirs(cache, exist_ok=True)
+        settings = os.path.join(cls.folder, "ccache.conf")
+        with open(settings, "w", encoding="ascii") as file:
+            file.write("cache_dir = /ccache\nbase_dir = /src\nhash_dir = false\n")
+        return [f"--volume={cache}:/ccache", f"--volume={settings}:/etc/ccache.conf:ro"]
 
     @classmethod
     def buildah(cls, *arguments, timeout_s=300):

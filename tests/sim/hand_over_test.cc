@@ -63,15 +63,21 @@ Succession end_leader(QuietCluster& f, Node& leader) {
   return outcome;
 }
 
+// All hear that this one, which is not the leader, should lead.
+Node& name_another(QuietCluster& f, const Node& leader) {
+  Node& named = *f.nodes[&leader == f.nodes[2].get() ? 1 : 2];
+  for (auto& node : f.nodes) node->replica()->prefer_leader(named.ties().address);
+  return named;
+}
+
 TEST_CASE("who should lead takes over first where the leader dies") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     QuietCluster f(3, seed);
     Node& leader = *f.leader();
-    Node* const named = f.nodes[&leader == f.nodes[2].get() ? 1 : 2].get();
-    for (auto& node : f.nodes) node->replica()->prefer_leader(named->ties().address);
+    Node& named = name_another(f, leader);
     const Succession outcome = end_leader(f, leader);
-    CHECK(outcome.leader == named);
+    CHECK(outcome.leader == &named);
     CHECK(outcome.epochs == 1);
     CHECK(outcome.gap < std::chrono::milliseconds(2000));
   }
@@ -82,9 +88,7 @@ TEST_CASE("who should lead and does not is waited for a moment, or not at all wh
     CAPTURE(seed);
     QuietCluster f(3, seed);
     Node& leader = *f.leader();
-    Node* const named = f.nodes[&leader == f.nodes[2].get() ? 1 : 2].get();
-    for (auto& node : f.nodes) node->replica()->prefer_leader(named->ties().address);
-    named->crash();
+    name_another(f, leader).crash();
     Succession outcome = end_leader(f, leader);
     REQUIRE(outcome.leader != nullptr);
     CHECK(outcome.epochs == 1);

@@ -97,6 +97,15 @@ class MovingTest(cases.ServerTest):
         cases.eventually(lambda: holders("1"), "the lock is held")
         return let_go
 
+    def killed_move(self, index, state):
+        """A move whose command is killed in that state of that database. Where the copy was held for it, the answer lets it go."""
+        let_go = self.hold_copy() if state in ("moving", "arriving") else None
+        process = self.start_command("move", "a", "--to", "b")
+        cases.eventually(lambda: self.state_in(index) == state or process.poll() is not None, state)
+        process.kill()
+        process.communicate()
+        return let_go
+
     def tenant(self, nodes=1):
         """Nodes that run, tenant "a" in the first database, a connection to each node."""
         made = [self.node().start() for _ in range(nodes)]

@@ -192,11 +192,7 @@ class Moving(moved.MovingTest):
         for index, state in ((0, "moving"), (1, "arriving"), (0, "sealing"), (1, "active")):
             with self.subTest(state=state):
                 revision = self.put(connections[0], b"k", state.encode())
-                let_go = self.hold_copy() if state in ("moving", "arriving") else None
-                process = self.start_command("move", "a", "--to", "b")
-                cases.eventually(lambda: self.state_in(index) == state or process.poll() is not None, state)
-                process.kill()
-                process.communicate()
+                let_go = self.killed_move(index, state)
                 if let_go:
                     self.assertEqual(self.put(connections[0], b"k2"), revision + 1)
                     let_go()

@@ -86,11 +86,7 @@ class GovernedMoving(governed.GovernedTest, moved.MovingTest):
         self.known(connection, epoch)
         for index, state in ((0, "moving"), (1, "arriving"), (0, "sealing"), (1, "active")):
             with self.subTest(state=state):
-                let_go = self.hold_copy() if state in ("moving", "arriving") else None
-                process = self.start_command("move", "a", "--to", "b")
-                cases.eventually(lambda: self.state_in(index) == state or process.poll() is not None, state)
-                process.kill()
-                process.communicate()
+                let_go = self.killed_move(index, state)
                 if let_go:
                     # It may get a newer epoch meanwhile, and still speaks of the time before.
                     epoch += 5
