@@ -214,6 +214,12 @@ Instant Loop::now() const { return impl_->now(); }
 
 Instant Loop::fresh_now() const { return boot_time(); }
 
+Duration Loop::thread_time() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 std::unique_ptr<TimerHandle> Loop::after(Duration delay, Task callback) {
   impl_->check_thread();
   const Instant now = fresh_now();

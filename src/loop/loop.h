@@ -57,6 +57,8 @@ class Loop {
   // CLOCK_BOOTTIME, read at most once per turn by now(), every time by fresh_now().
   Instant now() const;
   Instant fresh_now() const;
+  // How long the calling thread has had the processor: a system call.
+  static Duration thread_time();
 
   // Fires once, never early, on the clock of now(). Both handles may be destroyed in their own
   // callback.

@@ -39,9 +39,9 @@ Instant next_old_since(Context& context) {
 template <class Work>
 void measure(FairShares* shares, const SharedFlow& flow, FairAccount& account, Work work) {
   if (shares == nullptr || !FairShares::measures(*flow, account)) return work();
-  const Instant start = shares->now();
+  const Instant start = shares->work_clock().start();
   work();
-  shares->measured(*flow, account, shares->now() - start);
+  shares->measured(*flow, account, shares->work_clock().since(start));
 }
 
 }  // namespace
@@ -223,9 +223,9 @@ void Connection::flush_in_turn() {
     if (!waits()) shares.enqueue(*this, flow_);
     return;
   }
-  const Instant start = shares.now();
+  const Instant start = shares.work_clock().start();
   flush();
-  shares.charge(*flow_, account(), shares.now() - start);
+  shares.charge(*flow_, account(), shares.work_clock().since(start));
 }
 
 void Connection::flush() {

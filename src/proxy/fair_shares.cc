@@ -16,7 +16,12 @@ constexpr int64_t busy_part = 8;
 constexpr int64_t modest_part = 4;
 // However much an account has used, so much later its turn comes at most. Also where a connection
 // carries requests of several tenants, whose clocks differ.
-constexpr Duration ahead_max = std::chrono::seconds(1);
+constexpr Duration put_off_max = std::chrono::seconds(1);
+
+// The more of them wait, the more slowly the flow's clock goes by.
+Duration latest_place(Duration clock, size_t others) {
+  return clock + put_off_max / (static_cast<int64_t>(others) + 1);
+}
 
 }  // namespace
 
@@ -119,12 +124,15 @@ void FairShares::charge(FairFlow& flow, FairAccount& account, Duration took) {
 }
 
 Duration FairShares::start_of(const FairWaiter& waiter, const FairFlow& flow) {
-  return std::clamp(waiter.account_->used_until_, flow.clock_, flow.clock_ + ahead_max);
+  return std::clamp(waiter.account_->used_until_, flow.clock_,
+                    latest_place(flow.clock_, flow.queue_.size()));
 }
 
 void FairShares::find_place(FairWaiter& waiter, const FairFlow& flow) {
   waiter.start_ = start_of(waiter, flow);
-  waiter.end_ = waiter.start_ + waiter.account_->expected_;
+  waiter.account_->used_until_ = waiter.start_;  // what is beyond that is forgiven
+  waiter.end_ = std::min(waiter.start_ + waiter.account_->expected_,
+                         latest_place(flow.clock_, flow.queue_.size()));
 }
 
 // ---- Flows ----
@@ -149,7 +157,7 @@ void FairShares::enqueue(FairWaiter& waiter, const SharedFlow& flow) {
   waiter.number_ = ++flow->enqueued_;
   find_place(waiter, *flow);
   flow->queue_.insert(&waiter);
-  if (!std::exchange(called_, true)) around_.call_in_this_turn();
+  if (!std::exchange(called_, true)) call_in_this_turn_();
 }
 
 void FairShares::remove(FairWaiter& waiter) {
@@ -167,7 +175,8 @@ FairWaiter& FairShares::take_first(FairFlow& flow) {
   auto next = flow.queue_.extract(flow.queue_.begin());
   // Others of its account may have used time since it came.
   const auto used_more = [&flow](const FairWaiter& waiter) {
-    return std::min(waiter.account_->used_until_, flow.clock_ + ahead_max) > waiter.start_;
+    return std::min(waiter.account_->used_until_, latest_place(flow.clock_, flow.queue_.size())) >
+           waiter.start_;
   };
   while (used_more(*next.value())) {
     find_place(*next.value(), flow);
@@ -218,7 +227,7 @@ void FairShares::run_turn() {
   Duration left = budget_;
   for (const SharedFlow& flow : order) serve(flow, left);
   called_ = !waiting_.empty();
-  if (called_) around_.call_in_next_turn();
+  if (called_) call_in_next_turn_();
 }
 
 void FairShares::serve(const SharedFlow& flow, Duration& left) {
@@ -229,9 +238,9 @@ void FairShares::serve(const SharedFlow& flow, Duration& left) {
     const Duration begins = waiter.start_;
     account.used_until_ = begins;
     const auto others = static_cast<int64_t>(flow->queue_.size());
-    const Instant start = around_.now();
+    const Instant start = work_clock_.start();
     const bool more = waiter.run(waiter.piece_);
-    const Duration took = around_.now() - start;
+    const Duration took = work_clock_.since(start);
     flow->credit_ -= took;
     left -= took;
     flow->clock_ = std::max(flow->clock_ + took / (others + 1), begins);

@@ -31,6 +31,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/time.h"
+#include "proxy/work_clock.h"
 
 namespace lattice::proxy {
 
@@ -149,11 +150,15 @@ class FairShares {
 
   struct Surroundings {
     absl::AnyInvocable<Instant() const> now;
+    absl::AnyInvocable<Duration() const> thread_time;
     // Each has run_turn() called: at the end of this turn of the loop, and in the next one.
     absl::AnyInvocable<void()> call_in_this_turn;
     absl::AnyInvocable<void()> call_in_next_turn;
   };
-  explicit FairShares(Surroundings surroundings) : around_(std::move(surroundings)) {}
+  explicit FairShares(Surroundings with)
+      : work_clock_(std::move(with.now), std::move(with.thread_time)),
+        call_in_this_turn_(std::move(with.call_in_this_turn)),
+        call_in_next_turn_(std::move(with.call_in_next_turn)) {}
 
   // The flow has something to do. `now` may be the turn's.
   void note(const SharedFlow& flow, Instant now) {
@@ -175,7 +180,9 @@ class FairShares {
   static void settle(FairWaiter& connection, const FairFlow& flow);
   // What part of the loop's time is a tenant's of such a weight; 1: no other tenant wants any.
   double share_of(int64_t weight) const;
-  Instant now() const { return around_.now(); }
+  Instant now() const { return work_clock_.now(); }
+  // By which work is measured.
+  WorkClock& work_clock() { return work_clock_; }
 
   // Requires: the flow was noted, and the waiter does not wait.
   void enqueue(FairWaiter& waiter, const SharedFlow& flow);
@@ -203,7 +210,9 @@ class FairShares {
   FairWaiter& take_first(FairFlow& flow);
   void leave(const FairFlow& flow);
 
-  Surroundings around_;
+  WorkClock work_clock_;
+  absl::AnyInvocable<void()> call_in_this_turn_;
+  absl::AnyInvocable<void()> call_in_next_turn_;
   std::vector<SharedFlow> active_;
   std::vector<SharedFlow> waiting_;  // those with a queue
   int64_t active_weight_ = 0;

@@ -34,7 +34,8 @@ class LoopEnvironment final : public replica::Environment {
   }
   [[nodiscard]] std::unique_ptr<replica::Turns> turns(replica::Turns::Work work) override;
   void charge(Duration took) override {
-    if (flow_ != nullptr) shares_->charge(*flow_, took);
+    if (flow_ != nullptr)
+      shares_->charge(*flow_, shares_->work_clock().since(shares_->now() - took));
   }
 
  private:

@@ -45,6 +45,7 @@ proxy::Limits limits_of(const config::GrpcListener& grpc) {
 Worker::Worker(const config::Config& config, SharedTelemetry& shared)
     : config_(config),
       shares_({.now = [this] { return loop_.fresh_now(); },
+               .thread_time = &loop::Loop::thread_time,
                // Behind the answers that other parts of this turn have brought.
                .call_in_this_turn =
                    [this] { loop_.defer([this] { loop_.defer([this] { run_shared_turn(); }); }); },

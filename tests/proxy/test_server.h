@@ -224,6 +224,7 @@ class TestServer {
 
   loop::Loop loop_;
   FairShares shares_{{.now = [this] { return loop_.fresh_now(); },
+                      .thread_time = &loop::Loop::thread_time,
                       .call_in_this_turn = [this] { loop_.defer([this] { shares_.run_turn(); }); },
                       .call_in_next_turn = [this] { loop_.post([this] { shares_.run_turn(); }); }}};
   std::map<std::string, SharedFlow> flows_;

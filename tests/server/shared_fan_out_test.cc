@@ -42,6 +42,7 @@ struct SharedLoop {
   loop::Loop loop;
   proxy::FairShares shares{
       {.now = [this] { return clock; },
+       .thread_time = [this] { return clock - Instant{}; },
        .call_in_this_turn = [this] { loop.defer([this] { shares.run_turn(); }); },
        .call_in_next_turn = [this] { loop.post([this] { shares.run_turn(); }); }}};
   proxy::SharedFlow flow;
