@@ -107,6 +107,12 @@ bool Connection::belong_to(const SharedFlow& flow) {
   return true;
 }
 
+void Connection::take_turns(FairWaiter& work) {
+  work.pay_from(account());
+  context_->shares->note(flow_, context_->loop.now());
+  context_->shares->enqueue(work, flow_);
+}
+
 bool Connection::shared() {
   FairShares* const shares = context_->shares;
   if (shares == nullptr) return false;

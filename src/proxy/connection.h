@@ -48,6 +48,8 @@ class Connection final : public SessionHost, private FairWaiter {
   bool belong_to(const SharedFlow& flow) override;
   Duration overdue() const override { return backlog_.overdue(); }
   FairAccount* fair_account() override { return &account(); }
+  void take_turns(FairWaiter& work) override;
+  void leave_turns(FairWaiter& work) override { context_->shares->remove(work); }
 
   void begin_drain();
   void tick(Instant now);

@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 #include "proxy/fair_shares.h"
 #include "proxy/http2_runtime.h"
+#include "proxy/inflation.h"
 #include "proxy/listener.h"
 #include "proxy/output_buffer.h"
 #include "proxy/receive_windows.h"
@@ -62,6 +63,7 @@ struct Context {
   ChunkPool chunks;
   Http2StreamPool streams;
   Http2Runtime http2;
+  Inflations inflations;
   HeldBytes held;           // by the unfinished messages of all its connections
   uint64_t ages_given = 0;  // connections so far; spreads their age limits
   RequestIds request_ids;

@@ -125,61 +125,6 @@ void GrpcExchange::start_call(const CallFactory& factory) {
   call_ = factory(*this);
 }
 
-void GrpcExchange::on_data(std::string_view bytes) {
-  if (half_closed_ || finished_) return;
-  const auto outcome = assembler_.feed(bytes, [this](Bytes message, bool compressed) {
-    return on_message(std::move(message), compressed);
-  });
-  switch (outcome) {
-    case MessageAssembler::Outcome::ok:
-    case MessageAssembler::Outcome::stopped:
-      return;
-    case MessageAssembler::Outcome::too_large:
-      return abort(
-          {GrpcCode::resource_exhausted,
-           "grpc: received message larger than max (" + std::to_string(assembler_.length()) +
-               " vs. " +
-               std::to_string(stream_.session().context().limits.receive_message_bytes_max) + ")"});
-    case MessageAssembler::Outcome::bad_flag:
-      return abort({GrpcCode::internal, "grpc: received unexpected payload format " +
-                                            std::to_string(assembler_.flag())});
-  }
-}
-
-bool GrpcExchange::on_message(Bytes message, bool compressed) {
-  if (compressed) {
-    if (!gzip_) {
-      abort({GrpcCode::internal, "grpc: compressed flag set with identity or empty encoding"});
-      return false;
-    }
-    const size_t limit = stream_.session().context().limits.receive_message_bytes_max;
-    Inflated inflated = gzip_inflate(message, limit);
-    if (inflated.outcome == InflateOutcome::too_large) {
-      abort(
-          {GrpcCode::resource_exhausted,
-           "grpc: received message after decompression larger than max " + std::to_string(limit)});
-      return false;
-    }
-    if (inflated.outcome == InflateOutcome::corrupt) {
-      abort({GrpcCode::internal,
-             "grpc: failed to decompress the received message: gzip: invalid data"});
-      return false;
-    }
-    message = std::move(inflated.bytes);
-  }
-  Observer* const observer = stream_.session().context().observer;
-  if (observer != nullptr) observer->on_message_received(note_);
-  call_->on_message(std::move(message));
-  return !finished_;
-}
-
-void GrpcExchange::on_end() {
-  if (half_closed_ || finished_) return;
-  half_closed_ = true;
-  if (!assembler_.at_boundary()) return abort({GrpcCode::internal, "unexpected EOF"});
-  call_->on_half_close();
-}
-
 void GrpcExchange::on_sent(size_t bytes) {
   if (!finished_) call_->on_sent(bytes);
 }
@@ -191,6 +136,7 @@ void GrpcExchange::on_deadline() {
 void GrpcExchange::abort(GrpcStatus status) {
   if (finished_) return;
   finished_ = true;  // before the callback: it may try to send
+  stop_inflating();
   report_refusal(status);
   call_->on_cancel();
   if (!stream_.body.empty()) {
@@ -206,6 +152,8 @@ void GrpcExchange::abort(GrpcStatus status) {
 void GrpcExchange::on_closed() {
   deadline_timer_.reset();
   assembler_.reset();
+  stop_inflating();
+  inflation_.reset();
   if (!finished_ && call_ != nullptr) {
     finished_ = true;
     report_end({GrpcCode::canceled, "the client has left"});
@@ -301,6 +249,7 @@ void GrpcExchange::start_response() {
 void GrpcExchange::finish(GrpcStatus status) {
   if (finished_) return;
   finished_ = true;
+  stop_inflating();
   complete(std::move(status));
 }
 

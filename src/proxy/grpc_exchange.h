@@ -12,6 +12,7 @@
 
 #include "loop/loop.h"
 #include "proxy/call.h"
+#include "proxy/gzip.h"
 #include "proxy/listener.h"
 #include "proxy/message_assembler.h"
 #include "proxy/message_counter.h"
@@ -19,6 +20,7 @@
 namespace lattice::proxy {
 
 class Http2Stream;
+class Inflation;
 
 class GrpcExchange final : public ServerStream {
  public:
@@ -30,6 +32,8 @@ class GrpcExchange final : public ServerStream {
   void begin();
   void on_data(std::string_view bytes);
   void on_end();
+  // The message whose turn it was; not `more`.
+  void on_inflated(GzipInflater::State state);
   // `bytes` of the queued messages went to the connection's output.
   void on_sent(size_t bytes);
   // The stream is gone; the Call hears of it unless it was finished. From here on answers are
@@ -37,8 +41,8 @@ class GrpcExchange final : public ServerStream {
   void on_closed();
   // Destroys the Call and makes the exchange ready for another. Not within a callback of the Call.
   void recycle();
-  // Bytes that an unfinished message occupies.
-  size_t held() const { return assembler_.held(); }
+  // Bytes that an unfinished message occupies, or one that is not inflated yet.
+  size_t held() const;
   // The status to put into the trailers. Requires: finish() was called.
   const GrpcStatus& status() const { return status_; }
   // What the answer's metadata holds.
@@ -76,7 +80,12 @@ class GrpcExchange final : public ServerStream {
   std::optional<Refusal> routing_refusal() const;
   void refuse(const Refusal& refusal);
   void start_call(const CallFactory& factory);
-  bool on_message(Bytes message, bool compressed);
+  void take(std::string_view bytes);
+  // Whether to go on with what follows the message.
+  bool deliver(Bytes message);
+  bool inflate(Bytes message);
+  bool deliver_inflated(GzipInflater& inflater, GzipInflater::State state);
+  void stop_inflating();
   void on_deadline();
   // Ends the call from the transport's side; the service hears on_cancel().
   void abort(GrpcStatus status);
@@ -90,6 +99,7 @@ class GrpcExchange final : public ServerStream {
   Http2Stream& stream_;
   const size_t message_bytes_max_;
   MessageAssembler assembler_;
+  std::unique_ptr<Inflation> inflation_;  // of a message that takes more than one piece
   std::unique_ptr<Call> call_;
   std::unique_ptr<loop::TimerHandle> deadline_timer_;
   std::optional<Instant> deadline_;

@@ -11,6 +11,10 @@ namespace {
 
 constexpr int gzip_wrapper = 15 + 16;  // windowBits: the largest window, gzip header and trailer
 constexpr size_t first_output = 4 << 10;
+// A byte of input counts as so many of output.
+constexpr size_t input_weight = 4;
+constexpr size_t trailer_size_bytes = 4;  // at the end: how long it was, modulo 4 GiB
+constexpr size_t deflate_ratio_max = 1032;
 
 Bytef* input_pointer(std::string_view bytes) {
   return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
@@ -18,50 +22,79 @@ Bytef* input_pointer(std::string_view bytes) {
 
 }  // namespace
 
-Inflated gzip_inflate(const Bytes& compressed, size_t bytes_max) {
-  z_stream stream{};
-  if (inflateInit2(&stream, gzip_wrapper) != Z_OK) return {InflateOutcome::corrupt, {}};
-  stream.next_in = input_pointer(compressed.view());
-  stream.avail_in = static_cast<uInt>(compressed.size());
-  char* data = nullptr;
-  // One byte above the limit tells "exactly full" from "too large".
-  size_t capacity = std::min(bytes_max + 1, std::max(first_output, 4 * compressed.size()));
-  Bytes out = Bytes::allocate(capacity, &data);
-  size_t size = 0;
-  InflateOutcome outcome = InflateOutcome::ok;
-  for (;;) {
-    stream.next_out = reinterpret_cast<Bytef*>(data + size);
-    stream.avail_out = static_cast<uInt>(capacity - size);
-    const int result = inflate(&stream, Z_NO_FLUSH);
-    size = capacity - stream.avail_out;
-    if (size > bytes_max) {
-      outcome = InflateOutcome::too_large;
-      break;
-    }
-    if (result == Z_STREAM_END) {
-      if (stream.avail_in == 0) break;
-      // Members may follow each other; Go's reader joins them.
-      if (inflateReset(&stream) == Z_OK) continue;
-    }
-    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
-      outcome = InflateOutcome::corrupt;
-      break;
-    }
-    if (stream.avail_out > 0) {  // it wants input that is not there
-      outcome = InflateOutcome::corrupt;
-      break;
-    }
-    capacity = std::min(bytes_max + 1, 2 * capacity);
-    char* larger_data = nullptr;
-    Bytes larger = Bytes::allocate(capacity, &larger_data);
-    std::memcpy(larger_data, data, size);
-    out = std::move(larger);
-    data = larger_data;
-  }
-  inflateEnd(&stream);
-  if (outcome != InflateOutcome::ok) return {outcome, {}};
-  return {outcome, out.slice(0, size)};
+GzipInflater::GzipInflater(Bytes compressed, size_t bytes_max)
+    : compressed_(std::move(compressed)), bytes_max_(bytes_max) {}
+
+GzipInflater::~GzipInflater() = default;
+
+void GzipInflater::End::operator()(z_stream_s* stream) const {
+  inflateEnd(stream);
+  delete stream;
 }
+
+bool GzipInflater::begin() {
+  auto stream = std::make_unique<z_stream>();
+  if (inflateInit2(stream.get(), gzip_wrapper) != Z_OK) return false;
+  stream_.reset(stream.release());
+  stream_->next_in = input_pointer(compressed_.view());
+  return true;
+}
+
+size_t GzipInflater::taken() const {
+  return static_cast<size_t>(stream_->next_in - input_pointer(compressed_.view()));
+}
+
+size_t GzipInflater::spent() const {
+  return stream_ == nullptr ? 0 : size_ + input_weight * taken();
+}
+
+GzipInflater::State GzipInflater::run(size_t size) {
+  if (stream_ == nullptr && !begin()) return State::corrupt;
+  // One byte above the limit tells "exactly full" from "too large".
+  const size_t output_end = size_ + std::min(size, bytes_max_ + 1 - size_);
+  const size_t input_end =
+      taken() + std::min(size / input_weight + 1, compressed_.size() - taken());
+  for (;;) {
+    if (size_ == capacity_) grow();
+    const size_t room = std::min(capacity_, output_end) - size_;
+    stream_->next_out = reinterpret_cast<Bytef*>(data_ + size_);
+    stream_->avail_out = static_cast<uInt>(room);
+    stream_->avail_in = static_cast<uInt>(input_end - taken());
+    const int result = inflate(stream_.get(), Z_NO_FLUSH);
+    size_ += room - stream_->avail_out;
+    if (size_ > bytes_max_) return State::too_large;
+    if (result == Z_STREAM_END) {
+      if (taken() == compressed_.size()) return State::done;
+      // Members may follow each other; Go's reader joins them.
+      if (inflateReset(stream_.get()) != Z_OK) return State::corrupt;
+    } else if (result != Z_OK && result != Z_BUF_ERROR) {
+      return State::corrupt;
+    } else if (stream_->avail_out > 0 && taken() == compressed_.size()) {
+      return State::corrupt;  // it wants input that is not there
+    }
+    if (size_ == output_end || taken() == input_end) return State::more;
+  }
+}
+
+// What the message itself says of its size is right, or is corrected as the output grows.
+void GzipInflater::grow() {
+  size_t wanted = std::max(first_output, 2 * capacity_);
+  if (capacity_ == 0 && compressed_.size() > trailer_size_bytes) {
+    uint32_t told = 0;  // little endian, as we are
+    std::memcpy(&told, compressed_.data() + compressed_.size() - trailer_size_bytes, sizeof told);
+    const size_t possible = compressed_.size() * deflate_ratio_max;
+    if (told <= possible) wanted = told + size_t{1};
+  }
+  const size_t capacity = std::min(bytes_max_ + 1, wanted);
+  char* larger_data = nullptr;
+  Bytes larger = Bytes::allocate(capacity, &larger_data);
+  if (size_ > 0) std::memcpy(larger_data, data_, size_);
+  output_ = std::move(larger);
+  data_ = larger_data;
+  capacity_ = capacity;
+}
+
+Bytes GzipInflater::take() { return std::exchange(output_, {}).slice(0, size_); }
 
 std::optional<Bytes> gzip_deflate(const ByteChain& message) {
   z_stream stream{};

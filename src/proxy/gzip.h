@@ -1,25 +1,54 @@
 // gRPC's "gzip" message encoding.
-// Thread: any (no state between calls).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "base/byte_chain.h"
 
+struct z_stream_s;
+
 namespace lattice::proxy {
 
-enum class InflateOutcome : uint8_t { ok, corrupt, too_large };
+// Inflates one message, in as many pieces as its owner likes. A bomb costs no more than an honest
+// message: it ends as soon as the output would exceed `bytes_max`.
+// Thread: one. Ownership: keeps the compressed bytes; what it makes is the caller's, once.
+class GzipInflater {
+ public:
+  enum class State : uint8_t { more, done, corrupt, too_large };
 
-struct Inflated {
-  InflateOutcome outcome = InflateOutcome::ok;
-  Bytes bytes;  // with `ok`
+  GzipInflater(Bytes compressed, size_t bytes_max);
+  ~GzipInflater();
+  GzipInflater(const GzipInflater&) = delete;
+  GzipInflater& operator=(const GzipInflater&) = delete;
+
+  // Makes up to `size` bytes, of a fourth as many at most: time is also taken by input of which
+  // nothing comes. Requires: size > 0, and nothing but `more` was answered before.
+  State run(size_t size);
+  // What it has cost so far, in bytes as run() counts them.
+  size_t spent() const;
+  size_t compressed_bytes() const { return compressed_.size(); }
+  // Requires: `done`.
+  Bytes take();
+
+ private:
+  struct End {
+    void operator()(z_stream_s* stream) const;
+  };
+  bool begin();
+  size_t taken() const;
+  void grow();
+
+  const Bytes compressed_;
+  const size_t bytes_max_;
+  std::unique_ptr<z_stream_s, End> stream_;  // null: not begun
+  Bytes output_;
+  char* data_ = nullptr;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
 };
-
-// Stops as soon as the output would exceed `bytes_max`: a bomb costs no more than an honest
-// message.
-Inflated gzip_inflate(const Bytes& compressed, size_t bytes_max);
 
 // Nothing when it would not be smaller than the original.
 std::optional<Bytes> gzip_deflate(const ByteChain& message);

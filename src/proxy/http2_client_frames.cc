@@ -230,7 +230,7 @@ void Http2Client::on_data(int32_t stream_id, std::string_view bytes) {
   }
   if (stream->http_status_ != 200) return;
   if (stream->form_ == AnswerForm::framed) return stream->events_.on_framed(Bytes::copy(bytes));
-  const auto outcome = stream->assembler_.feed(bytes, [&](Bytes message, bool compressed) {
+  const auto outcome = stream->assembler_.feed(&bytes, [&](Bytes message, bool compressed) {
     if (compressed) return false;
     stream->events_.on_message(std::move(message));
     return stream->client_ != nullptr;

@@ -125,6 +125,20 @@ void Http2Session::on_data(int32_t stream_id, std::string_view bytes) {
   if (windows_.overfull()) reset(*stream, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+GzipInflater::State Http2Session::inflate_at_once(GzipInflater& inflater) {
+  // Where nothing takes turns, all at once.
+  if (context_.shares == nullptr) return inflater.run(SIZE_MAX);
+  if (inflate_left_ == 0 || context_.inflations.has(host_)) return GzipInflater::State::more;
+  const GzipInflater::State state = inflater.run(inflate_left_);
+  inflate_left_ -= std::min(inflate_left_, inflater.spent());
+  return state;
+}
+
+void Http2Session::update_window(Http2Stream& stream, size_t held_before) {
+  windows_.update(session_.get(), stream, held_before);
+  host_.request_flush();
+}
+
 void Http2Session::on_fault() {
   if (!faults_.take(context_.loop.now())) hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_errors");
 }

@@ -68,6 +68,11 @@ class Http2Session final : public Session {
   void resume_input(Http2Stream& stream);
   // The body has grown or is complete.
   void resume(Http2Stream& stream);
+  // As much of a message as this read may inflate; and the rest, in pieces.
+  GzipInflater::State inflate_at_once(GzipInflater& inflater);
+  void inflate_later(Inflation& inflation) { context_.inflations.add(host_, inflation); }
+  // What the stream holds has changed, outside of what nghttp2 reported.
+  void update_window(Http2Stream& stream, size_t held_before);
   // Drops what is queued and ends the stream.
   void reset(Http2Stream& stream, uint32_t error_code);
 
@@ -127,6 +132,7 @@ class Http2Session final : public Session {
   TokenBucket window_updates_;  // refilled by what we send
   FrameMeter meter_;
   size_t input_bytes_max_;
+  size_t inflate_left_ = 0;  // in this read
   size_t queued_bytes_ = 0;  // in all streams' bodies
   UnreadAnswers unread_;     // of them
   Instant idle_since_;

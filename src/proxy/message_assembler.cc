@@ -9,23 +9,23 @@
 
 namespace lattice::proxy {
 
-MessageAssembler::Outcome MessageAssembler::feed(std::string_view bytes, Receiver receiver) {
-  while (!bytes.empty()) {
+MessageAssembler::Outcome MessageAssembler::feed(std::string_view* bytes, Receiver receiver) {
+  while (!bytes->empty()) {
     if (header_size_ < header_bytes) {
-      if (const Outcome outcome = take_header(&bytes); outcome != Outcome::ok) return outcome;
-      if (header_size_ < header_bytes || (bytes.empty() && length_ > 0)) return Outcome::ok;
+      if (const Outcome outcome = take_header(bytes); outcome != Outcome::ok) return outcome;
+      if (header_size_ < header_bytes || (bytes->empty() && length_ > 0)) return Outcome::ok;
     }
     Bytes message;
     const size_t missing = length_ - received_;
-    if (received_ == 0 && bytes.size() >= missing) {
-      message = Bytes::copy(bytes.substr(0, missing));
-      bytes.remove_prefix(missing);
+    if (received_ == 0 && bytes->size() >= missing) {
+      message = Bytes::copy(bytes->substr(0, missing));
+      bytes->remove_prefix(missing);
     } else {
-      const size_t taken = std::min(bytes.size(), missing);
+      const size_t taken = std::min(bytes->size(), missing);
       grow(received_ + taken);
-      std::memcpy(partial_data_ + received_, bytes.data(), taken);
+      std::memcpy(partial_data_ + received_, bytes->data(), taken);
       received_ += taken;
-      bytes.remove_prefix(taken);
+      bytes->remove_prefix(taken);
       if (received_ < length_) return Outcome::ok;
       message = partial_.slice(0, length_);
     }

@@ -34,7 +34,8 @@ class MessageAssembler {
   void limit(size_t message_bytes_max) { message_bytes_max_ = message_bytes_max; }
 
   // Anything but `ok` is final: the rest of the body means nothing.
-  Outcome feed(std::string_view bytes, Receiver receiver);
+  // After `stopped`, `bytes` is what follows the message.
+  Outcome feed(std::string_view* bytes, Receiver receiver);
   // Whether the body may end here.
   bool at_boundary() const { return header_size_ == 0; }
   size_t held() const { return capacity_; }

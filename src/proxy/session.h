@@ -32,6 +32,10 @@ class SessionHost {
   virtual Duration overdue() const { return {}; }
   // What the connection's work is charged to; null: nobody counts.
   virtual FairAccount* fair_account() { return nullptr; }
+  // Work of one of its requests, done in the connection's turns, and no more. Requires: its loop
+  // has FairShares.
+  virtual void take_turns(FairWaiter& work) = 0;
+  virtual void leave_turns(FairWaiter& work) = 0;
 };
 
 class Session {

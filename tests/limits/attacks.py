@@ -226,6 +226,26 @@ def bombs(count):
     return calls(bomb(), PUT, 1, (("grpc-encoding", "gzip"),))(count)
 
 
+@functools.lru_cache(None)
+def small_bomb():
+    """Two kilobytes that become as much as a message may be: each is honest, and a read of 64 KiB brings thirty."""
+    return gzip.compress(bytes((2 << 20) - 1))
+
+
+@functools.lru_cache(None)
+def blocks_of_nothing():
+    """1 MiB that become an empty message."""
+    return gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * 200_000 + b"\x03\x00" + bytes(8)
+
+
+def small_bombs(count):
+    return calls(small_bomb(), PUT, 1, (("grpc-encoding", "gzip"),))(count)
+
+
+def nothings(count):
+    return calls(blocks_of_nothing(), PUT, 1, (("grpc-encoding", "gzip"),))(count)
+
+
 def promised(count):
     requests = Requests()
     return script(lambda stream: requests.headers(stream) + raw_h2.frame(
@@ -233,6 +253,8 @@ def promised(count):
 
 
 register_flood("gzip bomb", "gzip: 1 GiB in 1 MiB", bombs, 3, ends=False)
+register_flood("gzip bomb", "gzip: 2 MiB in 2 KiB, as many as go", small_bombs, 500, ends=False)
+register_flood("gzip bomb", "gzip: nothing in 1 MiB", nothings, 3, ends=False)
 register_flood("gzip bomb", "messages that promise 4 GiB", promised, 5000, ends=False)
 
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 namespace {
 
 using lattice::Bytes;
+using lattice::proxy::GzipInflater;
 using lattice::proxy::MessageAssembler;
 
 constexpr size_t message_max = 100'000;
@@ -29,18 +31,28 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
+// Nothing: it is corrupt or too large.
+std::optional<std::string> inflate(const Bytes& message, size_t piece) {
+  GzipInflater inflater(message, message_max);
+  GzipInflater::State state = GzipInflater::State::more;
+  while (state == GzipInflater::State::more) state = inflater.run(piece);
+  if (state != GzipInflater::State::done) return std::nullopt;
+  const Bytes inflated = inflater.take();
+  require(inflated.size() <= message_max);
+  return std::string(inflated.view());
+}
+
 Outcome assemble(std::string_view input, size_t piece) {
   MessageAssembler assembler(message_max);
   Outcome outcome;
   size_t fed = 0;
   while (!input.empty() && outcome.end == MessageAssembler::Outcome::ok) {
-    const std::string_view part = input.substr(0, piece);
+    std::string_view part = input.substr(0, piece);
     input.remove_prefix(part.size());
     fed += part.size();
-    outcome.end = assembler.feed(part, [&](Bytes message, bool compressed) {
+    outcome.end = assembler.feed(&part, [&](Bytes message, bool compressed) {
       if (compressed) {
-        const auto inflated = lattice::proxy::gzip_inflate(message, message_max);
-        require(inflated.bytes.size() <= message_max);
+        require(inflate(message, SIZE_MAX) == inflate(message, 100));
       }
       outcome.messages.emplace_back(message.view());
       return true;

@@ -51,6 +51,8 @@ struct Host final : SessionHost {
   std::shared_ptr<const PeerCertificate> peer_certificate() const override { return nullptr; }
   std::string_view server_name() const override { return {}; }
   bool belong_to(const SharedFlow&) override { return true; }
+  void take_turns(FairWaiter&) override { require(false); }
+  void leave_turns(FairWaiter&) override { require(false); }
 };
 
 Router make_router() {

@@ -200,6 +200,8 @@ class TestClient {
   }
 
   const Response& response(int32_t id) { return responses_[id]; }
+  // The streams that have closed, in their order.
+  const std::vector<int32_t>& closed_in_order() const { return closed_; }
   const Goaway& goaway() const { return goaway_; }
   int pings_answered() const { return pings_answered_; }
   int pings_received() const { return pings_received_; }
@@ -320,6 +322,7 @@ class TestClient {
   static int on_close(nghttp2_session*, int32_t id, uint32_t error_code, void* user_data) {
     Response& response = self(user_data).responses_[id];
     response.closed = true;
+    self(user_data).closed_.push_back(id);
     response.error_code = error_code;
     return 0;
   }
@@ -341,6 +344,7 @@ class TestClient {
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Response> responses_;
   std::map<int32_t, size_t> responses_unconsumed_;
+  std::vector<int32_t> closed_;
   std::map<int32_t, Upload> uploads_;
   Goaway goaway_;
   int pings_answered_ = 0;
