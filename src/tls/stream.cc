@@ -69,7 +69,12 @@ std::string Failure::describe() const {
 }
 
 Stream::Stream(std::shared_ptr<const Context> context, int fd, const std::string& host)
-    : context_(std::move(context)), fd_(fd), host_(host), ssl_(SSL_new(context_->get())) {
+    : context_(std::move(context)), fd_(fd), host_(host) {
+  if (!context_->is_server()) make_ssl();
+}
+
+void Stream::make_ssl() {
+  ssl_.reset(SSL_new(context_->get()));
   if (ssl_ == nullptr) throw std::bad_alloc();
   SSL_set_app_data(ssl_.get(), this);
   SSL_set_msg_callback_arg(ssl_.get(), this);
@@ -96,6 +101,14 @@ Stream::~Stream() { close(fd_); }
 // ---- The socket ----
 
 ssize_t Stream::pull(char* into, size_t size) {
+  if (greeting_.empty()) return receive_some(into, size);
+  const size_t taken = greeting_.copy(into, size);
+  greeting_.erase(0, taken);
+  if (greeting_.empty()) greeting_ = {};
+  return static_cast<ssize_t>(taken);
+}
+
+ssize_t Stream::receive_some(char* into, size_t size) {
   if (input_ended_) return 0;
   if (reads_left_ == 0) return nothing_now;
   --reads_left_;
@@ -154,8 +167,27 @@ void Stream::begin() {
   more_input_ = false;
 }
 
+bool Stream::has_first_record() const {
+  if (greeting_.size() < SSL3_RT_HEADER_LENGTH) return false;
+  const auto byte = [this](size_t at) { return size_t{static_cast<unsigned char>(greeting_[at])}; };
+  const size_t length = byte(3) << 8U | byte(4);
+  // One that is too long is OpenSSL's to refuse.
+  return length > SSL3_RT_MAX_PLAIN_LENGTH || greeting_.size() >= SSL3_RT_HEADER_LENGTH + length;
+}
+
+bool Stream::greeted() {
+  std::array<char, 4 << 10> buffer;
+  const ssize_t got = receive_some(buffer.data(), buffer.size());
+  if (got > 0) greeting_.append(buffer.data(), static_cast<size_t>(got));
+  if (got == 0) fail(Failure::Kind::lost, "the connection ended");
+  if (got <= 0 || !has_first_record()) return false;
+  make_ssl();
+  return true;
+}
+
 bool Stream::handshake() {
   if (established_) return true;
+  if (ssl_ == nullptr && !greeted()) return false;
   const int result = SSL_do_handshake(ssl_.get());
   if (result != 1) {
     (void)outcome(result);
@@ -344,7 +376,8 @@ std::optional<Names> Stream::peer() const {
 }
 
 std::string Stream::server_name() const {
-  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  const char* name =
+      ssl_ == nullptr ? nullptr : SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
   std::string lower = name == nullptr ? "" : name;
   for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

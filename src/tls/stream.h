@@ -6,6 +6,9 @@
 // The handshake is part of both: until it is over they answer would_block, and what they are given
 // stays the caller's. Small parts are gathered into records, large ones encrypted where they lie.
 //
+// A server has nothing of OpenSSL's, tens of kilobytes, for a peer that has not sent its first
+// record whole.
+//
 // What waits: ciphertext that the socket did not take stays here, and the plaintext behind it
 // counts as taken only when it has left; so a call of send() that would block is repeated with the
 // same bytes in front. OpenSSL's own answers (handshake, key updates) are bounded by
@@ -97,7 +100,12 @@ class Stream {
 
  private:
   void begin();
+  void make_ssl();
+  // Whether a server has heard enough to begin.
+  bool greeted();
+  bool has_first_record() const;
   bool handshake();
+  ssize_t receive_some(char* into, size_t size);
   void on_established();
   Kind outcome(int result);
   Io read(std::span<char> into);
@@ -111,7 +119,8 @@ class Stream {
   const std::shared_ptr<const Context> context_;
   const int fd_;
   const std::string host_;
-  SslPtr ssl_;
+  SslPtr ssl_;             // null: a server that was not greeted
+  std::string greeting_;   // what came before there was one; OpenSSL takes it first
   std::string output_;     // ciphertext
   size_t sent_ = 0;        // of it
   size_t taken_ = 0;       // plaintext of the caller's that is in output_

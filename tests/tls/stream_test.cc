@@ -224,6 +224,53 @@ TEST_CASE("a handshake that is broken off is a loss, told apart from who only lo
   CHECK(server.failure().kind == Failure::Kind::lost);
 }
 
+// What a client of its own says first.
+std::string client_hello() {
+  const auto fds = socket_pair();
+  Stream client(client_context(), fds[1], "db.example");
+  (void)client.send({});
+  std::array<char, 4096> buffer;
+  const ssize_t got = read(fds[0], buffer.data(), buffer.size());
+  close(fds[0]);
+  return {buffer.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))};
+}
+
+TEST_CASE("a server begins nothing before the first record is whole") {
+  const std::string hello = client_hello();
+  REQUIRE(hello.size() > 100);
+  const ContextPtr context = server_context();
+  const auto fds = socket_pair();
+  Stream server(context, fds[0], "");
+  std::array<char, 1000> buffer;
+  for (const char byte : hello) {
+    CHECK(server.receive(buffer).kind == Stream::Kind::would_block);
+    CHECK(SSL_CTX_sess_accept(context->get()) == 0);
+    CHECK(server.server_name().empty());
+    CHECK(write(fds[1], &byte, 1) == 1);
+  }
+  CHECK(server.receive(buffer).kind == Stream::Kind::would_block);
+  CHECK(SSL_CTX_sess_accept(context->get()) == 1);
+  CHECK(server.server_name() == "db.example");
+  CHECK(read(fds[1], buffer.data(), buffer.size()) > 100);  // its answer
+  close(fds[1]);
+}
+
+TEST_CASE("who leaves, or is not served, in the middle of its first record is no riddle") {
+  const auto fds = socket_pair();
+  Stream server(server_context(), fds[0], "");
+  std::array<char, 1000> buffer;
+  CHECK(write(fds[1], "\x16\x03\x01\x40\x00...", 8) == 8);
+  CHECK(server.receive(buffer).kind == Stream::Kind::would_block);
+  CHECK(server.heard());
+  CHECK(server.send({}).kind == Stream::Kind::would_block);
+  CHECK_FALSE(server.peer().has_value());
+  close(fds[1]);
+  CHECK(server.receive(buffer).kind == Stream::Kind::failed);
+  CHECK(server.failure().kind == Failure::Kind::lost);
+  CHECK(server.failure().asked.empty());
+  server.end_output();
+}
+
 // The client keeps its session from one connection and offers it in the next.
 bool resumes(const ContextPtr& first, const ContextPtr& second) {
   const ContextPtr context = client_context();
