@@ -25,17 +25,14 @@ Bytef* input_pointer(std::string_view bytes) {
 GzipInflater::GzipInflater(Bytes compressed, size_t bytes_max)
     : compressed_(std::move(compressed)), bytes_max_(bytes_max) {}
 
-GzipInflater::~GzipInflater() = default;
-
-void GzipInflater::End::operator()(z_stream_s* stream) const {
-  inflateEnd(stream);
-  delete stream;
+GzipInflater::~GzipInflater() {
+  if (stream_ != nullptr) inflateEnd(stream_.get());
 }
 
 bool GzipInflater::begin() {
   auto stream = std::make_unique<z_stream>();
   if (inflateInit2(stream.get(), gzip_wrapper) != Z_OK) return false;
-  stream_.reset(stream.release());
+  stream_ = std::move(stream);
   stream_->next_in = input_pointer(compressed_.view());
   return true;
 }

@@ -34,16 +34,13 @@ class GzipInflater {
   Bytes take();
 
  private:
-  struct End {
-    void operator()(z_stream_s* stream) const;
-  };
   bool begin();
   size_t taken() const;
   void grow();
 
   const Bytes compressed_;
   const size_t bytes_max_;
-  std::unique_ptr<z_stream_s, End> stream_;  // null: not begun
+  std::unique_ptr<z_stream_s> stream_;  // null: not begun
   Bytes output_;
   char* data_ = nullptr;
   size_t capacity_ = 0;
