@@ -68,6 +68,7 @@ void Connection::on_ready(bool readable) {
     wants_read_ |= readable;
     wants_flush_ |= !readable;
     if (waits()) return pause();
+    queued_at_ = context_->loop.now();
     context_->shares->enqueue(*this, flow_);
   } else {
     measure(context_->shares, flow_, account(), [&] { readable ? read_all() : flush(); });
@@ -122,6 +123,11 @@ bool Connection::shared() {
 
 bool Connection::run(size_t size) {
   resume();
+  // What we were late for is not the peer's silence.
+  const Instant queued_at = std::exchange(queued_at_, Instant::never());
+  if (session_ == nullptr && queued_at != Instant::never()) {
+    accepted_at_ = accepted_at_ + (context_->loop.now() - queued_at);
+  }
   if (std::exchange(wants_flush_, false)) flush();
   if (closed_ || !std::exchange(wants_read_, false)) return false;
   const FairFlow* const asked_as = flow_.get();
@@ -302,7 +308,7 @@ void Connection::tick(Instant now) {
       now - stalled_since_ >= context_->limits.write_stall_max)
     return close();
   if (session_ == nullptr) {
-    if (now - accepted_at_ >= context_->limits.preface_timeout) on_silence();
+    if (now - accepted_at_ >= context_->limits.preface_timeout && !waits()) on_silence();
     return;
   }
   if (now >= settles_at_) {

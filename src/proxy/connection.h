@@ -98,7 +98,8 @@ class Connection final : public SessionHost, private FairWaiter {
   OutputBuffer output_;
   std::unique_ptr<Session> session_;  // null while the protocol is unknown
   std::string first_bytes_;           // shorter than the HTTP/2 preface
-  Instant accepted_at_;
+  Instant accepted_at_;  // later by what it has waited for its turns, as long as it has no session
+  Instant queued_at_ = Instant::never();
   Instant old_since_;                           // in the future as long as it is young
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close

@@ -1,7 +1,9 @@
 // Connections of several tenants on one loop: each waits for its tenant's turn.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -80,6 +82,41 @@ TEST_CASE("Connections that end while they wait for their turn are forgotten") {
     CHECK(other.call("/test.Test/Echo", "x", modest).grpc_status() == 0);
   }
   CHECK(TestServer::eventually([&] { return server.connections() == 1; }));
+}
+
+TEST_CASE("Who waits for its turn is not taken for one that says nothing") {
+  loop::Loop loop;
+  // Nobody has a turn before it is given here.
+  FairShares shares({.now = [&] { return loop.fresh_now(); },
+                     .call_in_this_turn = [] {},
+                     .call_in_next_turn = [] {}});
+  Router router;
+  router.add_http("/here", [](HttpRequest, HttpRespond respond) { respond({}); });
+  Limits limits;
+  limits.preface_timeout = std::chrono::milliseconds(50);
+  const auto listener = std::move(*Listener::listen(loop, "127.0.0.1:0", router, limits, nullptr,
+                                                    /*reuse_port=*/false, nullptr, {&shares}));
+  const SharedFlow others = std::make_shared<FairFlow>();
+  const auto until = [&](const std::function<bool()>& condition) {
+    return TestServer::eventually([&] {
+      shares.note(others, loop.now());
+      loop.turn();
+      return condition();
+    });
+  };
+  const int asking = connect_to(listener->address());
+  const int silent = connect_to(listener->address());
+  const std::string_view request = "GET /here HTTP/1.1\r\nhost: x\r\n\r\n";
+  CHECK(write(asking, request.data(), request.size()) == static_cast<ssize_t>(request.size()));
+  REQUIRE(until([&] { return listener->connection_count() == 2; }));
+  CHECK(until([&] { return listener->connection_count() == 1; }));
+  std::array<char, 100> answer{};
+  CHECK(until([&] {
+    shares.run_turn();
+    return recv(asking, answer.data(), answer.size(), MSG_DONTWAIT) > 0;
+  }));
+  CHECK(std::string_view(answer.data(), 12) == "HTTP/1.1 200");
+  for (const int fd : {asking, silent}) close(fd);
 }
 
 }  // namespace
