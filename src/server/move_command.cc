@@ -55,7 +55,8 @@ Status MoveCommand::open_control_plane() {
                                         "the leadership");
   }
   Result<TlsSources> tls = open_calling_tls(parts_.config, tls_files_);
-  if (!tls.ok()) return tls.status();
+  // Whatever is wrong with a file, it is what the configuration names.
+  if (!tls.ok()) return refused(tls.status().detail());
   tls_ = *std::move(tls);
   plane_ = std::make_unique<PlaneClient>(parts_.blocking, plane.endpoints, tls_.control_plane);
   governed_ = std::make_unique<GovernedTenant>(*plane_, rules_, command_.name);
