@@ -178,17 +178,20 @@ Status MoveCommand::say(std::string_view what) {
 
 void MoveCommand::print(const TenantMove::Outcome& outcome, const std::string& from) {
   std::ostream& out = parts_.out;
+  const std::string waited =
+      outcome.interrupted ? std::to_string(in_ms(*outcome.interrupted)) : "null";
   if (command_.json) {
     out << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
         << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
         << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
-        << ",\"manifest_epoch\":" << manifest_epoch_
-        << ",\"interrupted_ms\":" << in_ms(outcome.interrupted) << "}\n";
+        << ",\"manifest_epoch\":" << manifest_epoch_ << ",\"interrupted_ms\":" << waited << "}\n";
     return;
   }
   out << "tenant " << command_.name << " moved from " << from << " to " << command_.backend
-      << " at revision " << outcome.revision << "; requests waited for about "
-      << in_ms(outcome.interrupted) << " ms\n";
+      << " at revision " << outcome.revision << "; requests waited "
+      << (outcome.interrupted ? "for about " + waited + " ms"
+                              : "from when a command before this one had the log sealed")
+      << "\n";
   if (manifest_epoch_ > 0) {
     out << "its manifest says so, with routing epoch " << manifest_epoch_ << "\n";
   }
