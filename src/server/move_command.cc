@@ -93,7 +93,8 @@ Status MoveCommand::move_from(const Found& source, OpenedDatabase& to) {
     return refused("only tenants in PostgreSQL can be moved, to another PostgreSQL; backend \"" +
                    database->backend() +
                    "\" is an embedded file. `etcdctl make-mirror` copies keys between two servers "
-                   "that run, without history, leases and users");
+                   "that run, without history, leases and users: docs/guide.md, \"What cannot be "
+                   "moved\", has the steps");
   }
   TenantMove move({parts_.blocking, from, to, [this](const std::string& text) { tell(text); },
                    [this] { return governed_epoch(); }},
@@ -232,7 +233,10 @@ Result<std::unique_ptr<NodeQuestions>> MoveCommand::node_questions() {
   Store* const store = (*database)->store();
   if (store == nullptr || store->moves() == nullptr) {
     return refused(
-        "[backend] is an embedded file, which one process alone serves: there are no other nodes");
+        "[backend] is an embedded file, which one process alone serves: there are no other nodes. "
+        "Several can serve a tenant that is in PostgreSQL; docs/guide.md, \"What cannot be "
+        "moved\", "
+        "says how it gets there");
   }
   const OpenedLog shared = store->without_log();
   std::vector<std::string> secrets = parts_.config.cluster.secrets;
