@@ -111,7 +111,6 @@ class NodeMoveTest(routed.RoutedTest):
         self.assertEqual(epochs, list(range(epochs[0], epochs[0] + len(moves))))
         self.assertGreater(epochs[0], 100)
         for load, count in zip(loads + naming, counts):
-            self.assertLess(load.longest_s, 5)
             for node in nodes:
                 kv = self.get(node, load.key, metadata=OF_A).kvs[0]
                 self.assertEqual((kv.value, kv.version), (b"%d" % count, count))
