@@ -112,7 +112,7 @@ Status MoveCommand::move_from(const Found& source, OpenedDatabase& to) {
   }
   const Result<TenantMove::Outcome> outcome = move.run();
   if (!outcome.ok()) return outcome.status();
-  const Status told = tell_manifest(outcome->routing_epoch);
+  Status told = tell_manifest(outcome->routing_epoch);
   if (Status status = move.bury(); !status.ok()) return status;
   if (told.ok()) print(*outcome, from.backend());
   return told;
