@@ -23,6 +23,11 @@ bool ForwardClient::ready(const std::string& address) const {
          found->second->link->takes_requests();
 }
 
+std::string_view ForwardClient::failure(const std::string& address) const {
+  const auto found = nodes_.find(address);
+  return found == nodes_.end() ? std::string_view() : found->second->failure;
+}
+
 void ForwardClient::when_ready(const std::string& address, std::shared_ptr<const bool> alive,
                                absl::AnyInvocable<void(Status)> done) {
   std::unique_ptr<Node>& slot = nodes_[address];
@@ -72,20 +77,25 @@ void ForwardClient::look_at(const std::string& address) {
     node.backoff =
         std::clamp(2 * node.backoff, around_.limits.backoff_min, around_.limits.backoff_max);
     node.retry_at = around_.loop.now() + node.backoff;
-    const Status why(Error::backend_unavailable, address + ": " + node.link->reason());
-    trouble_.tell(address, node.link->reason());
+    node.reason = node.link->reason();
+    node.failure = node.link->failure();
+    trouble_.tell(address, node.reason);
     discard(std::move(node.link));
-    return tell(node, why);
+    return tell(node, Status(Error::backend_unavailable, address + ": " + node.reason));
   }
   if (node.link != nullptr && node.link->state() == ForwardLink::State::ending) {
     node.ending.push_back(std::move(node.link));
   }
   if (node.link != nullptr && node.link->takes_requests()) {
     node.backoff = {};
+    node.reason.clear();
+    node.failure = {};
     return tell(node, {});
   }
   // Whoever waits asks another node, or comes again.
-  if (node.link == nullptr) tell(node, Status(Error::backend_unavailable, address + ": gone"));
+  if (node.link != nullptr) return;
+  const std::string& why = node.reason.empty() ? "gone" : node.reason;
+  tell(node, Status(Error::backend_unavailable, address + ": " + why));
 }
 
 void ForwardClient::tell(Node& node, const Status& status) {

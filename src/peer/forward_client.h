@@ -26,6 +26,9 @@ class ForwardClient {
   // has turned false.
   void when_ready(const std::string& address, std::shared_ptr<const bool> alive,
                   absl::AnyInvocable<void(Status)> done);
+  // What of TLS the last attempt to connect failed of, as Http2Client::failure(); empty: nothing of
+  // it.
+  std::string_view failure(const std::string& address) const;
   // Requires: ready(). See ForwardLink.
   [[nodiscard]] std::unique_ptr<proxy::ClientStream> open(const std::string& address,
                                                           const ForwardedHead& head,
@@ -42,6 +45,8 @@ class ForwardClient {
     std::unique_ptr<ForwardLink> link;                 // null: not connected nor connecting
     std::vector<std::unique_ptr<ForwardLink>> ending;  // with requests that are still open
     std::vector<Waiting> waiting;
+    std::string reason;        // why there is none; empty: there is, or was none yet
+    std::string_view failure;  // likewise
     Duration backoff{};
     Instant retry_at;
     Instant last_used;

@@ -31,6 +31,8 @@ class ForwardLink final : private proxy::ClientStreamEvents {
   State state() const { return state_; }
   // Why it is over.
   const std::string& reason() const { return reason_; }
+  // As Http2Client has it.
+  std::string_view failure() const { return client_->failure(); }
   bool takes_requests() const { return state_ == State::ready && client_->accepts_streams(); }
   size_t open_requests() const;
 

@@ -93,6 +93,10 @@ void Http2Client::read() {
   last_heard_ = context_.loop.now();
   pinged_at_ = Instant::never();
   overdue_ = false;
+  if (!std::exchange(heard_, true) && wants_tls({buffer.data(), result.bytes})) {
+    failure_ = "tls";
+    return fail({Error::backend_unavailable, address_ + " speaks TLS only"});
+  }
   const ssize_t taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const uint8_t*>(buffer.data()), result.bytes);
   if (closed_) return;
@@ -126,12 +130,22 @@ void Http2Client::flush() {
   watch_->want(/*read=*/true, transport_->wants_writable(!output_.empty()));
 }
 
+// As TLS ports tell plaintext clients: Go's, and ours.
+bool Http2Client::wants_tls(std::string_view first_bytes) const {
+  return options_.tls == nullptr && first_bytes.starts_with("HTTP/1.") &&
+         first_bytes.find("HTTPS server") != first_bytes.npos;
+}
+
 Status Http2Client::loss() {
   std::string text = "connection to " + address_ + " lost";
   // A plaintext port hangs up without a word that a TLS client would understand.
-  if (transport_->handshaking()) text += " in the TLS handshake: does it speak TLS?";
+  if (transport_->handshaking()) {
+    text += " in the TLS handshake: does it speak TLS?";
+    failure_ = "not_tls";
+  }
   if (const auto failure = transport_->take_failure()) {
     text = "TLS to " + address_ + ": " + failure->text;
+    failure_ = failure->reason;
   }
   return {Error::backend_unavailable, std::move(text)};
 }

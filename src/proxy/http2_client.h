@@ -73,6 +73,10 @@ class Http2Client {
   // Not closed, and the peer has not said that it goes.
   bool accepts_streams() const;
   bool connected() const { return transport_ != nullptr; }
+  // What of TLS the connection failed of: as TransportFailure::reason, "not_tls" where the peer
+  // does not speak it, "tls" where the peer wants it and we do not. Empty: nothing of it. Known in
+  // on_closed.
+  std::string_view failure() const { return failure_; }
   size_t open_streams() const { return streams_.size(); }
 
  private:
@@ -92,6 +96,7 @@ class Http2Client {
   void produce();
   bool write();
   Status loss();
+  bool wants_tls(std::string_view first_bytes) const;
   void report_sent();
   void start_ticking();
   void tick();
@@ -127,8 +132,10 @@ class Http2Client {
   absl::flat_hash_map<int32_t, ClientStream*> streams_;
   std::vector<int32_t> sent_on_;  // streams with sent_unreported_ > 0
   std::unique_ptr<loop::TimerHandle> tick_timer_;
+  std::string_view failure_;
   Instant last_heard_;
   Instant pinged_at_ = Instant::never();  // an unanswered ping is under way
+  bool heard_ = false;                    // anything at all
   bool overdue_ = false;                  // once more is looked before a silent peer is given up
   bool flush_requested_ = false;
   bool going_away_ = false;

@@ -55,7 +55,8 @@ Status MoveCommand::open_control_plane() {
                                         "the leadership");
   }
   Result<TlsSources> tls = open_calling_tls(parts_.config, tls_files_);
-  if (!tls.ok()) return tls.status();
+  // Whatever is wrong with a file, it is what the configuration names.
+  if (!tls.ok()) return refused(tls.status().detail());
   tls_ = *std::move(tls);
   plane_ = std::make_unique<PlaneClient>(parts_.blocking, plane.endpoints, tls_.control_plane);
   governed_ = std::make_unique<GovernedTenant>(*plane_, rules_, command_.name);
@@ -92,7 +93,8 @@ Status MoveCommand::move_from(const Found& source, OpenedDatabase& to) {
     return refused("only tenants in PostgreSQL can be moved, to another PostgreSQL; backend \"" +
                    database->backend() +
                    "\" is an embedded file. `etcdctl make-mirror` copies keys between two servers "
-                   "that run, without history, leases and users");
+                   "that run, without history, leases and users: docs/guide.md, \"What cannot be "
+                   "moved\", has the steps");
   }
   TenantMove move({parts_.blocking, from, to, [this](const std::string& text) { tell(text); },
                    [this] { return governed_epoch(); }},
@@ -110,7 +112,7 @@ Status MoveCommand::move_from(const Found& source, OpenedDatabase& to) {
   }
   const Result<TenantMove::Outcome> outcome = move.run();
   if (!outcome.ok()) return outcome.status();
-  const Status told = tell_manifest(outcome->routing_epoch);
+  Status told = tell_manifest(outcome->routing_epoch);
   if (Status status = move.bury(); !status.ok()) return status;
   if (told.ok()) print(*outcome, from.backend());
   return told;
@@ -177,17 +179,20 @@ Status MoveCommand::say(std::string_view what) {
 
 void MoveCommand::print(const TenantMove::Outcome& outcome, const std::string& from) {
   std::ostream& out = parts_.out;
+  const std::string waited =
+      outcome.interrupted ? std::to_string(in_ms(*outcome.interrupted)) : "null";
   if (command_.json) {
     out << "{\"name\":\"" << command_.name << "\",\"moved\":true,\"from\":\"" << from
         << "\",\"to\":\"" << command_.backend << "\",\"records\":" << outcome.records
         << ",\"revision\":" << outcome.revision << ",\"routing_epoch\":" << outcome.routing_epoch
-        << ",\"manifest_epoch\":" << manifest_epoch_
-        << ",\"interrupted_ms\":" << in_ms(outcome.interrupted) << "}\n";
+        << ",\"manifest_epoch\":" << manifest_epoch_ << ",\"interrupted_ms\":" << waited << "}\n";
     return;
   }
   out << "tenant " << command_.name << " moved from " << from << " to " << command_.backend
-      << " at revision " << outcome.revision << "; requests waited for about "
-      << in_ms(outcome.interrupted) << " ms\n";
+      << " at revision " << outcome.revision << "; requests waited "
+      << (outcome.interrupted ? "for about " + waited + " ms"
+                              : "from when a command before this one had the log sealed")
+      << "\n";
   if (manifest_epoch_ > 0) {
     out << "its manifest says so, with routing epoch " << manifest_epoch_ << "\n";
   }
@@ -228,7 +233,10 @@ Result<std::unique_ptr<NodeQuestions>> MoveCommand::node_questions() {
   Store* const store = (*database)->store();
   if (store == nullptr || store->moves() == nullptr) {
     return refused(
-        "[backend] is an embedded file, which one process alone serves: there are no other nodes");
+        "[backend] is an embedded file, which one process alone serves: there are no other nodes. "
+        "Several can serve a tenant that is in PostgreSQL; docs/guide.md, \"What cannot be "
+        "moved\", "
+        "says how it gets there");
   }
   const OpenedLog shared = store->without_log();
   std::vector<std::string> secrets = parts_.config.cluster.secrets;

@@ -73,10 +73,12 @@ Status NodeMove::check_nodes() {
     const Result<NodeKnowledge> answer =
         parts_.nodes->ask(address_of(node), wanted_.tenant, /*routing_epoch=*/0);
     if (!answer.ok()) {
-      return {Error::backend_unavailable, "node " + quoted(node) +
-                                              " cannot serve the tenant, or not be asked from "
-                                              "here: " +
-                                              answer.status().detail() + "; --no-wait asks nobody"};
+      // Where certificates are wrong, other nodes may not reach it either.
+      const std::string remedy = parts_.nodes->remedy(address_of(node));
+      return {Error::backend_unavailable,
+              "node " + quoted(node) + " cannot serve the tenant, or not be asked from here: " +
+                  answer.status().detail() + "; " +
+                  (remedy.empty() ? "--no-wait asks nobody" : remedy)};
     }
     checked_.push_back(node);
   }

@@ -85,4 +85,25 @@ Result<NodeKnowledge> NodeQuestions::ask(const std::string& address, const std::
   });
 }
 
+std::string NodeQuestions::remedy(const std::string& address) const {
+  const std::string_view failure = client_->failure(address);
+  if (failure == "peer_certificate") {
+    return "this command refuses the node's certificate, which must be for the host in the node's "
+           "[cluster] advertise, and of an authority in this command's [cluster] ca_path";
+  }
+  if (failure == "own_certificate") {
+    return "the node refuses this command's certificate ([cluster] tls_chain_path), which must be "
+           "of an authority in the node's [cluster] ca_path";
+  }
+  if (failure == "not_tls") {
+    return "this command has a certificate for calls between nodes, which the node lacks, it "
+           "seems: [cluster] tls_chain_path, tls_key_path and ca_path are for every node or none";
+  }
+  if (failure == "tls") {
+    return "this command has no certificate for calls between nodes: give it the node's [cluster] "
+           "tls_chain_path, tls_key_path and ca_path";
+  }
+  return {};
+}
+
 }  // namespace lattice::server

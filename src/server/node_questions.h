@@ -36,6 +36,8 @@ class NodeQuestions {
   // before it answers. Errors: backend_unavailable, with what kept the node from answering.
   Result<NodeKnowledge> ask(const std::string& address, const std::string& tenant,
                             int64_t routing_epoch);
+  // What is to be done so that a node can be asked that could not be; empty: nobody knows.
+  std::string remedy(const std::string& address) const;
 
  private:
   class Question;

@@ -64,11 +64,15 @@ class TenantTool {
       }
       return refuse("there is no limit \"" + name + "\"; there are " + known);
     }
-    const bool goes = command_.action == TenantCommand::Action::remove ||
-                      (command_.action == TenantCommand::Action::move && command_.nodes.empty());
+    // Out of an embedded file no tenant is moved, and MoveCommand says so.
+    const bool moves = command_.action == TenantCommand::Action::move && command_.nodes.empty() &&
+                       config_.backend.kind == config::BackendKind::postgresql;
+    const bool goes = moves || command_.action == TenantCommand::Action::remove;
     if (goes && command_.name == config_.tenants.default_tenant) {
-      return refuse("\"" + command_.name +
-                    "\" is the default tenant; make another one [tenants] default_tenant first");
+      return refuse("\"" + command_.name + "\" is the default tenant" +
+                    (moves ? ", which is always in [backend]" : "") +
+                    "; make another one [tenants] default_tenant on every process first" +
+                    (moves ? ", or move the whole database (docs/backup.md)" : ""));
     }
     if (config_.backend.kind == config::BackendKind::memory) {
       return refuse(

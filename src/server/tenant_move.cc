@@ -131,6 +131,7 @@ Status TenantMove::find_resume_point() {
     return {};
   }
   arrived_ = true;
+  outcome_.revision = newest.last_revision.value;
   look = blocking.wait_for<Result<Look>>(
       [&](auto done) { new_->log->look(newest.seq - 1, std::move(done)); });
   if (!look.ok()) return look.status();
@@ -226,6 +227,7 @@ Status TenantMove::seal() {
       return status;
     }
     row_.state = TenantState::sealing;
+    demanded_ = true;
   }
   return await_seal();
 }
@@ -312,13 +314,13 @@ Status TenantMove::finish() {
     if (append(*new_, batch) != Verdict::committed) {
       return {Error::backend_unavailable, "the copy was changed meanwhile; run the command again"};
     }
+    outcome_.revision = batch->header.last_revision.value;
   }
   if (new_row_.routing_epoch > row_.routing_epoch) ++new_row_.routing_epoch;
   outcome_.routing_epoch = new_row_.routing_epoch;
   outcome_.records = copy_->records();
-  outcome_.revision = new_->state.keyspace.visible_revision().value;
   Status status = change(parts_.to, new_row_, {TenantState::arriving}, TenantState::active);
-  outcome_.interrupted = parts_.blocking.environment.now() - asked_;
+  if (demanded_) outcome_.interrupted = parts_.blocking.environment.now() - asked_;
   return status;
 }
 

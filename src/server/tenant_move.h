@@ -32,8 +32,10 @@ class TenantMove {
  public:
   struct Outcome {
     int64_t revision = 0;
-    size_t records = 0;      // copied by this command
-    Duration interrupted{};  // from the demand for the seal until the tenant was open again
+    size_t records = 0;  // copied by this command
+    // From the demand for the seal until the tenant was open again; nullopt: a command before this
+    // one had demanded it.
+    std::optional<Duration> interrupted;
     int64_t routing_epoch = 0;
   };
   struct Parts {
@@ -94,8 +96,9 @@ class TenantMove {
   std::unique_ptr<Side> old_;
   std::unique_ptr<Side> new_;
   std::unique_ptr<LogCopy> copy_;
-  bool arrived_ = false;  // the copy has its takeover
-  Instant asked_;         // for the seal
+  bool arrived_ = false;   // the copy has its takeover
+  Instant asked_;          // for the seal
+  bool demanded_ = false;  // the seal, by this command
   Seq verified_compaction_;
   Outcome outcome_;
   // The leader's session, and since when it looks as it does (log-protocol L3).

@@ -4,11 +4,9 @@
     tests/control_plane/forwarding_tls.py --lattice PATH
 """
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -17,45 +15,16 @@ import grpc
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
+import encrypted  # noqa: E402
 import forwarded  # noqa: E402
-import governed  # noqa: E402
-from harness import cases, processes, protos, servers  # noqa: E402
+from harness import cases, protos  # noqa: E402
 
 rpc, lock = protos.rpc, protos.lock
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, "there is no connection available")
 _MIB = 1 << 20
 
 
-def make_certificates():
-    folder = os.path.join(processes.scratch_folder("pki"), "pki")
-    subprocess.run([cases.ServerTest.lattice, "certs", "init", "--dir", folder, "--host", "localhost"], check=True, capture_output=True)
-    return folder
-
-
-def tls_links(folder, host="localhost"):
-    return {"LATTICE_CLUSTER_ADVERTISE": f"{host}:0", "LATTICE_CLUSTER_CA_PATH": f"{folder}/ca.crt",
-            "LATTICE_CLUSTER_TLS_CHAIN_PATH": f"{folder}/node.crt", "LATTICE_CLUSTER_TLS_KEY_PATH": f"{folder}/node.key"}
-
-
-class ForwardingOverTls(forwarded.ForwardedTest):
-    @classmethod
-    def links(cls):
-        cls.folder = make_certificates()
-        return tls_links(cls.folder)
-
-    def stranger(self, links):
-        """A fourth node of the cluster, whose certificates the others do not know."""
-        plain = {key: value for key, value in self.env.items() if not key.startswith("LATTICE_CLUSTER_")}
-        server = servers.Lattice(self.lattice, "postgres", self.url, env={
-            **plain, **links, "LATTICE_CLUSTER_NAME": "n4", "LATTICE_CLUSTER_BIND": "127.0.0.1:0"})
-        self.addCleanup(server.remove)
-        return server.start()
-
-    def node_address(self, name):
-        key = governed.PREFIX + b"nodes/" + name.encode()
-        found = self.control.call("KV.Range", rpc.RangeRequest(key=key)).kvs
-        return json.loads(found[0].value)["address"]
-
+class ForwardingOverTls(encrypted.EncryptedTest, forwarded.ForwardedTest):
     def check_nothing_passes(self, connection):
         """The node has no way to those that serve the tenant, and says that nobody has seen the request."""
         cases.eventually(lambda: self.refusal(self.put, connection) == _UNREACHABLE, "the routing to be known, and refused")
@@ -101,7 +70,7 @@ class ForwardingOverTls(forwarded.ForwardedTest):
         self.assertIn(b"Client sent an HTTP request to an HTTPS server", answer)
 
     def test_another_authority(self):
-        server = self.stranger(tls_links(make_certificates()))
+        server = self.stranger(encrypted.tls_links(encrypted.make_certificates()))
         own = self.connect(server)
         self.route(["n4"], wait=False)
         self.check_nothing_passes(self.n3)
@@ -116,7 +85,7 @@ class ForwardingOverTls(forwarded.ForwardedTest):
 
     def test_another_name(self):
         """The right authority, and a certificate that is not for the host under which the node is called."""
-        server = self.stranger(tls_links(self.folder, "127.0.0.1"))
+        server = self.stranger(encrypted.tls_links(self.folder, "127.0.0.1"))
         self.route(["n4"], wait=False)
         self.check_nothing_passes(self.n3)
         self.check_said(self.nodes.servers[2], "certificate is refused", "asked for 127.0.0.1", "is for localhost")

@@ -51,7 +51,7 @@ class Load(threading.Thread):
 class RoutedTest(governed.GovernedTest):
     @classmethod
     def setUpClass(cls):
-        cls.plane = servers.etcd_cluster(servers.debian_etcd(), "etcd34", 1)
+        cls.plane = servers.etcd_cluster(servers.debian_etcd(), "etcd34", 1, **cls.plane_options())
         cls.addClassCleanup(cls.plane.remove)
         cls.plane.start()
         database = servers.shared_postgres()
@@ -63,12 +63,21 @@ class RoutedTest(governed.GovernedTest):
         cls.epoch = 0
 
     @classmethod
-    def links(cls):
-        """The environment that says how the nodes reach each other."""
+    def plane_options(cls):
+        """Options of servers.etcd_cluster() for the control plane."""
         return {}
 
+    @classmethod
+    def links(cls):
+        """The environment that says how the nodes reach each other, and the control plane."""
+        return {}
+
+    def credentials(self):
+        """With which the test itself calls the control plane; None: plaintext."""
+        return None
+
     def setUp(self):
-        self.control = self.connect(self.plane.servers[0])
+        self.control = self.connect(self.plane.servers[0], self.credentials())
         self.n1, self.n2, self.n3 = (self.connect(server) for server in self.nodes.servers)
         self.route(["n1"])
 

@@ -30,8 +30,8 @@ class ServerTest(unittest.TestCase):
         self.addCleanup(made.remove)
         return made.start()
 
-    def connect(self, server):
-        connection = client.Client(server.target)
+    def connect(self, server, credentials=None):
+        connection = client.Client(server.target, credentials=credentials)
         self.addCleanup(connection.close)
         return connection
 

@@ -213,9 +213,9 @@ class Redis(Server):
         return self
 
 
-def etcd_cluster(binary, kind, size=3, extra=()):
+def etcd_cluster(binary, kind, size=3, extra=(), scheme="http"):
     """A real etcd of several members, not started."""
-    members = [Etcd(binary, kind, extra=extra, name=f"m{number}") for number in range(1, size + 1)]
+    members = [Etcd(binary, kind, extra=extra, name=f"m{number}", scheme=scheme) for number in range(1, size + 1)]
     for member in members:
         member.join(members)
     return Cluster(members)

@@ -83,8 +83,10 @@ struct World {
 };
 
 struct Caller final : ClientStreamEvents {
-  Caller(World& in, const tls::Material& material) : world(in), context(in.loop) {
-    options.tls = client_source(material);
+  Caller(World& in, const tls::Material& material) : Caller(in, client_source(material)) {}
+  // Null: plaintext.
+  Caller(World& in, std::shared_ptr<tls::Source> tls) : world(in), context(in.loop) {
+    options.tls = std::move(tls);
     options.message_bytes_max = 8 << 20;
     client = std::make_unique<Http2Client>(context, world.listener->address(), options,
                                            [this](const Status& why) { lost = why.detail(); });
@@ -195,6 +197,27 @@ TEST_CASE("TLS at a plaintext port is told, and the other way round") {
   CHECK(read(other, answer, sizeof answer) > 0);
   CHECK(std::string(answer).find("sent an HTTP request to an HTTPS server") != std::string::npos);
   close(other);
+}
+
+TEST_CASE("a client knows what of TLS its connection failed of") {
+  World secure;
+  Caller plaintext(secure, nullptr);
+  CHECK(plaintext.call("Who", "") == secure.listener->address() + " speaks TLS only");
+  CHECK(plaintext.client->failure() == "tls");
+  const tls::TestAuthority other;
+  Caller believes_others(secure, other.client_files());
+  (void)believes_others.call("Who", "");
+  CHECK(believes_others.client->failure() == "peer_certificate");
+  Caller of_others(secure, {other.client.certificate, other.client.key, world().ca});
+  (void)of_others.call("Who", "");
+  CHECK(of_others.client->failure() == "own_certificate");
+  World plain(/*with_tls=*/false);
+  Caller encrypted(plain, world().client_files());
+  (void)encrypted.call("Who", "");
+  CHECK(encrypted.client->failure() == "not_tls");
+  Caller good(secure, world().client_files());
+  CHECK(good.call("Who", "") == "alice@");
+  CHECK(good.client->failure().empty());
 }
 
 }  // namespace

@@ -106,6 +106,18 @@ class MovingTest(cases.ServerTest):
         process.communicate()
         return let_go
 
+    def kill_move(self, reached, table):
+        """Begins a move, and kills the command when that is reached, while it cannot write to the table."""
+        let_go = self.hold_copy(table)
+        process = self.start_command("move", "a", "--to", "b")
+        cases.eventually(reached, "the move to come so far")
+        process.kill()
+        process.communicate()
+        # A statement that it has sent would still be executed.
+        self.clusters[1].query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
+                               " datname = current_database()", self.names[1])
+        let_go()
+
     def tenant(self, nodes=1):
         """Nodes that run, tenant "a" in the first database, a connection to each node."""
         made = [self.node().start() for _ in range(nodes)]

@@ -206,6 +206,26 @@ class Moving(moved.MovingTest):
                 self.assertEqual(self.where(), {"default": "active"})
         self.assertTrue(nodes[0].process.alive())
 
+    def test_killed_behind_the_seal(self):
+        """The command that goes on from there reads nothing of the copy any more."""
+        _, (connection,) = self.tenant()
+        revision = [self.put(connection, b"k") for _ in range(5)][-1]
+        self.kill_move(lambda: self.state_in(1) == "arriving", "lattice.record")
+
+        def newest(index):
+            return self.clusters[index].query("SELECT max(seq) FROM lattice.batch JOIN lattice.logs USING (log_no)"
+                                              " WHERE tenant = 'a'", self.names[index])
+
+        def sealed():
+            return self.clusters[0].query("SELECT 1 FROM lattice.record WHERE kind = 12", self.names[0])
+        # The copy has its takeover where the old log has its seal, and is not opened.
+        self.kill_move(lambda: sealed() and newest(0) == newest(1), "lattice.logs")
+        self.assertEqual((self.state_in(0), self.state_in(1)), ("sealing", "arriving"))
+        outcome = self.move()
+        self.assertEqual((outcome["revision"], outcome["interrupted_ms"]), (revision, None))
+        self.served(connection)
+        self.assertEqual(self.put(connection, b"k"), revision + 1)
+
     def test_a_server_is_killed_meanwhile(self):
         nodes, connections = self.tenant(2)
         revisions = [self.put(connections[0], b"k%d" % number) for number in range(50)]

@@ -26,18 +26,6 @@ class Restoring(moved.MovingTest):
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
-    def kill_move(self, reached, table):
-        """Begins a move, and kills the command when that is reached, while it cannot write to the table."""
-        let_go = self.hold_copy(table)
-        process = self.start_command("move", "a", "--to", "b")
-        cases.eventually(reached, "the move to come so far")
-        process.kill()
-        process.communicate()
-        # A statement that it has sent would still be executed.
-        self.clusters[1].query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
-                               " datname = current_database()", self.names[1])
-        let_go()
-
     def test_while_a_tenant_moves(self):
         nodes, connections = self.tenant()
         self.put(connections[0], b"k")
