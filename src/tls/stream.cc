@@ -171,8 +171,9 @@ bool Stream::has_first_record() const {
   if (greeting_.size() < SSL3_RT_HEADER_LENGTH) return false;
   const auto byte = [this](size_t at) { return size_t{static_cast<unsigned char>(greeting_[at])}; };
   const size_t length = byte(3) << 8U | byte(4);
-  // One that is too long is OpenSSL's to refuse.
-  return length > SSL3_RT_MAX_PLAIN_LENGTH || greeting_.size() >= SSL3_RT_HEADER_LENGTH + length;
+  // What is no record of a handshake, or too long, is OpenSSL's to refuse.
+  return byte(0) != SSL3_RT_HANDSHAKE || length > SSL3_RT_MAX_PLAIN_LENGTH ||
+         greeting_.size() >= SSL3_RT_HEADER_LENGTH + length;
 }
 
 bool Stream::greeted() {
