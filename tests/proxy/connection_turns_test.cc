@@ -70,6 +70,7 @@ struct World {
   loop::Loop loop;
   Instant clock;
   FairShares shares{{.now = [this] { return clock = clock + look_cost; },
+                     .thread_time = [this] { return clock - Instant{}; },
                      .call_in_this_turn = [] {},
                      .call_in_next_turn = [] {}}};
   const SharedFlow others = std::make_shared<FairFlow>();
