@@ -88,6 +88,7 @@ TEST_CASE("Who waits for its turn is not taken for one that says nothing") {
   loop::Loop loop;
   // Nobody has a turn before it is given here.
   FairShares shares({.now = [&] { return loop.fresh_now(); },
+                     .thread_time = &loop::Loop::thread_time,
                      .call_in_this_turn = [] {},
                      .call_in_next_turn = [] {}});
   Router router;
