@@ -3,6 +3,8 @@
 .PHONY: help run build build-release unit test check bench fmt lint coverage package package-arm64 image image-arm64 arm64 clean
 
 JOBS ?= $(shell nproc)
+# Of ctest: cmake/LatticeModule.cmake.
+SLOTS = $(shell expr 4 \* $(JOBS))
 ARGS ?=
 
 help:
@@ -46,7 +48,7 @@ unit:
 	@scripts/install.sh build test
 	@cmake --preset asan --log-level=WARNING
 	@cmake --build --preset asan --parallel $(JOBS)
-	@ctest --test-dir build/asan --label-regex unit --parallel $(JOBS) --output-on-failure
+	@ctest --test-dir build/asan --label-regex unit --parallel $(SLOTS) --output-on-failure
 
 test:
 	@scripts/test.sh
@@ -76,7 +78,7 @@ coverage:
 	@scripts/install.sh build test tools
 	@cmake --preset coverage --log-level=WARNING
 	@cmake --build --preset coverage --parallel $(JOBS)
-	@ctest --test-dir build/coverage --label-regex 'unit|postgres|redis' --parallel $(JOBS) --output-on-failure
+	@ctest --test-dir build/coverage --label-regex 'unit|postgres|redis' --parallel $(SLOTS) --output-on-failure
 	@gcovr --root . --filter src/ --exclude-throw-branches --print-summary build/coverage
 
 package:

@@ -17,6 +17,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(lattice_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 else()
   target_compile_options(lattice_warnings INTERFACE -Wthread-safety)
+  # Dozens of test programs of sanitized code: the plain linker takes several times as long.
+  add_link_options(-fuse-ld=lld)
 endif()
 if(LATTICE_WERROR)
   target_compile_options(lattice_warnings INTERFACE -Werror)

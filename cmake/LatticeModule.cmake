@@ -24,11 +24,12 @@ function(lattice_module name)
   endforeach()
   list(TRANSFORM arg_DEPS PREPEND lattice_)
   if(sources)
-    add_library(lattice_${name} STATIC ${sources})
+    # Built where a program needs it: what no test of a sanitized build links is not compiled there.
+    add_library(lattice_${name} STATIC EXCLUDE_FROM_ALL ${sources})
     target_include_directories(lattice_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(lattice_${name} PUBLIC ${arg_DEPS} ${arg_SYSTEM} Threads::Threads
       PRIVATE ${arg_HIDDEN} lattice_warnings)
-    lattice_precompiled(lattice_${name})
+    lattice_precompiled(lattice_${name} ${arg_DEPS})
   else()
     add_library(lattice_${name} INTERFACE)
     target_include_directories(lattice_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -42,20 +43,25 @@ function(lattice_test_binary target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} lattice_warnings)
   target_compile_definitions(${target} PRIVATE LATTICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  if("lattice_doctest_main" IN_LIST arg_LIBRARIES)
-    lattice_precompiled(${target} TEST)
-  endif()
+  lattice_precompiled(${target} TEST ${arg_LIBRARIES})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 endfunction()
 
-# Names and labels one test of this build: `asan.base_test` in the asan build.
+# Most tests wait most of the time, so ctest gets four slots for each processor: --parallel $((4 * $(nproc))). PROCESSORS says how many of
+# them a test takes: four if it computes all the time, eight if it has to have the processors for itself, one if nothing is said. COST is about
+# how many seconds it takes, where these are many: the longest begin first.
+set(LATTICE_COMPUTES 4)
+set(LATTICE_OVERLOADS 8)
+
+# Names and labels one test of this build that computes all the time: `asan.base_test` in the asan build.
 function(lattice_add_test name label)
   set(full_name ${name})
   if(LATTICE_VARIANT)
     set(full_name ${LATTICE_VARIANT}.${name})
   endif()
   add_test(NAME ${full_name} COMMAND ${ARGN})
-  set_tests_properties(${full_name} PROPERTIES LABELS "${label};${LATTICE_VARIANT}" TIMEOUT 600)
+  set_tests_properties(${full_name} PROPERTIES
+    LABELS "${label};${LATTICE_VARIANT}" TIMEOUT 600 PROCESSORS ${LATTICE_COMPUTES})
 endfunction()
 
 function(lattice_fuzz_tests)
@@ -115,6 +121,7 @@ endfunction()
 #
 #   lattice_blackbox_test(NAME PROGRAM TIMEOUT seconds [LABELS labels...] [ARGS arguments...] [MAY_SKIP])
 #     MAY_SKIP: as a whole, by ending with 77.
+#   It takes one slot; set_tests_properties says so where it takes more.
 function(lattice_blackbox_test name program)
   cmake_parse_arguments(arg "MAY_SKIP" "TIMEOUT" "LABELS;ARGS" ${ARGN})
   add_test(NAME ${name}
