@@ -1,6 +1,6 @@
-// An SQLite VFS that works until it is told to fail: the Nth sync from now, writes beyond a quota of
-// bytes from now on, or beyond an end of the file; or to hold syncs up. Thread: the switches from
-// any; SQLite calls it from its connections' threads.
+// An SQLite VFS that works until it is told to fail: the Nth sync from now, writes beyond a quota
+// of bytes from now on, or beyond an end of the file; or to hold syncs up. Thread: the switches
+// from any; SQLite calls it from its connections' threads.
 #pragma once
 
 #include <atomic>

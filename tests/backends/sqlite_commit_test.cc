@@ -27,8 +27,7 @@ class Tenants {
     Chain chain;
   };
 
-  explicit Tenants(int count, std::string folder = {})
-      : world_(std::move(folder), FaultVfs::name) {
+  explicit Tenants(int count, std::string folder = {}) : world_(std::move(folder), FaultVfs::name) {
     for (int i = 0; i < count; ++i) {
       auto log = world_.open_log("tenant" + std::to_string(i));
       Chain chain(log->id());
@@ -57,8 +56,8 @@ class Tenants {
   // The next batch of a tenant's chain, which is advanced.
   std::shared_ptr<const replica::Batch> next(size_t tenant, std::string_view value = "v") {
     Chain& chain = all_[tenant].chain;
-    auto batch = chain.next({put_record(static_cast<int64_t>(chain.last().seq.value) + 2, "k",
-                                        value)});
+    auto batch =
+        chain.next({put_record(static_cast<int64_t>(chain.last().seq.value) + 2, "k", value)});
     chain.advance(*batch);
     return batch;
   }

@@ -158,8 +158,7 @@ TEST_CASE("Turns are long, and nobody's work is short, where all tenants want al
   CHECK(world.shares.share_of(1) == doctest::Approx(0.25));
   turns_within({}, FairShares::turn_budget, 1);
   for (int i = 0; i < 1000 && world.shares.share_of(1) < 1; ++i) world.turn();
-  turns_within(longest_turn - microseconds(20), longest_turn,
-               100);
+  turns_within(longest_turn - microseconds(20), longest_turn, 100);
   CHECK(world.shares.share_of(1) == 1);
 
   // Somebody comes who wants little, from the first moment and as long as he does.
@@ -176,8 +175,7 @@ TEST_CASE("Turns are long, and nobody's work is short, where all tenants want al
   world.now = world.now + FairShares::active_time;
   for (const auto& work : crowd) world.shares.note(work->flow, world.now);
   world.turn();
-  turns_within(longest_turn - microseconds(20), longest_turn,
-               100);
+  turns_within(longest_turn - microseconds(20), longest_turn, 100);
   Work probe(world, std::make_shared<FairFlow>(), microseconds(5), 1);
   probe.want();
   turns_within({}, FairShares::turn_budget, 1);
