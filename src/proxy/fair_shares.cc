@@ -8,6 +8,8 @@ namespace lattice::proxy {
 namespace {
 
 constexpr Duration sweep_interval = std::chrono::milliseconds(100);
+// Of a turn where every tenant wants all it can get, and no tenant's connections are uneven.
+constexpr Duration longest_turn_budget = std::chrono::milliseconds(2);
 constexpr size_t piece_min = 512;
 constexpr size_t piece_max = 64 << 10;
 // Uneven is a flow that takes more than one part in so many of the loop's time, while one of its
@@ -22,6 +24,9 @@ constexpr Duration put_off_max = std::chrono::seconds(1);
 Duration latest_place(Duration clock, size_t others) {
   return clock + put_off_max / (static_cast<int64_t>(others) + 1);
 }
+
+// Nobody saves more than a whole long turn.
+Duration savings_max(Duration budget) { return std::max(budget, FairShares::turn_budget_max); }
 
 }  // namespace
 
@@ -42,13 +47,18 @@ double FairShares::share_of(int64_t weight) const {
     ++tenants;
     all += flow->counted_weight_;
   }
-  if (tenants <= 1) return 1;
+  // In long turns nobody is there who would gain by short work.
+  if (tenants <= 1 || budget_ > turn_budget) return 1;
   return static_cast<double>(weight) / static_cast<double>(std::max(all, weight));
 }
 
 void FairShares::activate(const SharedFlow& flow, Instant now) {
   flow->seen_ = now;
-  if (flow->counted_weight_ == 0) active_.push_back(flow);
+  if (flow->counted_weight_ == 0) {
+    active_.push_back(flow);
+    // Who comes has saved as much as anybody can.
+    flow->turn_ = std::min(flow->turn_, turn_ - turn_budget_max.count());
+  }
   active_weight_ += flow->weight_ - std::exchange(flow->counted_weight_, flow->weight_);
   if (now - swept_ >= sweep_interval) sweep(now);
 }
@@ -143,12 +153,12 @@ Duration FairShares::earning(const FairFlow& flow) const {
       std::max<int64_t>(budget_.count() * weight / std::max(active_weight_, weight), 1));
 }
 
-// Nobody saves more than a whole long turn.
 void FairShares::earn(FairFlow& flow) const {
   const Duration each = earning(flow);
   const int64_t turns = turn_ - std::exchange(flow.turn_, turn_);
-  const int64_t to_full = (turn_budget_max - flow.credit_) / each;
-  flow.credit_ = turns > to_full ? turn_budget_max : flow.credit_ + each * turns;
+  const Duration full = savings_max(budget_);
+  const int64_t to_full = (full - flow.credit_) / each;
+  flow.credit_ = turns > to_full ? full : flow.credit_ + each * turns;
 }
 
 void FairShares::enqueue(FairWaiter& waiter, const SharedFlow& flow) {
@@ -193,7 +203,7 @@ FairWaiter& FairShares::take_first(FairFlow& flow) {
 // little to send, would else make a turn by themselves.
 bool FairShares::affords(FairFlow& flow) const {
   earn(flow);
-  return flow.credit_ > turn_budget_max - turn_budget;
+  return flow.credit_ > savings_max(budget_) - turn_budget;
 }
 
 void FairShares::pass_turns() {
@@ -205,19 +215,33 @@ void FairShares::pass_turns() {
   turn_ += turns;
 }
 
+// Turns are long, and work is not cut, while no tenant has saved time for lack of work: there is
+// nobody whom that could keep waiting. What is left of a turn because others' pieces took longer is
+// less than half of what can be saved. Connections that are nobody's yet count while they wait.
 void FairShares::run_turn() {
   called_ = false;
   if (waiting_.empty()) return;
   called_ = true;  // what comes meanwhile waits for the next one
-  // Whether there is nobody whom a longer turn could keep waiting, or who has saved time for lack
-  // of work.
   const auto has_saved = [this](const SharedFlow& flow) {
     earn(*flow);
-    return flow->credit_ > turn_budget;
+    return flow->credit_ > savings_max(budget_) / 2;
   };
-  const bool all_busy =
-      waiting_.size() == active_.size() && std::ranges::none_of(waiting_, has_saved);
-  budget_ = all_busy && !uneven_ ? turn_budget_max : turn_budget;
+  const auto wants_little = [&has_saved](const SharedFlow& flow) {
+    return (flow->connections_ != nullptr || !flow->queue_.empty()) && has_saved(flow);
+  };
+  Duration budget = turn_budget;
+  if (std::ranges::none_of(active_, wants_little)) {
+    // A tenant alone queues for the sake of its connections. Those of several that wait long for
+    // their answers may seem to want little within a window.
+    if (contended()) budget = turn_budget_max;
+    if (!uneven_) budget = longest_turn_budget;
+  }
+  if (budget < budget_) {
+    for (const SharedFlow& flow : active_) {
+      if (!has_saved(flow)) flow->credit_ = std::min(flow->credit_, Duration{});
+    }
+  }
+  budget_ = budget;
   pass_turns();
   for (const SharedFlow& flow : waiting_) earn(*flow);
   // Who has used less of what was earned comes first.

@@ -178,7 +178,7 @@ class FairShares {
   // The connection is another flow's from now on. True: as a newcomer, until it is settled.
   static bool move(FairWaiter& connection, FairFlow& from, FairFlow& to);
   static void settle(FairWaiter& connection, const FairFlow& flow);
-  // What part of the loop's time is a tenant's of such a weight; 1: no other tenant wants any.
+  // What part of the loop's time is a tenant's of such a weight; 1: nobody wants less than it does.
   double share_of(int64_t weight) const;
   Instant now() const { return work_clock_.now(); }
   // By which work is measured.

@@ -19,6 +19,9 @@ constexpr double shared_batch_records = 256;
 constexpr double shared_batch_bytes = 512 << 10;
 constexpr size_t shared_batch_records_min = 16;
 constexpr size_t shared_batch_bytes_min = 16 << 10;
+// Where an append takes longer than this, so much longer may batches be: a tenth of what the
+// database takes for them anyway.
+constexpr std::chrono::duration<double> shared_batch_append_time = std::chrono::milliseconds(6);
 
 // Counts what its scope takes as the tenant's work: a batch is built and its callers are told
 // without waiting for a turn.
@@ -82,8 +85,9 @@ WriteQueue::BatchMax WriteQueue::batch_max() const {
   const Options& options = state_.options;
   const double share = state_.environment.share_of(state_.limits->weight);
   if (share >= 1) return {options.batch_records_max, options.batch_bytes_max};
-  const auto records = static_cast<size_t>(shared_batch_records * share);
-  const auto bytes = static_cast<size_t>(shared_batch_bytes * share);
+  const double stretch = std::max(append_took_ / shared_batch_append_time, 1.0);
+  const auto records = static_cast<size_t>(shared_batch_records * share * stretch);
+  const auto bytes = static_cast<size_t>(shared_batch_bytes * share * stretch);
   return {std::min(std::max(records, shared_batch_records_min), options.batch_records_max),
           std::min(std::max(bytes, shared_batch_bytes_min), options.batch_bytes_max)};
 }
@@ -190,8 +194,9 @@ void WriteQueue::on_committed() {
   in_flight_.pop_front();
   state_.commit(*flight.batch);
   const Instant now = state_.environment.now();
+  append_took_ = now - flight.submitted;
   state_.observer.on_append_committed(
-      {flight.proposals.size(), flight.batch->records.size(), now - flight.submitted});
+      {flight.proposals.size(), flight.batch->records.size(), append_took_});
   host_.on_committed(*flight.batch);
   for (Proposal& proposal : flight.proposals) {
     state_.times = {proposal.since, flight.submitted, now};

@@ -155,6 +155,7 @@ class WriteQueue {
   std::deque<Flight> in_flight_;    // oldest first
   std::vector<Proposal> returned_;  // of rejected batches; wait for resume() or abandon()
   std::vector<Proposal> spare_;     // keeps its capacity from batch to batch
+  Duration append_took_{};          // the newest one
   bool scheduled_ = false;
   // What waits was evaluated, yielded no records, and may have seen what is in flight.
   bool follows_nothing_ = false;

@@ -18,7 +18,7 @@ sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<FaultFile*>(fil
 sqlite3_vfs* real_vfs(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
 
 int file_write(sqlite3_file* f, const void* data, int size, sqlite3_int64 at) {
-  if (FaultVfs::instance().write_fails(size)) return SQLITE_FULL;
+  if (FaultVfs::instance().write_fails(size, at)) return SQLITE_FULL;
   return real(f)->pMethods->xWrite(real(f), data, size, at);
 }
 int file_sync(sqlite3_file* f, int flags) {
@@ -94,6 +94,16 @@ FaultVfs& FaultVfs::instance() {
 
 bool FaultVfs::sync_fails() {
   ++syncs_;
+  const bool fails = is_chosen();
+  int64_t passes = passes_;
+  while (passes == 0 || !passes_.compare_exchange_weak(passes, passes - 1)) {
+    passes_.wait(0);
+    passes = passes_;
+  }
+  return fails;
+}
+
+bool FaultVfs::is_chosen() {
   if (syncs_left_ == 0) return false;
   if (syncs_left_ > 1) {
     --syncs_left_;
@@ -103,7 +113,8 @@ bool FaultVfs::sync_fails() {
   return true;
 }
 
-bool FaultVfs::write_fails(int64_t bytes) {
+bool FaultVfs::write_fails(int64_t bytes, int64_t offset) {
+  if (end_ >= 0 && offset + bytes > end_) return true;
   if (quota_ < 0) return false;
   if (quota_ < bytes) return true;
   quota_ -= bytes;

@@ -8,8 +8,12 @@ namespace lattice::replica {
 namespace {
 
 struct BatchSizes : Observer {
-  void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+  void on_append_committed(const Append& append) override {
+    batches.push_back(append.operations);
+    took = append.took;
+  }
   std::vector<size_t> batches;
+  Duration took{};
 };
 
 // Starts the replica, which tells the observer, and waits until it leads.
@@ -83,6 +87,31 @@ TEST_CASE("a batch is smaller while other tenants want the loop, and no write is
   CHECK(largest_of(1) == 1000);
   CHECK(largest_of(0.5) == 128);
   CHECK(largest_of(0.001) == 16);
+}
+
+TEST_CASE("a batch beside other tenants is longer where the database takes long for each") {
+  using std::chrono::milliseconds;
+  BatchSizes counter;
+  Fixture f;
+  lead(f, counter);
+  f.environment.share(0.5);
+  Answer<keyspace::PutResult> slow;
+  f.replica->put(put_request("k", "v"), slow.callback());
+  REQUIRE(f.world.step(f.world.now()));
+  f.process.pause();
+  f.run_for(milliseconds(24));
+  f.process.resume();
+  REQUIRE(f.wait(slow).ok());
+  REQUIRE(counter.took >= milliseconds(24));
+  REQUIRE(counter.took < milliseconds(25));
+  counter.batches.clear();
+  std::vector<Answer<keyspace::PutResult>> answers(1000);
+  for (auto& answer : answers) f.replica->put(put_request("k", "v"), answer.callback());
+  f.run_until([&] { return answers.back().given(); });
+  CHECK(counter.batches.front() >= 512);
+  CHECK(counter.batches.front() < 534);
+  // And no longer than usual when that is over.
+  CHECK(std::ranges::count(counter.batches, 128) >= 2);
 }
 
 TEST_CASE("a batch is bounded in records and in bytes") {

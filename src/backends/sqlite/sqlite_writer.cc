@@ -165,6 +165,16 @@ AppendReply SqliteWriter::transact(absl::FunctionRef<int()> work) {
 }
 
 void SqliteWriter::append(std::span<Append> appends) {
+  commit_together(appends);
+  if (appends.size() == 1 || appends[0].reply.detail.error() != Error::backend_full) return;
+  // The others need not wait for room because one tenant's batch is large.
+  for (size_t i = 0; i < appends.size(); ++i) {
+    appends[i].reply = {};
+    commit_together(appends.subspan(i, 1));
+  }
+}
+
+void SqliteWriter::commit_together(std::span<Append> appends) {
   const int64_t first_row = next_row_;
   const AppendReply outcome = transact([&] {
     for (Append& append : appends) {

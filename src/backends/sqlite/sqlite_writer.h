@@ -32,6 +32,7 @@ class SqliteWriter {
     replica::AppendReply reply;  // filled in by append()
   };
   // Commits all of them in one transaction; those that do not fit are rejected, the rest commits.
+  // Where the disk has no room for all, each by itself.
   void append(std::span<Append> appends);
 
   Result<LogInfo> open_log(std::string_view tenant);
@@ -58,6 +59,7 @@ class SqliteWriter {
   Status prepare();
   // Runs `work` in a transaction. The outcome is `committed`, or `unknown` with the reason.
   replica::AppendReply transact(absl::FunctionRef<int()> work);
+  void commit_together(std::span<Append> appends);
   int insert(Append& append);
   int insert_records(int64_t log_no, const replica::Batch& batch);
 
