@@ -10,7 +10,6 @@ namespace lattice::proxy {
 namespace {
 
 constexpr int gzip_wrapper = 15 + 16;  // windowBits: the largest window, gzip header and trailer
-constexpr size_t first_output = 4 << 10;
 // A byte of input counts as so many of output.
 constexpr size_t input_weight = 4;
 constexpr size_t trailer_size_bytes = 4;  // at the end: how long it was, modulo 4 GiB
@@ -73,15 +72,16 @@ GzipInflater::State GzipInflater::run(size_t size) {
   }
 }
 
-// What the message itself says of its size is right, or is corrected as the output grows.
+// As much as the message says that it is. If that is wrong, as much as it can be at most: growing
+// by and by leaves memory behind at each step.
 void GzipInflater::grow() {
-  size_t wanted = std::max(first_output, 2 * capacity_);
+  size_t wanted = compressed_.size() * deflate_ratio_max + 1;
   if (capacity_ == 0 && compressed_.size() > trailer_size_bytes) {
     uint32_t told = 0;  // little endian, as we are
     std::memcpy(&told, compressed_.data() + compressed_.size() - trailer_size_bytes, sizeof told);
-    const size_t possible = compressed_.size() * deflate_ratio_max;
-    if (told <= possible) wanted = told + size_t{1};
+    wanted = std::min(wanted, told + size_t{1});
   }
+  wanted = std::max(wanted, 2 * capacity_);
   const size_t capacity = std::min(bytes_max_ + 1, wanted);
   char* larger_data = nullptr;
   Bytes larger = Bytes::allocate(capacity, &larger_data);
@@ -91,7 +91,11 @@ void GzipInflater::grow() {
   capacity_ = capacity;
 }
 
-Bytes GzipInflater::take() { return std::exchange(output_, {}).slice(0, size_); }
+Bytes GzipInflater::take() {
+  const Bytes output = std::exchange(output_, {});
+  // Kept as long as anything that refers to it.
+  return size_ < capacity_ / 2 ? Bytes::copy({data_, size_}) : output.slice(0, size_);
+}
 
 std::optional<Bytes> gzip_deflate(const ByteChain& message) {
   z_stream stream{};
