@@ -156,20 +156,24 @@ class RestoreTool {
     };
     const auto over = [](const Row& row) { return !(*row).has_value() || (*row)->dead; };
     if (leader == replica::Incarnation{}) return {};
-    const Row before = read();
-    if (!before.ok()) return before.status();
-    if (over(before)) return {};
+    Row before = read();
     const replica::Environment& clock = blocking_.environment;
-    const Instant until = clock.now() + options_.session_ttl;
-    while (clock.now() < until) blocking_.pause(until - clock.now());
-    const Row after = read();
-    if (!after.ok()) return after.status();
-    if (over(after)) return {};
-    if ((*after)->renewals == (*before)->renewals) {
-      const Result<bool> declared = blocking_.wait_for<Result<bool>>(
-          [&](auto done) { sessions.declare_dead(leader, (*after)->renewals, std::move(done)); });
-      if (!declared.ok()) return declared.status();
-      if (*declared) return {};
+    // Twice: the last renewal of a process that has just died may still have been on its way.
+    for (int looks = 0; looks < 2; ++looks) {
+      if (!before.ok()) return before.status();
+      if (over(before)) return {};
+      const Instant until = clock.now() + options_.session_ttl;
+      while (clock.now() < until) blocking_.pause(until - clock.now());
+      Row after = read();
+      if (!after.ok()) return after.status();
+      if (over(after)) return {};
+      if ((*after)->renewals == (*before)->renewals) {
+        const Result<bool> declared = blocking_.wait_for<Result<bool>>(
+            [&](auto done) { sessions.declare_dead(leader, (*after)->renewals, std::move(done)); });
+        if (!declared.ok()) return declared.status();
+        if (*declared) return {};
+      }
+      before = std::move(after);
     }
     return running();
   }
