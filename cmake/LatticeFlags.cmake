@@ -41,6 +41,13 @@ elseif(LATTICE_SANITIZE)
   message(FATAL_ERROR "LATTICE_SANITIZE is empty, address or thread, not '${LATTICE_SANITIZE}'")
 endif()
 
+# What is not itself under test, and is run once, takes a sanitized build longer to optimize than to run.
+function(lattice_unoptimized target)
+  if(LATTICE_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 if(LATTICE_COVERAGE)
   add_compile_options(--coverage -fprofile-update=atomic)
   add_link_options(--coverage)

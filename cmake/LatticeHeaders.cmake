@@ -34,6 +34,7 @@ foreach(kind headers test_headers replica_headers replica_test_headers)
     # Programs are compiled with -fPIE, where libraries have -fPIC, and a precompiled header is good for one of the two.
     set_target_properties(lattice_${kind} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(lattice_${kind} PRIVATE -fPIE)
+    lattice_unoptimized(lattice_${kind})
   endif()
 endforeach()
 
