@@ -8,8 +8,12 @@ namespace lattice::replica {
 namespace {
 
 struct BatchSizes : Observer {
-  void on_append_committed(const Append& append) override { batches.push_back(append.operations); }
+  void on_append_committed(const Append& append) override {
+    batches.push_back(append.operations);
+    took = append.latency;
+  }
   std::vector<size_t> batches;
+  Duration took{};
 };
 
 // Starts the replica, which tells the observer, and waits until it leads.
@@ -83,6 +87,35 @@ TEST_CASE("a batch is smaller while other tenants want the loop, and no write is
   CHECK(largest_of(1) == 1000);
   CHECK(largest_of(0.5) == 128);
   CHECK(largest_of(0.001) == 16);
+}
+
+TEST_CASE("a batch beside other tenants is longer where the database takes long for each") {
+  using std::chrono::milliseconds;
+  BatchSizes counter;
+  Fixture f;
+  lead(f, counter);
+  f.environment.share(0.5);
+  Answer<keyspace::PutResult> slow;
+  f.replica->put(put_request("k", "v"), slow.callback());
+  REQUIRE(f.world.step(f.world.now()));
+  f.process.pause();
+  f.run_for(milliseconds(24));
+  f.process.resume();
+  REQUIRE(f.wait(slow).ok());
+  REQUIRE(counter.took >= milliseconds(24));
+  REQUIRE(counter.took < milliseconds(25));
+  const auto first_of = [&](size_t puts) {
+    counter.batches.clear();
+    std::vector<Answer<keyspace::PutResult>> answers(puts);
+    for (auto& answer : answers) f.replica->put(put_request("k", "v"), answer.callback());
+    f.run_until([&] { return answers.back().given(); });
+    return counter.batches.front();
+  };
+  const size_t longer = first_of(1000);
+  CHECK(longer >= 512);
+  CHECK(longer < 534);
+  // And no longer than usual when that is over.
+  CHECK(first_of(1000) == 128);
 }
 
 TEST_CASE("a batch is bounded in records and in bytes") {
