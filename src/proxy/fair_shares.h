@@ -138,7 +138,7 @@ inline bool FairOrder::operator()(const FairWaiter* a, const FairWaiter* b) cons
 class FairShares {
  public:
   // What all flows together may take of one turn: about as long waits whoever comes meanwhile. The
-  // longer one, which gets more done, where every flow that is active has work all the time.
+  // longer one, which gets more done, where all want all they can get (up to 2 ms then).
   static constexpr Duration turn_budget = std::chrono::microseconds(50);
   static constexpr Duration turn_budget_max = std::chrono::microseconds(400);
   // A flow counts as active for so long after it was seen.
