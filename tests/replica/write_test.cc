@@ -97,7 +97,7 @@ TEST_CASE("a batch beside other tenants is longer where the database takes long 
   f.environment.share(0.5);
   Answer<keyspace::PutResult> slow;
   f.replica->put(put_request("k", "v"), slow.callback());
-  REQUIRE(f.world.step(f.world.now()));
+  REQUIRE(f.world.step(f.world.now() + Duration(milliseconds(1)).count()));
   f.process.pause();
   f.run_for(milliseconds(24));
   f.process.resume();
