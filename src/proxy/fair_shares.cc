@@ -233,8 +233,8 @@ void FairShares::run_turn() {
   if (std::ranges::none_of(active_, wants_little)) {
     // A tenant alone queues for the sake of its connections. Those of several that wait long for
     // their answers may seem to want little within a window.
-    if (contended()) budget = turn_budget_max;
-    if (!uneven_) budget = longest_turn_budget;
+    if (contended() || !uneven_) budget = turn_budget_max;
+    if (contended() && !uneven_) budget = longest_turn_budget;
   }
   if (budget < budget_) {
     for (const SharedFlow& flow : active_) {
