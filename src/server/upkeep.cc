@@ -31,7 +31,8 @@ void Upkeep::report_bound() {
 void Upkeep::report_fan_out() {
   const Status fan_out = parts_.links.fan_out_health();
   parts_.telemetry.server.fanout_up.set(fan_out.ok() ? 1 : 0);
-  if (fan_out.ok() == fan_out_was_up_) return;
+  // At the very start it is still connecting, which is nothing to warn of.
+  if (fan_out.ok() == fan_out_was_up_ || timer_ == nullptr) return;
   fan_out_was_up_ = fan_out.ok();
   telemetry::Logger& log = parts_.telemetry.log;
   fan_out_was_up_
