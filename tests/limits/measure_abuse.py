@@ -201,6 +201,7 @@ def main():
                     break
             report["rows"].append(row)
         victim.remove()
+    os.makedirs(options.out, exist_ok=True)
     with open(os.path.join(options.out, "abuse.json"), "w", encoding="utf-8") as file:
         json.dump(report, file, indent=1)
     with open(os.path.join(options.out, "abuse.md"), "w", encoding="utf-8") as file:
