@@ -8,8 +8,8 @@
 namespace lattice::proxy {
 namespace {
 
-// A connection whose responses pile up gets no further calls until some have left. Reads are
-// refused long before that (UnreadAnswers), so that writes need not be.
+// A connection whose responses pile up gets no further calls until some have left: with the usual
+// buffer at 128 MiB. Reads are refused before that (UnreadAnswers), so that writes need not be.
 constexpr size_t queued_bytes_factor = 32;
 
 }  // namespace

@@ -5,7 +5,8 @@
 // Up to `own_bytes` is every connection's. What one has beyond that counts among all connections of
 // the process, so the total is bounded however many connections there are, costs nothing where
 // clients read, and who reads is not refused for the sake of who does not. A burst that is read at
-// once may be larger than what may stay.
+// once may be larger than what may stay, but none of one connection may come near what closes it to
+// writes (http2_input.cc): a put must find room behind lists.
 //
 // Thread: the connection's loop; `shared` is any thread's and outlives this. Pure: the time comes
 // from outside.
@@ -25,6 +26,7 @@ class UnreadAnswers {
   static constexpr size_t own_bytes = 1 << 20;
   static constexpr size_t standing_bytes_max = 64 << 20;  // of all, behind the patience
   static constexpr size_t burst_bytes_max = 256 << 20;
+  static constexpr size_t connection_bytes_max = 96 << 20;  // of one, even for an instant
   static constexpr Duration patience = std::chrono::milliseconds(500);
 
   explicit UnreadAnswers(std::atomic<size_t>& shared) : shared_(shared) {}
@@ -51,6 +53,7 @@ class UnreadAnswers {
   size_t lone_bytes() const { return answers_ == 1 ? bytes_ : 0; }
   // Reads would only lengthen the queue.
   bool pile_up(Instant now) {
+    if (answers_ >= 2 && bytes_ > connection_bytes_max) return true;
     const size_t all = shared_.load(std::memory_order_relaxed);
     if (answers_ < 2 || bytes_ <= own_bytes || all <= standing_bytes_max) {
       crowded_since_.reset();

@@ -170,7 +170,8 @@ class Overload(cases.ServerTest):
         errors = sum((collections.Counter(each["errors"]) for each in results), collections.Counter())
         refused = sum(errors.pop(each, 0) for each in _REFUSALS[mode])
         # Its own check of revisions does not know of the puts beside it, nor of refused ones.
-        self.assertEqual([each for each in errors if each.startswith(("grpc", "a watch"))], [])
+        self.assertEqual([each for each in errors if each.startswith(("grpc", "a watch"))], [],
+                         f"{dict(errors)}; connections that the server ended: {self.goaways(server)}")
         return rate, refused, waits
 
     def check(self, server, mode):
@@ -261,6 +262,25 @@ class Overload(cases.ServerTest):
         cases.eventually(lambda: all(len(answer.result().kvs) == _LIST_KEYS for answer in
                                      [honest.start("KV.Range", everything) for _ in range(50)]), "the end of it")
 
+    def test_writes_behind_lists_of_the_same_connection(self):
+        """All of a burst is let in before any of it is counted, and still leaves room for a write."""
+        server = self.filled()
+        honest = self.connect(server)
+        everything = rpc.RangeRequest(key=b"list/", range_end=b"list0")
+        size, lists = honest.call("KV.Range", everything).ByteSize(), 4000
+        self.assertGreater(lists * size, 384 << 20)
+        request, put = hostile.Requests(hostile.RANGE), rpc.PutRequest(key=b"behind", value=b"v")
+        opening = raw_h2.PREFACE + raw_h2.frame(hostile.SETTINGS, 0, 0, b"\x00\x04\x00\x00\x00\x00")
+        with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
+            peer.sendall(opening + b"".join(request.call(stream, everything.SerializeToString())
+                                            for stream in range(1, 2 * lists, 2)))
+            time.sleep(0.05)
+            cases.eventually(lambda: self.shed(server, "read") > 0, "lists to be refused")
+            stream = 2 * lists + 1
+            peer.sendall(hostile.literal_headers(stream)
+                         + raw_h2.frame(hostile.DATA, hostile.END_STREAM, stream, raw_h2.message_frame(put.SerializeToString())))
+            cases.eventually(lambda: honest.call("KV.Range", rpc.RangeRequest(key=b"behind")).count == 1, "the write", 5)
+
     def list_bytes(self, server):
         connection = self.connect(server)
         return connection.call("KV.Range", rpc.RangeRequest(key=b"list/", range_end=b"list0")).ByteSize()
@@ -268,10 +288,16 @@ class Overload(cases.ServerTest):
     def shed(self, server, kind):
         return self.metric(server, f'lattice_requests_shed_total{{kind="{kind}"}}')
 
+    def goaways(self, server):
+        return re.findall(r"^lattice_\w*goaway\w*\{.* [1-9]\d*$", self.metrics(server), re.MULTILINE)
+
     def metric(self, server, name):
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
-            found = re.search(rf"^{re.escape(name)} (\d+)$", answer.read().decode(), re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\d+)$", self.metrics(server), re.MULTILINE)
         return int(found[1]) if found else 0
+
+    def metrics(self, server):
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
+            return answer.read().decode()
 
 
 if __name__ == "__main__":

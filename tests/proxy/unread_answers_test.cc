@@ -57,18 +57,29 @@ TEST_CASE("Where all together leave too much, who leaves more than his own is re
 TEST_CASE("What is read at once may be more than what may stay") {
   std::atomic<size_t> shared{0};
   UnreadAnswers unread(shared);
+  constexpr size_t half = UnreadAnswers::connection_bytes_max / 2;
   const auto fill = [&] {
-    for (int i = 0; i < 2; ++i) unread.add(UnreadAnswers::standing_bytes_max);
+    for (int i = 0; i < 2; ++i) unread.add(half);
   };
   fill();
   CHECK_FALSE(unread.pile_up(start));
   CHECK_FALSE(unread.pile_up(start + 400ms));
   CHECK(unread.pile_up(start + 500ms));
-  for (int i = 0; i < 2; ++i) unread.remove(UnreadAnswers::standing_bytes_max);
+  for (int i = 0; i < 2; ++i) unread.remove(half);
   CHECK_FALSE(unread.pile_up(start + 600ms));
   fill();
   CHECK_FALSE(unread.pile_up(start + 700ms));
   CHECK(unread.pile_up(start + 1200ms));
+}
+
+TEST_CASE("A burst of one connection leaves room for its writes") {
+  std::atomic<size_t> shared{0};
+  UnreadAnswers unread(shared);
+  size_t lists = 0;
+  for (; !unread.pile_up(start); ++lists) unread.add(own);
+  CHECK(lists * own == UnreadAnswers::connection_bytes_max + own);
+  unread.take(own);
+  CHECK_FALSE(unread.pile_up(start));
 }
 
 TEST_CASE("One answer, however large, keeps nobody from anything") {
