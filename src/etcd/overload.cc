@@ -8,9 +8,10 @@
 namespace lattice::etcd {
 namespace {
 
-// Beyond this, of reads of single keys every second one is refused, too: refusing all would leave
-// nothing, for a refusal is no faster.
+// Beyond this, of reads of single keys one in so many is refused, too. A refusal is no faster than
+// an answer, so it only tells clients to come later; refusing half left half of the answers.
 constexpr Duration point_target = std::chrono::seconds(1);
+constexpr uint64_t points_per_refusal = 8;
 // For how long who leaves answers unread is asked to wait; when they will have been read, nobody
 // knows.
 constexpr Duration unread_wait = std::chrono::seconds(1);
@@ -20,7 +21,8 @@ Duration waited(Services& services, const proxy::ServerStream& stream, Sheddable
   if (what != Sheddable::watch && stream.answers_pile_up()) return unread_wait;
   const Duration in_socket = stream.overdue();
   if (what == Sheddable::point) {
-    const bool spared = in_socket < point_target || ++services.overdue_points % 2 == 0;
+    const bool spared =
+        in_socket < point_target || ++services.overdue_points % points_per_refusal != 0;
     return spared ? Duration{} : in_socket;
   }
   if (services.shares == nullptr) return in_socket;

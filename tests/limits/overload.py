@@ -39,6 +39,10 @@ _WATCH_REFUSED = "a new watch is refused"
 # What each sort of load may be answered with, beside answers.
 _REFUSALS = {"get": {_READ_REFUSED}, "list": {_READ_REFUSED}, "put": {_WRITE_REFUSED}, "watch-new": {_WATCH_REFUSED}}
 _SENT = "etcd_network_client_grpc_sent_bytes_total"
+_HANDLED = 'grpc_server_handled_total{grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="%s",grpc_code="OK"}'
+_WATCH_MESSAGES = 'grpc_server_msg_sent_total{grpc_type="bidi_stream",grpc_service="etcdserverpb.Watch",grpc_method="Watch"}'
+# Until all of the load is on its way.
+_WARMUP_S = 2
 # One load generator brings no more gets than a server answers.
 _GENERATORS = {"get": 2}
 # Below this a server has next to nothing of its machine, and nothing can be said of what it does with too much.
@@ -71,23 +75,22 @@ class Rate(NamedTuple):
         return f"{self.in_second:.0f}/s ({self.of_processor:.0f} in one of processor time)"
 
 
-class Measured:
-    """How much of the processors the server takes from now on."""
+class Sample(NamedTuple):
+    """What a server has answered until now, as it says itself, and how long it has had the processors for that."""
 
-    def __init__(self, server):
-        self._pid, self._began = server.process.pid, time.monotonic()
-        self._used_before = self._used()
+    answered: float
+    taken: float
+    at: float
 
-    def _used(self):
-        with open(f"/proc/{self._pid}/stat", encoding="ascii") as stat:
-            user, system = stat.read().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    def rate_until(self, later):
+        answered = later.answered - self.answered
+        return Rate(answered / (later.at - self.at), answered / max(later.taken - self.taken, 0.01))
 
-    def seconds(self):
-        return time.monotonic() - self._began
 
-    def rate(self, per_second):
-        return Rate(per_second, per_second * self.seconds() / (self._used() - self._used_before))
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        user, system = stat.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def load(server, mode, **options):
@@ -98,7 +101,7 @@ def overload_of(server, mode, peak, seconds):
     """Five times what it can do, on its way."""
     # A peak that was measured while something else had the machine must not make the sockets' queues short.
     under_way = max(int(_OVERLOAD * peak.in_second), 800_000 if mode == "get" else 0)
-    shape = {**_USUAL, "warmup": 2, "duration": seconds, "in_flight": under_way}
+    shape = {**_USUAL, "warmup": _WARMUP_S, "duration": seconds, "in_flight": under_way}
     # Clients that repeat a refused list at once would ask for hundreds of times as many.
     return start_load(server, mode, **shape, **({"rate": int(_OVERLOAD * peak.in_second)} if mode == "list" else {}))
 
@@ -106,9 +109,9 @@ def overload_of(server, mode, peak, seconds):
 class Overload(cases.ServerTest):
     seconds = 3
     peak_seconds = 1
-    # Of what the server does without overload, how much it still does under it: of puts in a second, of all else in a second
-    # of the server's processor time, because the load generators have the same processors. The short runs share their machine
-    # with other tests, which come and go between the two; a collapse leaves less than a tenth.
+    # Of what the server does without overload, how much it still does under it, by its own count: of puts in a second, of all
+    # else in a second of the server's processor time, because the load generators have the same processors. The short runs
+    # share their machine with other tests, which come and go between the two; a collapse leaves less than a tenth.
     goodput_min = 0.15
 
     # ---- What each test does ----
@@ -117,28 +120,39 @@ class Overload(cases.ServerTest):
         server = self.server(kind)
         load(server, "fill", total=_KEYS, txn_puts=100, value_size=100)
         load(server, "fill", total=_LIST_KEYS, txn_puts=100, value_size=100, **_SHAPES["list"])
+        everything = rpc.RangeRequest(key=b"list/", range_end=b"list0")
+        self.list_bytes = self.connect(server).call("KV.Range", everything).ByteSize()
         return server
 
     def peak(self, server, mode):
         """What it does without overload."""
-        measured = Measured(server)
-        result = load(server, mode, duration=self.peak_seconds, **_USUAL)
-        self.assertEqual(result["errors"], {})
-        if result["per_second"] < _STARVED[mode]:
-            self.skipTest(f"this machine does {result['per_second']:.0f} of {mode} a second now: other work has it")
-        return measured.rate(result["per_second"])
+        under_way = start_load(server, mode, duration=self.peak_seconds + 1, **_USUAL)
+        time.sleep(0.5)
+        before = self.sample(server, mode)
+        time.sleep(self.peak_seconds)
+        peak = before.rate_until(self.sample(server, mode))
+        self.assertEqual(result_of(under_way)["errors"], {})
+        if peak.in_second < _STARVED[mode]:
+            self.skipTest(f"this machine does {peak.in_second:.0f} of {mode} a second now: other work has it")
+        return peak
 
-    def writes_beside(self, server, floods):
-        """How long a put, a lease and a look at the health take while it lasts; none of them is ever refused."""
+    def beside(self, server, mode, floods):
+        """While they last: (what it does, how long a put, a lease and a look at the health take together; none is ever refused)."""
         connection, waits = self.connect(server), []
+        samples, began = [], time.monotonic()
         while any(flood.poll() is None for flood in floods):
-            began = time.monotonic()
-            connection.call("KV.Put", rpc.PutRequest(key=b"k", value=b"v"), timeout_s=30)
-            connection.call("Lease.LeaseGrant", rpc.LeaseGrantRequest(TTL=60), timeout_s=30)
-            connection.call("Health.Check", protos.health.HealthCheckRequest(), timeout_s=30)
-            waits.append(time.monotonic() - began)
+            if time.monotonic() - began >= (_WARMUP_S, _WARMUP_S + self.seconds, float("inf"))[len(samples)]:
+                samples.append(self.sample(server, mode))
+            asked = time.monotonic()
+            if mode != "put":
+                connection.call("KV.Put", rpc.PutRequest(key=b"k", value=b"v"), timeout_s=30)
+                connection.call("Lease.LeaseGrant", rpc.LeaseGrantRequest(TTL=60), timeout_s=30)
+                connection.call("Health.Check", protos.health.HealthCheckRequest(), timeout_s=30)
+                waits.append(time.monotonic() - asked)
             time.sleep(0.1)
-        return sorted(waits)
+        if not samples:
+            self.fail(f"the load ended before its time: {[result_of(flood) for flood in floods]}")
+        return samples[0].rate_until((samples + [self.sample(server, mode)])[1]), sorted(waits)
 
     def recovery(self, server, mode, peak, puts=0):
         """How long until it does again what it did before: (seconds, in the last of them). `puts`: it has written meanwhile."""
@@ -157,17 +171,9 @@ class Overload(cases.ServerTest):
 
     def flooded(self, server, mode, peak):
         """Under five times the load: (what it does, what it refuses, how long each write takes beside it)."""
-        sent, measured = self.metric(server, _SENT), Measured(server)
         floods = [overload_of(server, mode, peak, self.seconds) for _ in range(_GENERATORS.get(mode, 1))]
-        waits = self.writes_beside(server, floods) if mode != "put" else []
-        results = [result_of(flood) for flood in floods]
-        rate = measured.rate(sum(each["per_second"] for each in results))
-        if mode == "list":
-            # Hundreds of them share each connection, so all that are on their way end late in the loader's time; what has
-            # come over is what counts.
-            lists = (self.metric(server, _SENT) - sent) / self.list_bytes(server)
-            rate = measured.rate(lists / measured.seconds())
-        errors = sum((collections.Counter(each["errors"]) for each in results), collections.Counter())
+        rate, waits = self.beside(server, mode, floods)
+        errors = sum((collections.Counter(result_of(flood)["errors"]) for flood in floods), collections.Counter())
         refused = sum(errors.pop(each, 0) for each in _REFUSALS[mode])
         # Its own check of revisions does not know of the puts beside it, nor of refused ones.
         self.assertEqual([each for each in errors if each.startswith(("grpc", "a watch"))], [],
@@ -281,9 +287,17 @@ class Overload(cases.ServerTest):
                          + raw_h2.frame(hostile.DATA, hostile.END_STREAM, stream, raw_h2.message_frame(put.SerializeToString())))
             cases.eventually(lambda: honest.call("KV.Range", rpc.RangeRequest(key=b"behind")).count == 1, "the write", 5)
 
-    def list_bytes(self, server):
-        connection = self.connect(server)
-        return connection.call("KV.Range", rpc.RangeRequest(key=b"list/", range_end=b"list0")).ByteSize()
+    def sample(self, server, mode):
+        return Sample(self.answered(server, mode), processor_seconds(server.process.pid), time.monotonic())
+
+    def answered(self, server, mode):
+        if mode == "list":
+            # Hundreds share each connection, so they end late; what has gone over is what counts.
+            return self.metric(server, _SENT) / self.list_bytes
+        if mode == "watch-new":
+            # Each is made and ended, in a message each.
+            return (self.metric(server, _WATCH_MESSAGES) - self.shed(server, "watch")) / 2
+        return self.metric(server, _HANDLED % {"get": "Range", "put": "Put"}[mode])
 
     def shed(self, server, kind):
         return self.metric(server, f'lattice_requests_shed_total{{kind="{kind}"}}')
