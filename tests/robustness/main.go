@@ -29,8 +29,8 @@ type flags struct {
 func parse() flags {
 	var f flags
 	flag.StringVar(&f.lattice, "lattice", "", "the binary under test")
-	flag.StringVar(&f.tier, "tier", "pr", "pr (26 scenarios), full (224) or soak (450)")
-	flag.StringVar(&f.name, "scenario", "", "run this one only, with -seed")
+	flag.StringVar(&f.tier, "tier", "pr", "pr (28 scenarios), full (224) or soak (450)")
+	flag.StringVar(&f.name, "scenario", "", "run this one, or these with commas between them, with -seed for the first")
 	flag.Int64Var(&f.seed, "seed", 1, "of the scenario, or of the tier's first")
 	flag.StringVar(&f.commit, "commit", "", "named in the report")
 	flag.StringVar(&f.output, "output", "robustness.json", "the report")

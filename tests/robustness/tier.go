@@ -27,7 +27,7 @@ type entry struct {
 var prTier = []string{
 	"kill", "kill", "kill", "rolling", "pause", "pause", "pause-leader", "pause-backends", "terminate", "terminate",
 	"postmaster", "postmaster", "client-network", "store-network", "peer-network", "redis-kill", "redis-forge",
-	"compaction-crash", "lease-leader-kill", "mixed", "control-stopped", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
+	"compaction-crash", "lease-leader-kill", "mixed", "control-stopped", "control-wrong", "disk-full", "disk-full", "failover-sync", "failover-sync", "failover-async", "failover-async",
 }
 
 // longTier reaches the targets of the full tier when it is run four times, with new seeds.
@@ -56,8 +56,7 @@ var (
 // tier lists the scenarios of a run: a list once, or over and over with new seeds.
 func tier(f flags) ([]entry, error) {
 	if f.name != "" {
-		_, err := scenario.Make(f.name, f.seed)
-		return []entry{{f.name, f.seed}}, err
+		return named(strings.Split(f.name, ","), f.seed)
 	}
 	size, is := tierSizes[f.tier]
 	if !is {
@@ -67,6 +66,19 @@ func tier(f flags) ([]entry, error) {
 	for i := range size {
 		list := tierLists[f.tier]
 		runs = append(runs, entry{list[i%len(list)], f.seed + int64(i)})
+	}
+	return runs, nil
+}
+
+// named lists scenarios one after the other, with a new seed for each.
+func named(names []string, seed int64) ([]entry, error) {
+	var runs []entry
+	for i, name := range names {
+		one := entry{name, seed + int64(i)}
+		if _, err := scenario.Make(one.name, one.seed); err != nil {
+			return nil, err
+		}
+		runs = append(runs, one)
 	}
 	return runs, nil
 }
