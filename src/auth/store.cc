@@ -297,10 +297,6 @@ Result<ApiToken> read_token(const Record& record) {
   return token;
 }
 
-Status corrupt(const char* what) {
-  return {Error::backend_corrupt, std::string("stored record: ") + what};
-}
-
 }  // namespace
 
 Status Store::stage(const Change& change, std::vector<Record>* records) {

@@ -76,10 +76,6 @@ std::optional<PermissionType> type_of(std::string_view name) {
   return static_cast<PermissionType>(number);
 }
 
-Status corrupt(const char* what) {
-  return {Error::backend_corrupt, std::string("stored record: ") + what};
-}
-
 void append_roles(const std::vector<std::string>& roles, std::string* text) {
   for (const std::string& role : roles) {
     text->append(1, '\n');
@@ -99,6 +95,10 @@ Status take_roles(std::string_view text, std::vector<std::string>* roles) {
 }
 
 }  // namespace
+
+Status corrupt(const char* what) {
+  return {Error::backend_corrupt, std::string("stored record: ") + what};
+}
 
 std::string to_text(const User& user) {
   std::string text;

@@ -25,4 +25,7 @@ Status from_text(std::string_view text, Role* role);
 // Takes over what to_text() shows.
 Status from_text(std::string_view text, ApiToken* token);
 
+// Of a record that is none that was written: backend_corrupt, and what is wrong with it.
+Status corrupt(const char* what);
+
 }  // namespace lattice::auth

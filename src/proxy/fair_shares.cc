@@ -56,8 +56,9 @@ void FairShares::activate(const SharedFlow& flow, Instant now) {
   flow->seen_ = now;
   if (flow->counted_weight_ == 0) {
     active_.push_back(flow);
-    // Who comes has saved as much as anybody can.
-    flow->turn_ = std::min(flow->turn_, turn_ - turn_budget_max.count());
+    // Who comes has saved as much as anybody can, whatever was owed before.
+    flow->credit_ = savings_max(budget_);
+    flow->turn_ = turn_;
   }
   active_weight_ += flow->weight_ - std::exchange(flow->counted_weight_, flow->weight_);
   if (now - swept_ >= sweep_interval) sweep(now);

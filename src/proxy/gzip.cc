@@ -41,24 +41,24 @@ size_t GzipInflater::taken() const {
 }
 
 size_t GzipInflater::spent() const {
-  return stream_ == nullptr ? 0 : size_ + input_weight * taken();
+  return stream_ == nullptr ? 0 : output_.size() + input_weight * taken();
 }
 
 GzipInflater::State GzipInflater::run(size_t size) {
   if (stream_ == nullptr && !begin()) return State::corrupt;
   // One byte above the limit tells "exactly full" from "too large".
-  const size_t output_end = size_ + std::min(size, bytes_max_ + 1 - size_);
+  const size_t output_end = output_.size() + std::min(size, bytes_max_ + 1 - output_.size());
   const size_t input_end =
       taken() + std::min(size / input_weight + 1, compressed_.size() - taken());
   for (;;) {
-    if (size_ == capacity_) grow();
-    const size_t room = std::min(capacity_, output_end) - size_;
-    stream_->next_out = reinterpret_cast<Bytef*>(data_ + size_);
+    if (output_.room() == 0) grow();
+    const size_t room = std::min(output_.room(), output_end - output_.size());
+    stream_->next_out = reinterpret_cast<Bytef*>(output_.end());
     stream_->avail_out = static_cast<uInt>(room);
     stream_->avail_in = static_cast<uInt>(input_end - taken());
     const int result = inflate(stream_.get(), Z_NO_FLUSH);
-    size_ += room - stream_->avail_out;
-    if (size_ > bytes_max_) return State::too_large;
+    output_.written(room - stream_->avail_out);
+    if (output_.size() > bytes_max_) return State::too_large;
     if (result == Z_STREAM_END) {
       if (taken() == compressed_.size()) return State::done;
       // Members may follow each other; Go's reader joins them.
@@ -68,7 +68,7 @@ GzipInflater::State GzipInflater::run(size_t size) {
     } else if (stream_->avail_out > 0 && taken() == compressed_.size()) {
       return State::corrupt;  // it wants input that is not there
     }
-    if (size_ == output_end || taken() == input_end) return State::more;
+    if (output_.size() == output_end || taken() == input_end) return State::more;
   }
 }
 
@@ -76,25 +76,12 @@ GzipInflater::State GzipInflater::run(size_t size) {
 // by and by leaves memory behind at each step.
 void GzipInflater::grow() {
   size_t wanted = compressed_.size() * deflate_ratio_max + 1;
-  if (capacity_ == 0 && compressed_.size() > trailer_size_bytes) {
+  if (output_.capacity() == 0 && compressed_.size() > trailer_size_bytes) {
     uint32_t told = 0;  // little endian, as we are
     std::memcpy(&told, compressed_.data() + compressed_.size() - trailer_size_bytes, sizeof told);
     wanted = std::min(wanted, told + size_t{1});
   }
-  wanted = std::max(wanted, 2 * capacity_);
-  const size_t capacity = std::min(bytes_max_ + 1, wanted);
-  char* larger_data = nullptr;
-  Bytes larger = Bytes::allocate(capacity, &larger_data);
-  if (size_ > 0) std::memcpy(larger_data, data_, size_);
-  output_ = std::move(larger);
-  data_ = larger_data;
-  capacity_ = capacity;
-}
-
-Bytes GzipInflater::take() {
-  const Bytes output = std::exchange(output_, {});
-  // Kept as long as anything that refers to it.
-  return size_ < capacity_ / 2 ? Bytes::copy({data_, size_}) : output.slice(0, size_);
+  output_.move_to(std::min(bytes_max_ + 1, std::max(wanted, 2 * output_.capacity())));
 }
 
 std::optional<Bytes> gzip_deflate(const ByteChain& message) {

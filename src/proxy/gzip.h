@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/byte_chain.h"
+#include "proxy/growing_bytes.h"
 
 struct z_stream_s;
 
@@ -31,7 +32,7 @@ class GzipInflater {
   size_t spent() const;
   size_t compressed_bytes() const { return compressed_.size(); }
   // Requires: `done`.
-  Bytes take();
+  Bytes take() { return output_.take(); }
 
  private:
   bool begin();
@@ -41,10 +42,7 @@ class GzipInflater {
   const Bytes compressed_;
   const size_t bytes_max_;
   std::unique_ptr<z_stream_s> stream_;  // null: not begun
-  Bytes output_;
-  char* data_ = nullptr;
-  size_t capacity_ = 0;
-  size_t size_ = 0;
+  GrowingBytes output_;
 };
 
 // Nothing when it would not be smaller than the original.

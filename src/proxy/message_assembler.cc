@@ -16,18 +16,17 @@ MessageAssembler::Outcome MessageAssembler::feed(std::string_view* bytes, Receiv
       if (header_size_ < header_bytes || (bytes->empty() && length_ > 0)) return Outcome::ok;
     }
     Bytes message;
-    const size_t missing = length_ - received_;
-    if (received_ == 0 && bytes->size() >= missing) {
+    const size_t missing = length_ - partial_.size();
+    if (partial_.size() == 0 && bytes->size() >= missing) {
       message = Bytes::copy(bytes->substr(0, missing));
       bytes->remove_prefix(missing);
     } else {
       const size_t taken = std::min(bytes->size(), missing);
-      grow(received_ + taken);
-      std::memcpy(partial_data_ + received_, bytes->data(), taken);
-      received_ += taken;
+      grow(partial_.size() + taken);
+      partial_.append(bytes->substr(0, taken));
       bytes->remove_prefix(taken);
-      if (received_ < length_) return Outcome::ok;
-      message = partial_.slice(0, length_);
+      if (partial_.size() < length_) return Outcome::ok;
+      message = partial_.take();
     }
     const bool compressed = flag_ == 1;
     reset();
@@ -50,24 +49,15 @@ MessageAssembler::Outcome MessageAssembler::take_header(std::string_view* bytes)
 }
 
 void MessageAssembler::grow(size_t wanted) {
-  if (wanted <= capacity_) return;
-  const size_t capacity =
-      std::min<size_t>(length_, std::max({wanted, 2 * capacity_, first_allocation}));
-  char* data = nullptr;
-  Bytes larger = Bytes::allocate(capacity, &data);
-  if (received_ > 0) std::memcpy(data, partial_data_, received_);
-  partial_ = std::move(larger);
-  partial_data_ = data;
-  capacity_ = capacity;
+  if (wanted <= partial_.capacity()) return;
+  partial_.move_to(
+      std::min<size_t>(length_, std::max({wanted, 2 * partial_.capacity(), first_allocation})));
 }
 
 void MessageAssembler::reset() {
   header_size_ = 0;
   length_ = 0;
-  received_ = 0;
-  capacity_ = 0;
   partial_ = {};
-  partial_data_ = nullptr;
 }
 
 }  // namespace lattice::proxy

@@ -14,6 +14,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/bytes.h"
+#include "proxy/growing_bytes.h"
 
 namespace lattice::proxy {
 
@@ -38,7 +39,7 @@ class MessageAssembler {
   Outcome feed(std::string_view* bytes, Receiver receiver);
   // Whether the body may end here.
   bool at_boundary() const { return header_size_ == 0; }
-  size_t held() const { return capacity_; }
+  size_t held() const { return partial_.capacity(); }
   uint32_t length() const { return length_; }
   uint8_t flag() const { return flag_; }
   void reset();
@@ -54,10 +55,7 @@ class MessageAssembler {
   uint8_t header_size_ = 0;
   uint8_t flag_ = 0;
   uint32_t length_ = 0;
-  Bytes partial_;
-  char* partial_data_ = nullptr;
-  size_t capacity_ = 0;
-  size_t received_ = 0;
+  GrowingBytes partial_;
 };
 
 }  // namespace lattice::proxy

@@ -10,7 +10,7 @@
 namespace lattice::replica {
 namespace {
 
-constexpr Duration sweep_interval = std::chrono::milliseconds(100);
+constexpr Duration call_sweep_interval = std::chrono::milliseconds(100);
 // A replica that cannot keep up does not keep its clients from knowing what was done for them.
 constexpr Duration applied_wait = std::chrono::seconds(1);
 
@@ -143,7 +143,7 @@ void Forwarder::close(const Status& status) {
 
 void Forwarder::arm_sweep() {
   if (sweep_timer_ != nullptr) return;
-  sweep_timer_ = state_.environment.after(sweep_interval, [this] { sweep(); });
+  sweep_timer_ = state_.environment.after(call_sweep_interval, [this] { sweep(); });
 }
 
 void Forwarder::sweep() {

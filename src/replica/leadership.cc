@@ -7,7 +7,6 @@
 
 namespace lattice::replica {
 namespace {
-constexpr Duration retry_interval = std::chrono::milliseconds(200);
 constexpr Instant nobody{INT64_MIN};
 // A log that contradicts itself this often in a row does so for good.
 constexpr int contradictions_max = 20;

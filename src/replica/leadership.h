@@ -107,6 +107,7 @@ class Leadership : private SessionKeeper::Host {
 
  private:
   enum class Role : uint8_t { loading, following, taking_over, leading, failed, stopped };
+  static constexpr Duration retry_interval = std::chrono::milliseconds(200);
 
   // ---- Reading ----
   void load();

@@ -9,7 +9,6 @@
 
 namespace lattice::replica {
 namespace {
-constexpr Duration retry_interval = std::chrono::milliseconds(200);
 // How long one that was asked to take over may take before the former leader does.
 constexpr Duration hand_over_limit = std::chrono::seconds(2);
 constexpr Duration hand_over_interval = std::chrono::milliseconds(2);

@@ -8,7 +8,7 @@
 
 namespace lattice::replica {
 namespace {
-constexpr Duration sweep_interval = std::chrono::milliseconds(100);
+constexpr Duration read_sweep_interval = std::chrono::milliseconds(100);
 }  // namespace
 
 Status ReadQueue::bound() const {
@@ -91,7 +91,7 @@ void ReadQueue::close(const Status& status) {
 
 void ReadQueue::arm_sweep() {
   if (sweep_timer_ != nullptr || !closed_.ok()) return;
-  sweep_timer_ = state_.environment.after(sweep_interval, [this] { sweep(); });
+  sweep_timer_ = state_.environment.after(read_sweep_interval, [this] { sweep(); });
 }
 
 void ReadQueue::sweep() {

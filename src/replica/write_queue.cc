@@ -11,7 +11,7 @@
 
 namespace lattice::replica {
 namespace {
-constexpr Duration sweep_interval = std::chrono::milliseconds(250);
+constexpr Duration write_sweep_interval = std::chrono::milliseconds(250);
 constexpr size_t prefetched = 32;  // proposals whose keys are looked for together
 // Of a batch whose tenant has the whole of a loop that is wanted by others, too: to build it and to
 // tell its callers keeps them waiting, and so does its commit where they share a file.
@@ -285,7 +285,7 @@ void WriteQueue::close(const Status& status, const Status& untouched) {
 
 void WriteQueue::arm_sweep() {
   if (sweep_timer_ != nullptr || closed_) return;
-  sweep_timer_ = state_.environment.after(sweep_interval, [this] { sweep(); });
+  sweep_timer_ = state_.environment.after(write_sweep_interval, [this] { sweep(); });
 }
 
 std::vector<Proposal> WriteQueue::take_hopeless() {

@@ -1,5 +1,7 @@
 #include "server/node_questions.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -14,6 +16,24 @@ constexpr const char* question_path = "/etcdserverpb.Maintenance/Status";
 constexpr const char* question_timeout = "10S";
 constexpr const char* asking = "lattice tenant move";
 constexpr size_t frame_prefix_bytes = 5;
+
+struct Remedy {
+  std::string_view failure;  // as peer::ForwardClient names it
+  std::string_view text;
+};
+constexpr std::array remedies{
+    Remedy{"peer_certificate",
+           "this command refuses the node's certificate, which must be for the host in the node's "
+           "[cluster] advertise, and of an authority in this command's [cluster] ca_path"},
+    Remedy{"own_certificate",
+           "the node refuses this command's certificate ([cluster] tls_chain_path), which must be "
+           "of an authority in the node's [cluster] ca_path"},
+    Remedy{"not_tls",
+           "this command has a certificate for calls between nodes, which the node lacks, it "
+           "seems: [cluster] tls_chain_path, tls_key_path and ca_path are for every node or none"},
+    Remedy{"tls",
+           "this command has no certificate for calls between nodes: give it the node's [cluster] "
+           "tls_chain_path, tls_key_path and ca_path"}};
 
 Status unavailable(std::string text) { return {Error::backend_unavailable, std::move(text)}; }
 
@@ -86,24 +106,9 @@ Result<NodeKnowledge> NodeQuestions::ask(const std::string& address, const std::
 }
 
 std::string NodeQuestions::remedy(const std::string& address) const {
-  const std::string_view failure = client_->failure(address);
-  if (failure == "peer_certificate") {
-    return "this command refuses the node's certificate, which must be for the host in the node's "
-           "[cluster] advertise, and of an authority in this command's [cluster] ca_path";
-  }
-  if (failure == "own_certificate") {
-    return "the node refuses this command's certificate ([cluster] tls_chain_path), which must be "
-           "of an authority in the node's [cluster] ca_path";
-  }
-  if (failure == "not_tls") {
-    return "this command has a certificate for calls between nodes, which the node lacks, it "
-           "seems: [cluster] tls_chain_path, tls_key_path and ca_path are for every node or none";
-  }
-  if (failure == "tls") {
-    return "this command has no certificate for calls between nodes: give it the node's [cluster] "
-           "tls_chain_path, tls_key_path and ca_path";
-  }
-  return {};
+  const auto* const found =
+      std::ranges::find(remedies, client_->failure(address), &Remedy::failure);
+  return found == remedies.end() ? std::string() : std::string(found->text);
 }
 
 }  // namespace lattice::server

@@ -26,11 +26,7 @@ void serve_unqueued(FairWorld& world, const SharedFlow& flow, FairAccount& accou
 TEST_CASE("Of one tenant's connections, who uses little does not wait for those who use much") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 100; ++i) {
-    crowd.push_back(std::make_unique<Work>(world, flow, microseconds(90), 1 << 20));
-    crowd.back()->want();
-  }
+  const Crowd crowd = crowd_of(world, {flow}, microseconds(90), 100);
   Work modest(world, flow, microseconds(5), 1);
   Duration longest{};
   for (int i = 0; i < 1000; ++i) {
@@ -53,7 +49,7 @@ TEST_CASE("A giant piece is paid back to the tenant's other connections") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
   Work giant(world, flow, milliseconds(50), 10);
-  Work other(world, flow, microseconds(80), 1 << 20);
+  Work other(world, flow, microseconds(80), endless);
   giant.want();
   other.want();
   world.turn();
@@ -67,12 +63,8 @@ TEST_CASE("A giant piece is paid back to the tenant's other connections") {
 TEST_CASE("Nobody pays for what the machine gave to others while he was served") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 64; ++i) {
-    crowd.push_back(std::make_unique<Work>(world, flow, microseconds(80), 1 << 20));
-    crowd.back()->want();
-  }
-  Work unlucky(world, flow, microseconds(80), 1 << 20);
+  const Crowd crowd = crowd_of(world, {flow}, microseconds(80), 64);
+  Work unlucky(world, flow, microseconds(80), endless);
   unlucky.want();
   // So that what the pieces take is known.
   for (int i = 0; i < 1000; ++i) world.turn();
@@ -88,11 +80,7 @@ TEST_CASE("Nobody pays for what the machine gave to others while he was served")
 TEST_CASE("However long a piece was, among many others it is put off for a second at most") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 64; ++i) {
-    crowd.push_back(std::make_unique<Work>(world, flow, microseconds(80), 1 << 20));
-    crowd.back()->want();
-  }
+  const Crowd crowd = crowd_of(world, {flow}, microseconds(80), 64);
   Work giant(world, flow, milliseconds(300), 2);
   giant.want();
   while (giant.left == 2) world.turn();
@@ -108,7 +96,7 @@ TEST_CASE("A flood of fresh connections gets no more than one connection does") 
   const auto strangers = std::make_shared<FairFlow>();
   Work modest(world, flow, microseconds(20), 1);
   FairShares::settle(modest, *flow);
-  std::vector<std::unique_ptr<Work>> flood;
+  Crowd flood;
   Duration longest{};
   for (int i = 0; i < 300; ++i) {
     // Each turn three come, ask for something that takes long, and are gone.
@@ -139,11 +127,7 @@ TEST_CASE("The strangers who came first are done first, however many come behind
   const auto strangers = std::make_shared<FairFlow>();
   // Three steps of a handshake each; a new one comes with every turn.
   Work honest(world, strangers, microseconds(400), 3);
-  std::vector<std::unique_ptr<Work>> flood;
-  for (int i = 0; i < 20; ++i) {
-    flood.push_back(std::make_unique<Work>(world, strangers, microseconds(400), 3));
-    flood.back()->want();
-  }
+  Crowd flood = crowd_of(world, {strangers}, microseconds(400), 20, 3);
   honest.want();
   int turns = 0;
   for (; honest.left > 0 && turns < 1000; ++turns) {
@@ -158,14 +142,14 @@ TEST_CASE("The strangers who came first are done first, however many come behind
 TEST_CASE("One connection's several pieces of work count as one connection") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
-  Work connection(world, flow, microseconds(50), 1 << 20);
-  std::vector<std::unique_ptr<Work>> lists;
+  Work connection(world, flow, microseconds(50), endless);
+  Crowd lists;
   for (int i = 0; i < 9; ++i) {
-    lists.push_back(std::make_unique<Work>(world, flow, microseconds(50), 1 << 20));
+    lists.push_back(std::make_unique<Work>(world, flow, microseconds(50), endless));
     lists.back()->pay_from(connection.account());
     lists.back()->want();
   }
-  Work other(world, flow, microseconds(50), 1 << 20);
+  Work other(world, flow, microseconds(50), endless);
   other.want();
   const Instant start = world.now;
   for (int i = 0; i < 2000; ++i) world.turn();
@@ -229,8 +213,8 @@ TEST_CASE("A connection whose requests are of two tenants by turns is not put of
   FairWorld world;
   const SharedFlow a = flow_of(1);
   const SharedFlow b = flow_of(1);
-  Work busy_a(world, a, microseconds(50), 1 << 20);
-  Work busy_b(world, b, microseconds(50), 1 << 20);
+  Work busy_a(world, a, microseconds(50), endless);
+  Work busy_b(world, b, microseconds(50), endless);
   busy_a.want();
   busy_b.want();
   Work in_a(world, a, microseconds(50), 0);

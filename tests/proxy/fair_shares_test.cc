@@ -49,11 +49,7 @@ TEST_CASE("A thousand pieces of another tenant delay one by no more than a turn'
   FairWorld world;
   const SharedFlow greedy = flow_of(1);
   const SharedFlow modest = flow_of(1);
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 1000; ++i) {
-    crowd.push_back(std::make_unique<Work>(world, greedy, microseconds(50), 1 << 20));
-    crowd.back()->want();
-  }
+  const Crowd crowd = crowd_of(world, {greedy}, microseconds(50), 1000);
   for (int i = 0; i < 100; ++i) {
     Work small(world, modest, microseconds(5), 1);
     small.want();
@@ -79,12 +75,7 @@ TEST_CASE("A thousand pieces of another tenant delay one by no more than a turn'
 TEST_CASE("Turns are long, and nobody's work is short, where all tenants want all they can get") {
   FairWorld world;
   const std::vector<SharedFlow> flows{flow_of(1), flow_of(1), flow_of(2)};
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 24; ++i) {
-    const SharedFlow& flow = flows[static_cast<size_t>(i % 3)];
-    crowd.push_back(std::make_unique<Work>(world, flow, microseconds(20), 1 << 20));
-    crowd.back()->want();
-  }
+  const Crowd crowd = crowd_of(world, flows, microseconds(20), 24);
   const auto length_of_turn = [&world] {
     const Instant begins = world.now;
     world.turn();
@@ -132,12 +123,7 @@ TEST_CASE("Turns are less long where the connections of a tenant use its time un
   FairWorld world;
   const SharedFlow uneven = flow_of(1);
   const SharedFlow other = flow_of(1);
-  std::vector<std::unique_ptr<Work>> crowd;
-  for (int i = 0; i < 16; ++i) {
-    crowd.push_back(
-        std::make_unique<Work>(world, i % 2 == 0 ? uneven : other, microseconds(20), 1 << 20));
-    crowd.back()->want();
-  }
+  const Crowd crowd = crowd_of(world, {uneven, other}, microseconds(20), 16);
   Duration longest{};
   FairAccount little;
   for (int i = 0; i < 2000; ++i) {
@@ -153,10 +139,10 @@ TEST_CASE("Turns are less long where the connections of a tenant use its time un
 
 TEST_CASE("Who always wants gets time in proportion to the weight") {
   FairWorld world;
-  std::vector<std::unique_ptr<Work>> all;
-  all.push_back(std::make_unique<Work>(world, flow_of(1), microseconds(30), 1 << 20));
-  all.push_back(std::make_unique<Work>(world, flow_of(2), microseconds(7), 1 << 20));
-  all.push_back(std::make_unique<Work>(world, flow_of(5), microseconds(90), 1 << 20));
+  Crowd all;
+  all.push_back(std::make_unique<Work>(world, flow_of(1), microseconds(30), endless));
+  all.push_back(std::make_unique<Work>(world, flow_of(2), microseconds(7), endless));
+  all.push_back(std::make_unique<Work>(world, flow_of(5), microseconds(90), endless));
   for (const auto& work : all) work->want();
   const Instant start = world.now;
   for (int i = 0; i < 8000; ++i) world.turn();
@@ -174,7 +160,7 @@ TEST_CASE("A piece that takes far too long is paid back, and nothing is left idl
   const SharedFlow slow = flow_of(1);
   const SharedFlow quick = flow_of(1);
   Work giant(world, slow, milliseconds(100), 2);
-  Work many(world, quick, microseconds(20), 1 << 20);
+  Work many(world, quick, microseconds(20), endless);
   giant.want();
   many.want();
   world.turn();

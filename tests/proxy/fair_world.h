@@ -24,6 +24,8 @@ struct FairWorld {
   }
 };
 
+constexpr int endless = 1 << 20;  // pieces: more than any test has done
+
 // Work that comes in pieces of the same length.
 struct Work final : FairWaiter {
   Work(FairWorld& in, SharedFlow of, Duration each, int pieces)
@@ -56,6 +58,19 @@ inline SharedFlow flow_of(int64_t weight) {
   auto flow = std::make_shared<FairFlow>(std::make_shared<FairFlow::Count>(0));
   flow->set_limits(weight, 0);
   return flow;
+}
+
+using Crowd = std::vector<std::unique_ptr<Work>>;
+
+// `count` connections that want something from now on, of each flow in turn.
+inline Crowd crowd_of(FairWorld& world, const std::vector<SharedFlow>& flows, Duration each,
+                      size_t count, int pieces = endless) {
+  Crowd crowd;
+  for (size_t i = 0; i < count; ++i) {
+    crowd.push_back(std::make_unique<Work>(world, flows[i % flows.size()], each, pieces));
+    crowd.back()->want();
+  }
+  return crowd;
 }
 
 }  // namespace lattice::proxy

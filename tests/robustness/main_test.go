@@ -39,12 +39,20 @@ func TestEveryPlantedBugIsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	calibrate := "tests/auth_compare/calibrate.py"
+	others, err := os.ReadFile("../../" + calibrate)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var there, listed []string
 	for _, found := range regexp.MustCompile(`(?m)^\s+X\((\w+), "`).FindAllStringSubmatch(string(text), -1) {
 		there = append(there, found[1])
 	}
 	for _, bug := range plants {
 		listed = append(listed, bug.Name)
+		if strings.Contains(bug.Elsewhere, calibrate) != strings.Contains(string(others), `"`+bug.Name+`": (`) {
+			t.Errorf("%s: planted.txt and %s do not agree whether it is planted there", bug.Name, calibrate)
+		}
 		for _, name := range bug.Checks {
 			if !slices.Contains(checks, name) {
 				t.Errorf("%s: no check is called %q", bug.Name, name)
