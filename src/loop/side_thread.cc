@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -12,7 +11,7 @@ namespace {
 
 // A tenth of what a loop gets that wants the same processor; and a loop that wakes takes it at
 // once, where it would else wait for the end of a slice of milliseconds.
-constexpr int nice_behind_loops = 10;
+constexpr int nice_behind_loops = 10;  // more than theirs
 
 }  // namespace
 
@@ -83,8 +82,8 @@ void SideThread::take_back(uint64_t number) {
 void SideThread::main() {
   pthread_setname_np(pthread_self(), thread_name_.c_str());
   if (priority_ == Priority::behind_loops) {
-    // Of this thread alone, on Linux; one that is refused it works all the same.
-    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice_behind_loops);
+    // Of this thread alone, on Linux. From where the process is, and no further than there is.
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice_behind_loops);
   }
   sigset_t all;
   sigfillset(&all);
