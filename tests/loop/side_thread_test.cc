@@ -36,7 +36,7 @@ struct SlowWork {
   Pause pause;
 };
 
-// Work that holds the thread until it is let go of.
+// Work that holds the thread until it is let go of; outlives the thread.
 struct Hold {
   auto work() {
     return [this] {
@@ -79,8 +79,8 @@ TEST_CASE("side thread: what work and done share dies on the loop's thread") {
 
 TEST_CASE("side thread: work that is given up before it begins is never done") {
   Loop loop;
-  SideThread side(loop, "side", 8);
   Hold hold;
+  SideThread side(loop, "side", 8);
   REQUIRE(side.run(hold.work(), [] {}));
   int works = 0;
   int dones = 0;
@@ -96,9 +96,9 @@ TEST_CASE("side thread: work that is given up before it begins is never done") {
 TEST_CASE(
     "side thread: work that is given up while it runs goes on, and ends on the loop's thread") {
   Loop loop;
-  SideThread side(loop, "side", 8);
   std::optional<std::thread::id> died_on;
   Hold hold;
+  SideThread side(loop, "side", 8);
   bool done = false;
   auto shared = std::make_shared<Shared>(died_on);
   auto job = side.start([shared, work = hold.work()] { work(); }, [shared, &done] { done = true; });
@@ -117,6 +117,7 @@ TEST_CASE("side thread: a job may outlive its thread, and be destroyed by its ow
   std::unique_ptr<SideJob> job;
   std::unique_ptr<SideJob> outliving;
   int dones = 0;
+  Hold hold;
   {
     SideThread side(loop, "side", 8);
     job = side.start([] {},
@@ -125,7 +126,6 @@ TEST_CASE("side thread: a job may outlive its thread, and be destroyed by its ow
                        ++dones;
                      });
     while (dones == 0) loop.turn();
-    Hold hold;
     REQUIRE(side.run(hold.work(), [] {}));
     outliving = side.start([] {}, [&] { ++dones; });
     hold.end();
@@ -138,8 +138,8 @@ TEST_CASE("side thread: a job may outlive its thread, and be destroyed by its ow
 
 TEST_CASE("side thread: no more than so many wait") {
   Loop loop;
-  SideThread side(loop, "side", 1);
   Hold hold;
+  SideThread side(loop, "side", 1);
   REQUIRE(side.run(hold.work(), [] {}));
   hold.begun.wait(false);
   const auto waiting = side.start([] {}, [] {});

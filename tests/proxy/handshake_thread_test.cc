@@ -19,10 +19,11 @@ namespace lattice::proxy {
 namespace {
 
 // Holds every server's handshake under a context at the choice of its certificate. Outlives the
-// context's handshakes.
+// listener.
 class Gate {
  public:
-  explicit Gate(const tls::Source& source) : context_(source.get()) {
+  void guard(const tls::Source& source) {
+    context_ = source.get();
     SSL_CTX_set_cert_cb(
         context_->get(),
         [](SSL*, void* self) {
@@ -51,11 +52,11 @@ class Gate {
     std::unique_lock lock(mutex_);
     ++waiting_;
     // On the loop's thread nobody could open it.
-    CHECK(changed_.wait_for(lock, patience_default, [this] { return open_; }));
+    CHECK(changed_.wait_for(lock, std::chrono::minutes(1), [this] { return open_; }));
     --waiting_;
   }
 
-  const std::shared_ptr<const tls::Context> context_;
+  std::shared_ptr<const tls::Context> context_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool open_ = true;
@@ -65,10 +66,7 @@ class Gate {
 // A TLS client without anything above it.
 class Newcomer {
  public:
-  explicit Newcomer(const World& world)
-      : stream_(
-            *tls::Context::client(lattice::proxy::world().client_files(), {.protocols = {"h2"}}),
-            connection_to(world), "127.0.0.1") {
+  explicit Newcomer(const World& world) : stream_(context(), connection_to(world), "127.0.0.1") {
     shake();
   }
   // Whether the handshake is over.
@@ -85,6 +83,10 @@ class Newcomer {
   int fd() const { return stream_.fd(); }
 
  private:
+  static const std::shared_ptr<const tls::Context>& context() {
+    static const auto shared = *tls::Context::client(world().client_files(), {.protocols = {"h2"}});
+    return shared;
+  }
   static int connection_to(const World& world) {
     const int fd = connect_to(world.listener->address());
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -110,8 +112,9 @@ size_t open_descriptors() {
 }
 
 TEST_CASE("a handshake keeps nobody waiting who is connected") {
+  Gate gate;
   World world_;
-  Gate gate(*world_.source);
+  gate.guard(*world_.source);
   Caller alice(world_, world().client_files());
   CHECK(alice.call("Who", "") == "alice@");
   gate.shut();
@@ -127,8 +130,9 @@ TEST_CASE("a handshake keeps nobody waiting who is connected") {
 }
 
 TEST_CASE("waiting for the thread is not the peer's silence") {
+  Gate gate;
   World world_;
-  Gate gate(*world_.source);
+  gate.guard(*world_.source);
   gate.shut();
   Newcomer held(world_);
   Newcomer behind(world_);
@@ -145,8 +149,9 @@ TEST_CASE("waiting for the thread is not the peer's silence") {
 }
 
 TEST_CASE("what comes during a step is read after it") {
+  Gate gate;
   World world_;
-  Gate gate(*world_.source);
+  gate.guard(*world_.source);
   gate.shut();
   Newcomer newcomer(world_);
   REQUIRE(world_.until([&] { return gate.holds(); }));
@@ -161,8 +166,9 @@ TEST_CASE("what comes during a step is read after it") {
 
 TEST_CASE("no step is taken for who is gone") {
   constexpr size_t count = 20;
+  Gate gate;
   World world_;
-  Gate gate(*world_.source);
+  gate.guard(*world_.source);
   gate.shut();
   std::vector<std::unique_ptr<Newcomer>> newcomers;
   for (size_t i = 0; i < count; ++i) newcomers.push_back(std::make_unique<Newcomer>(world_));
@@ -186,8 +192,9 @@ TEST_CASE("a listener stops while thousands wait for their handshakes") {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+  Gate gate;
   World world_;
-  Gate gate(*world_.source);
+  gate.guard(*world_.source);
   gate.shut();
   const size_t before = open_descriptors();
   std::vector<std::unique_ptr<Newcomer>> newcomers;
