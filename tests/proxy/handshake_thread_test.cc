@@ -113,7 +113,7 @@ size_t open_descriptors() {
 
 TEST_CASE("a handshake keeps nobody waiting who is connected") {
   Gate gate;
-  World world_;
+  World world_(/*with_tls=*/true, patience_default);
   gate.guard(*world_.source);
   Caller alice(world_, world().client_files());
   CHECK(alice.call("Who", "") == "alice@");
@@ -131,7 +131,7 @@ TEST_CASE("a handshake keeps nobody waiting who is connected") {
 
 TEST_CASE("waiting for the thread is not the peer's silence") {
   Gate gate;
-  World world_;
+  World world_(/*with_tls=*/true, std::chrono::seconds(1));
   gate.guard(*world_.source);
   gate.shut();
   Newcomer held(world_);
@@ -150,7 +150,7 @@ TEST_CASE("waiting for the thread is not the peer's silence") {
 
 TEST_CASE("what comes during a step is read after it") {
   Gate gate;
-  World world_;
+  World world_(/*with_tls=*/true, patience_default);
   gate.guard(*world_.source);
   gate.shut();
   Newcomer newcomer(world_);
@@ -167,7 +167,7 @@ TEST_CASE("what comes during a step is read after it") {
 TEST_CASE("no step is taken for who is gone") {
   constexpr size_t count = 20;
   Gate gate;
-  World world_;
+  World world_(/*with_tls=*/true, patience_default);
   gate.guard(*world_.source);
   gate.shut();
   std::vector<std::unique_ptr<Newcomer>> newcomers;
@@ -193,7 +193,7 @@ TEST_CASE("a listener stops while thousands wait for their handshakes") {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   Gate gate;
-  World world_;
+  World world_(/*with_tls=*/true, patience_default);
   gate.guard(*world_.source);
   gate.shut();
   const size_t before = open_descriptors();

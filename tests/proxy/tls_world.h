@@ -64,12 +64,13 @@ struct Failures final : Observer {
 };
 
 struct World {
-  explicit World(bool with_tls = true) : source(with_tls ? server_source() : nullptr) {
+  explicit World(bool with_tls = true, Duration preface_timeout = std::chrono::milliseconds(200))
+      : source(with_tls ? server_source() : nullptr) {
     router.add_grpc("/t/Who", [](ServerStream& s) { return std::make_unique<WhoAsks>(s); });
     router.add_grpc("/t/Echo", [](ServerStream& s) { return std::make_unique<Echo>(s); });
     Limits limits;
     limits.receive_message_bytes_max = 8 << 20;
-    limits.preface_timeout = std::chrono::milliseconds(200);
+    limits.preface_timeout = preface_timeout;
     listener = std::move(*Listener::listen(loop, "127.0.0.1:0", router, limits, &failures,
                                            /*reuse_port=*/false, source));
   }
