@@ -11,7 +11,7 @@
 #     *_fuzz.cc become one libFuzzer target each, with -DLATTICE_FUZZ=ON; a folder corpus/<stem> seeds it.
 
 # The modules whose objects are met by more than one thread.
-set(LATTICE_TSAN_TESTS loop proxy server telemetry backends)
+set(LATTICE_TSAN_TESTS loop tls proxy server telemetry backends)
 option(LATTICE_TSAN_ALL "Run every module's tests under TSan" OFF)
 set(LATTICE_VARIANT "" CACHE STRING "Prefix and label of this build's tests")
 set(LATTICE_FUZZ_SECONDS 10 CACHE STRING "How long ctest runs each fuzz target")

@@ -59,11 +59,13 @@ Connection::Connection(std::shared_ptr<Context> context, ConnectionOwner& owner,
   watch_ =
       context_->loop.watch(transport_->fd(), [this](bool readable, bool) { on_ready(readable); });
   watch_->want(/*read=*/true, /*write=*/false);
+  transport_->when_stepped([this] { on_stepped(); });
 }
 
 Connection::~Connection() = default;
 
 void Connection::on_ready(bool readable) {
+  if (stepping_since_ != Instant::never()) return pause();
   if (shared()) {
     wants_read_ |= readable;
     wants_flush_ |= !readable;
@@ -150,6 +152,7 @@ size_t Connection::read(size_t size) {
   const IoResult result = transport_->receive({buffer.data(), wanted});
   if (result.kind == IoResult::Kind::would_block) {
     backlog_.on_emptied();
+    look_for_step();
     // A handshake, or the answer to a key update, may wait for the socket.
     const bool lingering = lingering_since_ != Instant::never();
     if (!lingering && transport_->wants_writable(!output_.empty())) watch_->want(true, true);
@@ -163,6 +166,20 @@ size_t Connection::read(size_t size) {
   follow_backlog(result.bytes < wanted, result.bytes);
   deliver({buffer.data(), result.bytes});
   return closed_ ? 0 : result.bytes;
+}
+
+void Connection::look_for_step() {
+  if (session_ != nullptr || stepping_since_ != Instant::never()) return;
+  if (transport_->stepping()) stepping_since_ = context_->loop.now();
+}
+
+// Also what came meanwhile is read: the transport may hold the rest of it already.
+void Connection::on_stepped() {
+  if (closed_) return;
+  accepted_at_ =
+      accepted_at_ + (context_->loop.now() - std::exchange(stepping_since_, Instant::never()));
+  resume();
+  on_ready(/*readable=*/true);
 }
 
 void Connection::follow_backlog(bool emptied, size_t bytes) {
@@ -254,6 +271,7 @@ void Connection::go_on_with_handshake() {
   if (lingering_since_ != Instant::never()) return;
   const IoResult result = transport_->send({});
   if (result.kind == IoResult::Kind::failed) return on_end(result.kind);
+  look_for_step();
   watch_->want(/*read=*/true, transport_->wants_writable(false));
 }
 
@@ -308,7 +326,8 @@ void Connection::tick(Instant now) {
       now - stalled_since_ >= context_->limits.write_stall_max)
     return close();
   if (session_ == nullptr) {
-    if (now - accepted_at_ >= context_->limits.preface_timeout && !waits()) on_silence();
+    const bool ours = waits() || stepping_since_ != Instant::never();
+    if (now - accepted_at_ >= context_->limits.preface_timeout && !ours) on_silence();
     return;
   }
   if (now >= settles_at_) {

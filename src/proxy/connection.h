@@ -74,6 +74,9 @@ class Connection final : public SessionHost, private FairWaiter {
   // How many bytes it took; 0: there was nothing, or the connection is closed now.
   size_t read(size_t size);
   void follow_backlog(bool emptied, size_t bytes);
+  // Whether the transport has left a step of its handshake to another thread.
+  void look_for_step();
+  void on_stepped();
   // The transport can no more.
   void on_end(IoResult::Kind kind);
   void on_silence();
@@ -98,8 +101,10 @@ class Connection final : public SessionHost, private FairWaiter {
   OutputBuffer output_;
   std::unique_ptr<Session> session_;  // null while the protocol is unknown
   std::string first_bytes_;           // shorter than the HTTP/2 preface
-  Instant accepted_at_;  // later by what it has waited for its turns, as long as it has no session
+  // Later by what it has waited for its turns and its handshake's steps, while it has no session.
+  Instant accepted_at_;
   Instant queued_at_ = Instant::never();
+  Instant stepping_since_ = Instant::never();   // see Transport::stepping()
   Instant old_since_;                           // in the future as long as it is young
   Instant stalled_since_ = Instant::never();    // output waits and the socket takes nothing
   Instant lingering_since_ = Instant::never();  // everything is sent; waiting for the peer to close

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "loop/side_thread.h"
 #include "proxy/connection.h"
 #include "proxy/context.h"
 #include "proxy/socket_address.h"
@@ -46,6 +47,13 @@ Duration tick_interval(const Limits& limits) {
   return std::max<Duration>(shortest / 4, std::chrono::milliseconds(5));
 }
 
+// Behind the loops: whoever connects can ask for 0.2 ms of it, and nobody who is connected is to
+// wait for that.
+std::unique_ptr<loop::SideThread> handshake_thread(loop::Loop& loop) {
+  return std::make_unique<loop::SideThread>(loop, "handshakes", /*waiting_max=*/SIZE_MAX,
+                                            loop::SideThread::Priority::behind_loops);
+}
+
 }  // namespace
 
 class Listener::Impl final : public ConnectionOwner {
@@ -54,6 +62,7 @@ class Listener::Impl final : public ConnectionOwner {
        std::shared_ptr<const tls::Source> tls, Sharing sharing)
       : loop_(loop),
         tls_(std::move(tls)),
+        handshakes_(tls_ == nullptr ? nullptr : handshake_thread(loop)),
         counts_(std::move(sharing.counts)),
         context_(
             std::make_shared<Context>(loop, router, limits, observer, sharing.shares, counts_)),
@@ -144,8 +153,9 @@ class Listener::Impl final : public ConnectionOwner {
     }
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    std::unique_ptr<Transport> transport =
-        tls_ == nullptr ? make_plain_transport(fd) : make_tls_transport(tls_->get(), fd);
+    std::unique_ptr<Transport> transport = tls_ == nullptr
+                                               ? make_plain_transport(fd)
+                                               : make_tls_transport(tls_->get(), fd, *handshakes_);
     auto connection =
         std::make_unique<Connection>(context_, *this, std::move(transport), std::move(peer));
     connection->index = connections_.size();
@@ -208,6 +218,8 @@ class Listener::Impl final : public ConnectionOwner {
 
   loop::Loop& loop_;
   const std::shared_ptr<const tls::Source> tls_;  // null: plaintext
+  // With tls_. What waits for it is bounded by the connections.
+  const std::unique_ptr<loop::SideThread> handshakes_;
   const std::shared_ptr<ConnectionCounts> counts_;
   std::shared_ptr<Context> context_;
   int fd_;

@@ -31,30 +31,42 @@ std::string_view label(tls::Failure::Kind kind) {
 
 class TlsTransport final : public Transport {
  public:
-  TlsTransport(std::shared_ptr<const tls::Context> context, int fd, const std::string& host)
-      : stream_(std::move(context), fd, host), answers_plain_(host.empty()) {}
+  // `handshakes`: null for clients.
+  TlsTransport(std::shared_ptr<const tls::Context> context, int fd, const std::string& host,
+               loop::SideThread* handshakes)
+      : stream_(std::make_shared<tls::Stream>(std::move(context), fd, host)),
+        handshakes_(handshakes),
+        answers_plain_(host.empty()) {
+    if (handshakes_ != nullptr) stream_->leave_steps();
+  }
 
-  int fd() const override { return stream_.fd(); }
+  int fd() const override { return stream_->fd(); }
 
   IoResult receive(std::span<char> into) override {
-    const IoResult result = convert(stream_.receive(into));
+    if (stepping()) return {};
+    const IoResult result = convert(stream_->receive(into));
     note();
     return result;
   }
 
   IoResult send(std::span<const iovec> parts) override {
-    const IoResult result = convert(stream_.send(parts));
+    if (stepping()) return {};
+    const IoResult result = convert(stream_->send(parts));
     note();
     return result;
   }
 
-  bool has_buffered_input() const override { return stream_.has_buffered_input(); }
-  void end_output() override { stream_.end_output(); }
+  bool has_buffered_input() const override { return !stepping() && stream_->has_buffered_input(); }
+  void end_output() override {
+    if (!stepping()) stream_->end_output();
+  }
   bool wants_writable(bool waiting) const override {
-    return stream_.has_pending_output() || (waiting && stream_.established());
+    return !stepping() && (stream_->has_pending_output() || (waiting && stream_->established()));
   }
   bool secure() const override { return true; }
-  bool handshaking() const override { return !stream_.established(); }
+  bool handshaking() const override { return stepping() || !stream_->established(); }
+  bool stepping() const override { return step_ != nullptr; }
+  void when_stepped(loop::Task stepped) override { stepped_ = std::move(stepped); }
   std::optional<TransportFailure> take_failure() override {
     return std::exchange(failure_, std::nullopt);
   }
@@ -79,11 +91,13 @@ class TlsTransport final : public Transport {
 
   // What a step of the handshake has brought about, once.
   void note() {
-    if (!stream_.failure().cause.empty()) return on_failure();
-    if (noted_ || !stream_.established()) return;
+    if (!stream_->failure().cause.empty()) return on_failure();
+    if (noted_) return;
+    if (stream_->step_waits()) return begin_step();
+    if (!stream_->established()) return;
     noted_ = true;
-    server_name_ = stream_.server_name();
-    if (std::optional<tls::Names> names = stream_.peer()) {
+    server_name_ = stream_->server_name();
+    if (std::optional<tls::Names> names = stream_->peer()) {
       auto certificate = std::make_shared<PeerCertificate>();
       certificate->common_name = std::move(names->common_name);
       certificate->dns_names = std::move(names->dns_names);
@@ -92,38 +106,50 @@ class TlsTransport final : public Transport {
     }
   }
 
+  void begin_step() {
+    step_ = handshakes_->start([stream = stream_] { stream->step(); },
+                               [this, stream = stream_] {
+                                 step_.reset();
+                                 stepped_();
+                               });
+  }
+
   void on_failure() {
     if (std::exchange(failed_, true)) return;
-    const tls::Failure& failure = stream_.failure();
+    const tls::Failure& failure = stream_->failure();
     if (failure.kind == tls::Failure::Kind::not_tls && answers_plain_) {
       // It either fits into an empty socket or is lost with it.
-      (void)::send(stream_.fd(), not_tls_answer.data(), not_tls_answer.size(), MSG_NOSIGNAL);
+      (void)::send(stream_->fd(), not_tls_answer.data(), not_tls_answer.size(), MSG_NOSIGNAL);
     }
     // Who says nothing and leaves looked whether somebody listens, as balancers do.
-    const bool began = stream_.heard() && !stream_.established();
+    const bool began = stream_->heard() && !stream_->established();
     if (failure.kind == tls::Failure::Kind::lost && !began) return;
     failure_ = TransportFailure{label(failure.kind), failure.cause, failure.asked, failure.offered,
                                 failure.describe()};
   }
 
-  tls::Stream stream_;
+  const std::shared_ptr<tls::Stream> stream_;
+  loop::SideThread* const handshakes_;
   const bool answers_plain_;
   bool noted_ = false;
   bool failed_ = false;
   std::shared_ptr<const PeerCertificate> certificate_;
   std::string server_name_;
   std::optional<TransportFailure> failure_;
+  std::unique_ptr<loop::SideJob> step_;  // has the stream, while there is one
+  loop::Task stepped_;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> make_tls_transport(std::shared_ptr<const tls::Context> context, int fd) {
-  return make_tls_transport(std::move(context), fd, {});
+std::unique_ptr<Transport> make_tls_transport(std::shared_ptr<const tls::Context> context, int fd,
+                                              loop::SideThread& handshakes) {
+  return std::make_unique<TlsTransport>(std::move(context), fd, std::string(), &handshakes);
 }
 
 std::unique_ptr<Transport> make_tls_transport(std::shared_ptr<const tls::Context> context, int fd,
                                               const std::string& host) {
-  return std::make_unique<TlsTransport>(std::move(context), fd, host);
+  return std::make_unique<TlsTransport>(std::move(context), fd, host, nullptr);
 }
 
 }  // namespace lattice::proxy

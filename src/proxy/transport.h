@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/any_invocable.h"
 #include "proxy/call.h"
 
 namespace lattice::proxy {
@@ -50,6 +51,11 @@ class Transport {
   virtual bool secure() const { return false; }
   // Nothing of the caller's is sent or received yet.
   virtual bool handshaking() const { return false; }
+  // Whether another thread has a step of the handshake under way. Until then receive() and send()
+  // answer would_block, whatever the descriptor has.
+  virtual bool stepping() const { return false; }
+  // `stepped`: called after each such step.
+  virtual void when_stepped(absl::AnyInvocable<void()> stepped) { (void)stepped; }
   // What receive() or send() failed of, if it is worth telling; once.
   virtual std::optional<TransportFailure> take_failure() { return std::nullopt; }
   // Of the other end, as ServerStream has them.

@@ -38,35 +38,7 @@ bool is_address(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-// Alerts by which the other side says that our certificate, or its lack, is the reason.
-bool is_about_certificate(int alert) {
-  switch (alert) {
-    case SSL_AD_BAD_CERTIFICATE:
-    case SSL_AD_UNSUPPORTED_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_REVOKED:
-    case SSL_AD_CERTIFICATE_EXPIRED:
-    case SSL_AD_CERTIFICATE_UNKNOWN:
-    case SSL_AD_UNKNOWN_CA:
-    case SSL_AD_ACCESS_DENIED:
-    case SSL_AD_UNRECOGNIZED_NAME:
-    case SSL_AD_CERTIFICATE_REQUIRED:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
-
-std::string Failure::describe() const {
-  std::string text = cause;
-  if (kind == Kind::their_identity || kind == Kind::our_identity) {
-    text += " (asked for ";
-    text += asked.empty() ? "no name" : asked;
-    text += "; the certificate is for " + (offered.empty() ? "nobody" : offered) + ")";
-  }
-  return text;
-}
 
 Stream::Stream(std::shared_ptr<const Context> context, int fd, const std::string& host)
     : context_(std::move(context)), fd_(fd), host_(host) {
@@ -101,10 +73,10 @@ Stream::~Stream() { close(fd_); }
 // ---- The socket ----
 
 ssize_t Stream::pull(char* into, size_t size) {
-  if (greeting_.empty()) return receive_some(into, size);
-  const size_t taken = greeting_.copy(into, size);
-  greeting_.erase(0, taken);
-  if (greeting_.empty()) greeting_ = {};
+  if (gathered_.empty()) return receive_some(into, size);
+  const size_t taken = gathered_.copy(into, size);
+  gathered_.erase(0, taken);
+  if (gathered_.empty()) gathered_ = {};
   return static_cast<ssize_t>(taken);
 }
 
@@ -168,34 +140,49 @@ void Stream::begin() {
 }
 
 bool Stream::has_first_record() const {
-  if (greeting_.size() < SSL3_RT_HEADER_LENGTH) return false;
-  const auto byte = [this](size_t at) { return size_t{static_cast<unsigned char>(greeting_[at])}; };
+  if (gathered_.size() < SSL3_RT_HEADER_LENGTH) return false;
+  const auto byte = [this](size_t at) { return size_t{static_cast<unsigned char>(gathered_[at])}; };
   const size_t length = byte(3) << 8U | byte(4);
   // What is no record of a handshake, or too long, is OpenSSL's to refuse.
   return byte(0) != SSL3_RT_HANDSHAKE || length > SSL3_RT_MAX_PLAIN_LENGTH ||
-         greeting_.size() >= SSL3_RT_HEADER_LENGTH + length;
+         gathered_.size() >= SSL3_RT_HEADER_LENGTH + length;
 }
 
-bool Stream::greeted() {
-  std::array<char, 4 << 10> buffer;
+bool Stream::gather() {
+  std::array<char, 16 << 10> buffer;
   const ssize_t got = receive_some(buffer.data(), buffer.size());
-  if (got > 0) greeting_.append(buffer.data(), static_cast<size_t>(got));
   if (got == 0) fail(Failure::Kind::lost, "the connection ended");
-  if (got <= 0 || !has_first_record()) return false;
-  make_ssl();
-  return true;
+  if (failed_) return false;
+  // An answer that was too much for output_ goes on without more.
+  if (got < 0) {
+    return ssl_ != nullptr && SSL_want_write(ssl_.get()) && flush() && !has_pending_output();
+  }
+  gathered_.append(buffer.data(), static_cast<size_t>(got));
+  return ssl_ != nullptr || has_first_record();
 }
 
 bool Stream::handshake() {
-  if (established_) return true;
-  if (ssl_ == nullptr && !greeted()) return false;
-  const int result = SSL_do_handshake(ssl_.get());
-  if (result != 1) {
-    (void)outcome(result);
-    return false;
+  if (established_ || failed_) return !failed_;
+  if (context_->is_server()) {
+    if (!gather()) return false;
+    step_waits_ = leaves_steps_;
+    if (step_waits_) return false;
   }
-  on_established();
-  return !failed_;
+  step();
+  return established_ && !failed_;
+}
+
+void Stream::step() {
+  step_waits_ = false;
+  ERR_clear_error();
+  if (ssl_ == nullptr) make_ssl();
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) {
+    on_established();
+  } else {
+    (void)outcome(result);
+  }
+  failed_apart_ = failed_ && leaves_steps_;
 }
 
 void Stream::on_established() {
@@ -243,40 +230,21 @@ Stream::Kind Stream::outcome(int result) {
       if (established_ && !input_broken_) return Kind::end;
       return fail(Failure::Kind::lost, "the connection ended");
     case SSL_ERROR_SSL:
-      explain_failure();
-      return Kind::failed;
+      return fail(take_failure(refused_));
     default:
       return fail(Failure::Kind::lost, "the connection ended");
   }
 }
 
-void Stream::explain_failure() {
-  const unsigned long code = ERR_peek_error();
-  const int reason = ERR_GET_REASON(code);
-  if (!refused_.empty()) {
-    fail(Failure::Kind::their_identity, "the other side's certificate is refused: " + refused_);
-  } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-    fail(Failure::Kind::their_identity, "the other side shows no certificate");
-  } else if (reason >= SSL_AD_REASON_OFFSET &&
-             is_about_certificate(reason - SSL_AD_REASON_OFFSET)) {
-    fail(Failure::Kind::our_identity,
-         std::string("the other side refuses our certificate: ") +
-             SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
-  } else if (reason >= SSL_AD_REASON_OFFSET) {
-    fail(Failure::Kind::protocol, std::string("the other side gave up: ") +
-                                      SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
-  } else {
-    fail(Failure::Kind::protocol, take_error());
-  }
-  ERR_clear_error();
+Stream::Kind Stream::fail(Failure::Kind kind, std::string cause) {
+  return fail({kind, std::move(cause), {}, {}});
 }
 
-Stream::Kind Stream::fail(Failure::Kind kind, std::string cause) {
+Stream::Kind Stream::fail(Failure failure) {
   if (std::exchange(failed_, true)) return Kind::failed;
-  failure_.kind = kind;
-  failure_.cause = std::move(cause);
+  failure_ = std::move(failure);
   failure_.asked = context_->is_server() ? server_name() : host_;
-  if (kind == Failure::Kind::their_identity) {
+  if (failure_.kind == Failure::Kind::their_identity) {
     failure_.offered = refused_names_;
   } else if (context_->expiry() != 0) {
     failure_.offered = context_->names().describe();
@@ -284,10 +252,12 @@ Stream::Kind Stream::fail(Failure::Kind kind, std::string cause) {
   return Kind::failed;
 }
 
+bool Stream::given_up() { return failed_ && !std::exchange(failed_apart_, false); }
+
 // ---- In ----
 
 Stream::Io Stream::receive(std::span<char> into) {
-  if (failed_) return discard(into);
+  if (given_up()) return discard(into);
   begin();
   Io io = handshake() ? read(into) : Io{failed_ ? Kind::failed : Kind::would_block};
   // Also the alert that tells the other side what was wrong.
@@ -326,7 +296,7 @@ Stream::Io Stream::discard(std::span<char> into) {
 // ---- Out ----
 
 Stream::Io Stream::send(std::span<const iovec> parts) {
-  if (failed_) return {Kind::failed};
+  if (given_up()) return {Kind::failed};
   begin();
   Io io;
   const bool ready = handshake();

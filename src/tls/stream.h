@@ -7,14 +7,16 @@
 // stays the caller's. Small parts are gathered into records, large ones encrypted where they lie.
 //
 // A server has nothing of OpenSSL's, tens of kilobytes, for a peer that has not sent its first
-// record whole.
+// record whole. The steps of its handshake, 0.2 ms for the first one, may be taken by another
+// thread (leave_steps()): what came is read before a step, and what it answers is sent after it, so
+// that the step itself is between the Stream and OpenSSL.
 //
 // What waits: ciphertext that the socket did not take stays here, and the plaintext behind it
 // counts as taken only when it has left; so a call of send() that would block is repeated with the
 // same bytes in front. OpenSSL's own answers (handshake, key updates) are bounded by
 // output_bytes_max.
 //
-// Thread: one; never blocks. Ownership: owns the descriptor. Its Context is shared.
+// Thread: one, step() aside; never blocks. Ownership: owns the descriptor. Its Context is shared.
 #pragma once
 
 #include <sys/types.h>
@@ -29,27 +31,10 @@
 #include <string_view>
 
 #include "tls/context.h"
+#include "tls/failure.h"
 #include "tls/openssl.h"
 
 namespace lattice::tls {
-
-// Why a connection failed, for logs and metrics.
-struct Failure {
-  enum class Kind : uint8_t {
-    not_tls,         // the other side speaks something else
-    their_identity,  // we refuse their certificate, or its lack
-    our_identity,    // they refuse ours
-    protocol,        // no common version or cipher, broken messages
-    lost,            // the connection ended within the handshake
-  };
-  Kind kind = Kind::protocol;
-  std::string cause;
-  std::string asked;    // the name that the client wanted to talk to; empty: it named none
-  std::string offered;  // whom the certificate in question is for
-
-  // All of it in one sentence.
-  std::string describe() const;
-};
 
 class Stream {
  public:
@@ -66,6 +51,14 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   int fd() const { return fd_; }
+  // For servers: from now on receive() and send() do not take the handshake's steps but answer
+  // would_block, and then the caller sees to it that step() is called, if step_waits().
+  void leave_steps() { leaves_steps_ = true; }
+  bool step_waits() const { return step_waits_; }
+  // Thread: any. Requires: step_waits(), and that nothing else is called until it returns, fd()
+  // aside. receive() or send() tell what came of it.
+  void step();
+
   Io receive(std::span<char> into);
   Io send(std::span<const iovec> parts);
   // close_notify and FIN, as far as they can be sent.
@@ -101,8 +94,8 @@ class Stream {
  private:
   void begin();
   void make_ssl();
-  // Whether a server has heard enough to begin.
-  bool greeted();
+  // Whether a server has heard enough for a step.
+  bool gather();
   bool has_first_record() const;
   bool handshake();
   ssize_t receive_some(char* into, size_t size);
@@ -112,15 +105,17 @@ class Stream {
   // Puts records of `parts` into output_; adds what they hold to io->bytes.
   void encrypt(std::span<const iovec> parts, Io* io);
   bool flush();
+  Kind fail(Failure failure);
   Kind fail(Failure::Kind kind, std::string cause);
-  void explain_failure();
+  // Whether the failure is known to the caller.
+  bool given_up();
   Io discard(std::span<char> into);
 
   const std::shared_ptr<const Context> context_;
   const int fd_;
   const std::string host_;
   SslPtr ssl_;             // null: a server that was not greeted
-  std::string greeting_;   // what came before there was one; OpenSSL takes it first
+  std::string gathered_;   // what came for a server's handshake; OpenSSL takes it first
   std::string output_;     // ciphertext
   size_t sent_ = 0;        // of it
   size_t taken_ = 0;       // plaintext of the caller's that is in output_
@@ -130,6 +125,9 @@ class Stream {
   std::string refused_;  // why the other side's certificate does not verify
   std::string refused_names_;
   Failure failure_;
+  bool leaves_steps_ = false;
+  bool step_waits_ = false;
+  bool failed_apart_ = false;  // in a step that was left to the caller, who is not told yet
   bool established_ = false;
   bool more_input_ = false;
   bool heard_ = false;

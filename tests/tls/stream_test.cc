@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "tls/tls_pair.h"
 
 namespace lattice::tls {
@@ -269,6 +271,75 @@ TEST_CASE("who leaves, or is not served, in the middle of its first record is no
   CHECK(server.failure().kind == Failure::Kind::lost);
   CHECK(server.failure().asked.empty());
   server.end_output();
+}
+
+// Has the server's steps taken by threads of their own, each after what is read and before what it
+// answers is sent; how many there were.
+int shake_apart(Pair& pair) {
+  int steps = 0;
+  for (int i = 0; i < 6; ++i) {
+    pair.last_client = pair.client->send({}).kind;
+    pair.last_server = pair.server->receive(pair.buffer).kind;
+    if (!pair.server->step_waits()) continue;
+    CHECK(pair.last_server == Stream::Kind::would_block);
+    CHECK_FALSE(pair.server->established());
+    std::thread([&] { pair.server->step(); }).join();
+    CHECK_FALSE(pair.server->step_waits());
+    ++steps;
+    CHECK(recv(pair.client->fd(), pair.buffer.data(), 1, MSG_PEEK) == -1);
+    pair.last_server = pair.server->receive(pair.buffer).kind;
+  }
+  if (pair.client->established()) (void)pair.client->receive(pair.buffer);
+  return steps;
+}
+
+TEST_CASE("a server's steps may be taken by other threads") {
+  Pair pair(server_context(), client_context());
+  pair.server->leave_steps();
+  CHECK(shake_apart(pair) == 2);
+  REQUIRE(pair.up());
+  CHECK(pair.server->peer()->common_name == "alice");
+  CHECK(pair.server->server_name() == "db.example");
+  CHECK(carry(*pair.client, *pair.server, "to the server") == "to the server");
+  CHECK(carry(*pair.server, *pair.client, "to the client") == "to the client");
+}
+
+TEST_CASE("what a step by another thread fails of is told as ever, and to both") {
+  Pair pair(server_context(), *Context::client({"", "", world().ca}, {}));
+  pair.server->leave_steps();
+  // Of TLS 1.3, where the client is done before it hears of it.
+  CHECK(shake_apart(pair) == 2);
+  CHECK(pair.server->failure().cause == "the other side shows no certificate");
+  CHECK(pair.server->failure().asked == "db.example");
+  CHECK(pair.client->failure().kind == Failure::Kind::our_identity);
+  // Whoever sends first learns of it likewise, once.
+  Pair sending(server_context(), *Context::client({"", "", world().ca}, {}));
+  sending.server->leave_steps();
+  for (int i = 0; i < 2; ++i) {
+    (void)sending.client->send({});
+    CHECK(sending.server->send({}).kind == Stream::Kind::would_block);
+    REQUIRE(sending.server->step_waits());
+    sending.server->step();
+    if (i == 0) CHECK(sending.server->send({}).kind == Stream::Kind::would_block);
+    (void)sending.client->receive(sending.buffer);
+  }
+  CHECK(sending.server->send({}).kind == Stream::Kind::failed);
+  CHECK(sending.server->failure().cause == "the other side shows no certificate");
+  CHECK(sending.client->receive(sending.buffer).kind == Stream::Kind::failed);
+  CHECK(sending.server->receive(sending.buffer).kind == Stream::Kind::would_block);
+}
+
+TEST_CASE("a peer that leaves before the next step is lost, without one") {
+  Pair pair(server_context(), client_context());
+  pair.server->leave_steps();
+  (void)pair.client->send({});
+  CHECK(pair.server->receive(pair.buffer).kind == Stream::Kind::would_block);
+  REQUIRE(pair.server->step_waits());
+  pair.server->step();
+  pair.client.reset();
+  CHECK(pair.server->receive(pair.buffer).kind == Stream::Kind::failed);
+  CHECK_FALSE(pair.server->step_waits());
+  CHECK(pair.server->failure().kind == Failure::Kind::lost);
 }
 
 // The client keeps its session from one connection and offers it in the next.
