@@ -16,13 +16,19 @@ Status ServiceCall::admit(Kind kind) {
   if (services_.client_requests != nullptr) {
     services_.client_requests->count(kind == Kind::stream, version);
   }
-  if (services_.leaving && !ends_by_itself()) return Error::stopped;
+  if (services_.leaving && !ends_by_itself()) {
+    stream_.decline();
+    return Error::stopped;
+  }
   return find_tenant();
 }
 
 Status ServiceCall::find_tenant() {
   Result<Tenant*> found = services_.tenants.find(stream_);
-  if (!found.ok()) return found.status();
+  if (!found.ok()) {
+    stream_.decline();
+    return found.status();
+  }
   if (*found == nullptr) return {};
   Tenant& tenant = **found;
   if (tenant.requests != nullptr) tenant.requests->add();
@@ -38,7 +44,9 @@ Status ServiceCall::find_tenant() {
 // `unsent`: the tenant's handle is over, and the operation had no effect (Replica::stop).
 void ServiceCall::on_error(const Status& status) {
   if (status.error() != Error::unsent) return fail(status);
-  may_begin_again() ? begin_again() : fail(Error::stopped);
+  if (may_begin_again()) return begin_again();
+  if (is_one_operation()) stream_.decline();
+  fail(Error::stopped);
 }
 
 void ServiceCall::identify() { caller_ = caller_of(stream_, tenant(), services_); }

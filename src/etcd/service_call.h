@@ -28,6 +28,8 @@ class ServiceCall : public proxy::Call {
   // Both end the call: before the operation has begun, and because it has failed.
   virtual void reject(const Status& status) = 0;
   virtual void fail(const Status& status) { reject(status); }
+  // Whether the call is one operation of the replica, so that what had no effect leaves nothing.
+  virtual bool is_one_operation() const { return false; }
   // Whether the call could be begun again, as if nothing had happened.
   virtual bool may_begin_again() const { return false; }
   // Requires: may_begin_again().

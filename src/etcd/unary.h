@@ -29,9 +29,6 @@ class UnaryCall : public ServiceCall {
   bool ends_by_itself() const override { return true; }
   // The request, once; must lead to reply() or fail(), now or later.
   virtual void handle(Tenant& tenant, std::string_view message) = 0;
-  // Whether that is one operation of the replica: then it is begun anew where the tenant goes on,
-  // as long as it has had no effect.
-  virtual bool is_one_operation() const { return false; }
   // The client has left before the answer.
   virtual void on_gone() {}
 

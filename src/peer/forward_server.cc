@@ -38,7 +38,13 @@ class ForwardedStream final : public proxy::ServerStream {
   }
   void send(ByteChain message) override { stream_.send(std::move(message)); }
   void send_framed(Bytes part) override { stream_.send_framed(std::move(part)); }
-  void finish(proxy::GrpcStatus status) override { stream_.finish(std::move(status)); }
+  void decline() override { declined_ = true; }
+  void finish(proxy::GrpcStatus status) override {
+    if (declined_ && status.code == proxy::GrpcCode::unavailable) {
+      status.trailers.emplace_back(unserved_trailer, "1");
+    }
+    stream_.finish(std::move(status));
+  }
   size_t pending_bytes() const override { return stream_.pending_bytes(); }
   void pause_input(bool paused) override { stream_.pause_input(paused); }
   void limit_messages(size_t bytes_max) override { stream_.limit_messages(bytes_max); }
@@ -51,6 +57,7 @@ class ForwardedStream final : public proxy::ServerStream {
   proxy::ServerStream& stream_;
   const ForwardedHead head_;
   proxy::Metadata metadata_;
+  bool declined_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "peer/forwarding_call.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "peer/method.h"
@@ -26,7 +27,8 @@ proxy::Metadata passed_on(const proxy::Metadata& headers) {
   proxy::Metadata out;
   for (const auto& [name, value] : headers) {
     // Its own come from here: they are added to every answer.
-    if (proxy::is_transport_header(name) || name == "x-request-id" || name == "traceparent") {
+    if (proxy::is_transport_header(name) || name == "x-request-id" || name == "traceparent" ||
+        name == unserved_trailer) {
       continue;
     }
     if (!name.ends_with("-bin")) {
@@ -36,6 +38,11 @@ proxy::Metadata passed_on(const proxy::Metadata& headers) {
     }
   }
   return out;
+}
+
+bool is_unserved(const proxy::ClientStreamEnd& end) {
+  return std::ranges::any_of(end.trailers,
+                             [](const auto& entry) { return entry.first == unserved_trailer; });
 }
 
 }  // namespace
@@ -174,7 +181,9 @@ void ForwardingCall::end(proxy::GrpcStatus status) {
 }
 
 void ForwardingCall::on_upstream_end(const proxy::ClientStreamEnd& end) {
-  if (!end.answered && end.unsent && repeatable_) {
+  const bool untouched =
+      end.answered ? is_unserved(end) && attempts_ <= addresses_.size() : end.unsent;
+  if (untouched && repeatable_) {
     upstream_.reset();
     return attempt();
   }

@@ -86,6 +86,9 @@ class ServerStream {
   virtual std::string_view server_name() const { return {}; }
   // Null for a call that came from its client.
   virtual const ForwardedFacts* forwarded() const { return nullptr; }
+  // The call ends as refused, and nothing was done for it: whoever has passed it on may ask another
+  // node. Followed by finish().
+  virtual void decline() {}
   // Messages of the request may be compressed; then those of the answer are, too.
   virtual bool uses_gzip() const { return false; }
   // The client's x-request-id, or one that was made for the call's line in the log; empty: neither.

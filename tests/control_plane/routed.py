@@ -30,7 +30,7 @@ class Load(threading.Thread):
             try:
                 self.step()
             except grpc.RpcError as error:
-                self.problems.append((error.code(), error.details()))
+                self.problems.append((self.acknowledged, round(time.monotonic() - began, 3), error.code(), error.details()))
                 return
             self.longest_s = max(self.longest_s, time.monotonic() - began)
             self.acknowledged += 1

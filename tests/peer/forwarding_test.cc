@@ -152,6 +152,54 @@ TEST_CASE("whoever can be reached is asked, and nobody at all is said so") {
   CHECK(refused->outcome == Outcome::unreachable);
 }
 
+TEST_CASE("what a node has declined is asked of the next one") {
+  loop::Loop loop;
+  ServingNode starting(loop);
+  ServingNode other(loop);
+  EdgeNode edge(loop);
+  const auto decline = [&](ServingNode& node) {
+    Served* const there = served(loop, node);
+    REQUIRE(there != nullptr);
+    there->stream.decline();
+    there->stream.finish({proxy::GrpcCode::unavailable, "etcdserver: server stopped"});
+  };
+  EdgeStream client;
+  const auto call = edge.begin(client, {starting.address(), other.address()});
+  call->on_message(Bytes::copy("question"));
+  call->on_half_close();
+  decline(starting);
+  Served* const there = served(loop, other);
+  REQUIRE(there != nullptr);
+  REQUIRE(run_until(loop, [&] { return there->half_closed; }));
+  CHECK(there->messages == std::vector<std::string>{"question"});
+  there->stream.send(text("answer"));
+  there->stream.finish({});
+  CHECK(run_until(loop, [&] { return call->outcome == Outcome::answered; }));
+
+  // Where nobody serves, what the last one said.
+  EdgeStream alone;
+  const auto in_vain = edge.begin(alone, {starting.address()});
+  in_vain->on_message(Bytes::copy("question"));
+  decline(starting);
+  REQUIRE(run_until(loop, [&] { return starting.calls.empty(); }));
+  decline(starting);
+  REQUIRE(run_until(loop, [&] { return alone.status.has_value(); }));
+  CHECK(alone.status->message == "etcdserver: server stopped");
+  CHECK(alone.status->trailers.empty());
+  CHECK(in_vain->outcome == Outcome::answered);
+
+  // An answer that is none of that stays what it is.
+  EdgeStream refused;
+  const auto once = edge.begin(refused, {starting.address(), other.address()});
+  once->on_message(Bytes::copy("question"));
+  Served* const asked = served(loop, starting);
+  REQUIRE(asked != nullptr);
+  asked->stream.finish({proxy::GrpcCode::unavailable, "etcdserver: request timed out"});
+  REQUIRE(run_until(loop, [&] { return refused.status.has_value(); }));
+  CHECK(refused.status->message == "etcdserver: request timed out");
+  CHECK(other.calls.empty());
+}
+
 TEST_CASE("what a node had when it went is answered as unknown, and never sent twice") {
   loop::Loop loop;
   auto node = std::make_unique<ServingNode>(loop);
