@@ -147,6 +147,8 @@ void Http2Session::tick(Instant now) {
     case PeerWatch::Action::give_up:
       return hang_up(NGHTTP2_NO_ERROR, "keepalive_timeout");
   }
+  // What waits for us is not the peer's slowness.
+  if (header_block_since_ != Instant::never() && host_.reads_late()) header_block_since_ = now;
   if (header_block_since_ != Instant::never() && now - header_block_since_ > header_block_max) {
     return hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "slow_headers");
   }
