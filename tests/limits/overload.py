@@ -320,6 +320,5 @@ if __name__ == "__main__":
     known, sys.argv[1:] = parser.parse_known_args()
     Overload.seconds = known.seconds
     if known.seconds >= 60:
-        # What is missing to the whole went into refusals, and into the short turns that spare whoever asks for little.
-        Overload.peak_seconds, Overload.goodput_min = 3, 0.4
+        Overload.peak_seconds, Overload.goodput_min = 3, 0.7
     cases.main(__doc__)
