@@ -57,6 +57,7 @@ struct AuditLog::State {
   bool follow();
   void on_trouble(const Status& status);
   void on_recovery();
+  void set_failed(bool now);
   // After a write that failed, or that nobody took; false: the process ends.
   bool may_go_on(bool failed_just_now);
   // Require: the lock.
@@ -228,20 +229,23 @@ bool AuditLog::State::follow() {
   return !nameless && *fresh;
 }
 
+// The state changes before anybody is told of it: whoever has read the line meets what it says.
 void AuditLog::State::on_trouble(const Status& status) {
   if (std::exchange(in_trouble, true)) return;
+  set_failed(true);
   log.error("the audit log cannot be written", {{"cause", status}});
-  failing.set(1);
-  std::lock_guard lock(mutex);
-  failed = true;
 }
 
 void AuditLog::State::on_recovery() {
   if (!std::exchange(in_trouble, false)) return;
+  set_failed(false);
   log.info("the audit log is written again", {{"file", file.path()}});
-  failing.set(0);
+}
+
+void AuditLog::State::set_failed(bool now) {
+  failing.set(now ? 1 : 0);
   std::lock_guard lock(mutex);
-  failed = false;
+  failed = now;
 }
 
 bool AuditLog::State::may_go_on(bool failed_just_now) {
