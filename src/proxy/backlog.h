@@ -37,8 +37,6 @@ class Backlog {
     marked_at_ = now;
     if (left_ == 0) on_emptied();
   }
-  // Whether there was more than was read.
-  bool standing() const { return left_ > 0; }
   // For how long what comes now has waited, where that is too long; otherwise zero.
   Duration overdue() const { return overdue_ ? wait_ : Duration{}; }
 

@@ -47,7 +47,6 @@ class Connection final : public SessionHost, private FairWaiter {
   std::string_view server_name() const override { return transport_->server_name(); }
   bool belong_to(const SharedFlow& flow) override;
   Duration overdue() const override { return backlog_.overdue(); }
-  bool reads_late() const override { return waits() || paused_ || backlog_.standing(); }
   FairAccount* fair_account() override { return &account(); }
   void take_turns(FairWaiter& work) override;
   void leave_turns(FairWaiter& work) override { context_->shares->remove(work); }

@@ -29,9 +29,24 @@ FrameMeter::Seen FrameMeter::scan(std::string_view bytes) {
     if (have_ < header_bytes) break;
     have_ = 0;
     skip_ = length();
+    follow_header_block();
     judge(&seen);
   }
   return seen;
+}
+
+uint64_t FrameMeter::open_header_block() const {
+  const bool ended = ends_header_block_ && skip_ == 0;
+  return in_header_block_ && !ended ? header_blocks_ : 0;
+}
+
+// RFC 9113 4.3: nothing else comes between the frames of a block; where it does, nghttp2 ends the
+// connection.
+void FrameMeter::follow_header_block() {
+  const uint8_t type = header_[3];
+  if (type == NGHTTP2_HEADERS) ++header_blocks_;
+  in_header_block_ = type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION;
+  ends_header_block_ = (header_[4] & NGHTTP2_FLAG_END_HEADERS) != 0;
 }
 
 void FrameMeter::judge(Seen* seen) const {

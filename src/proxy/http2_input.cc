@@ -15,7 +15,6 @@ constexpr size_t queued_bytes_factor = 32;
 }  // namespace
 
 int Http2Session::on_begin_headers(const nghttp2_frame* frame) {
-  header_block_since_ = context_.loop.now();
   const int32_t id = frame->hd.stream_id;
   header_rules_.begin();
   if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
@@ -83,7 +82,6 @@ void Http2Session::on_frame(const nghttp2_frame* frame) {
 void Http2Session::on_request_frame(const nghttp2_frame* frame) {
   const bool is_headers = frame->hd.type == NGHTTP2_HEADERS;
   const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (is_headers) header_block_since_ = Instant::never();
   if (!is_headers && frame->hd.length == 0 && !ends && !useless_frames_.take(context_.loop.now())) {
     return hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
   }

@@ -91,13 +91,18 @@ void Http2Session::receive(std::string_view bytes) {
   host_.request_flush();
 }
 
-// Whether the frames in these bytes can be put up with; sets how much is read at once.
+// Whether the frames in these bytes can be put up with; sets how much is read at once, and since
+// when a header block lacks its end.
 bool Http2Session::bears(std::string_view bytes) {
   const FrameMeter::Seen seen = meter_.scan(bytes);
   const Instant now = context_.loop.now();
   input_bytes_max_ = seen.frames > frames_per_read
                          ? std::max(input_bytes_max_ / 2, input_bytes_min)
                          : std::min(input_bytes_max_ * 2, Context::receive_bytes);
+  if (header_block_ != meter_.open_header_block()) {
+    header_block_ = meter_.open_header_block();
+    header_block_since_ = now;
+  }
   const bool few_useless = seen.useless == 0 || useless_frames_.take(now, seen.useless);
   const bool few_updates =
       seen.window_updates == 0 || window_updates_.take(now, seen.window_updates);
@@ -147,9 +152,7 @@ void Http2Session::tick(Instant now) {
     case PeerWatch::Action::give_up:
       return hang_up(NGHTTP2_NO_ERROR, "keepalive_timeout");
   }
-  // What waits for us is not the peer's slowness.
-  if (header_block_since_ != Instant::never() && host_.reads_late()) header_block_since_ = now;
-  if (header_block_since_ != Instant::never() && now - header_block_since_ > header_block_max) {
+  if (header_block_ != 0 && now - header_block_since_ > header_block_max) {
     return hang_up(NGHTTP2_ENHANCE_YOUR_CALM, "slow_headers");
   }
   if (drain_since_ != Instant::never()) {

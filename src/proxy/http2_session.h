@@ -122,7 +122,6 @@ class Http2Session final : public Session {
   std::vector<int32_t> sent_on_;                      // streams with sent_unreported > 0
   Http2Stream* header_stream_ = nullptr;              // whose header block is being read
   HeaderRules header_rules_;
-  Instant header_block_since_ = Instant::never();
   OutputBuffer* out_ = nullptr;  // during produce()
   ReceiveWindows windows_;
   PingPolicy ping_policy_;
@@ -131,6 +130,8 @@ class Http2Session final : public Session {
   TokenBucket useless_frames_;  // legal frames that only cost us work
   TokenBucket window_updates_;  // refilled by what we send
   FrameMeter meter_;
+  uint64_t header_block_ = 0;  // that lacks its end, by meter_'s count
+  Instant header_block_since_ = Instant::never();
   size_t input_bytes_max_;
   size_t inflate_left_ = 0;  // in this read
   size_t queued_bytes_ = 0;  // in all streams' bodies

@@ -30,8 +30,6 @@ class SessionHost {
   virtual bool belong_to(const SharedFlow& flow) = 0;
   // As ServerStream has it.
   virtual Duration overdue() const { return {}; }
-  // Something may lie in the socket that it was not the connection's turn to read.
-  virtual bool reads_late() const { return false; }
   // What the connection's work is charged to; null: nobody counts.
   virtual FairAccount* fair_account() { return nullptr; }
   // Work of one of its requests, done in the connection's turns, and no more. Requires: its loop
