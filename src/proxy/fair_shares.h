@@ -207,6 +207,7 @@ class FairShares {
   void serve(const SharedFlow& flow, Duration& left);
   static Duration start_of(const FairWaiter& waiter, const FairFlow& flow);
   static void find_place(FairWaiter& waiter, const FairFlow& flow);
+  static void hurry_last(FairFlow& flow);
   FairWaiter& take_first(FairFlow& flow);
   void leave(const FairFlow& flow);
 

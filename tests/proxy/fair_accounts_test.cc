@@ -90,6 +90,27 @@ TEST_CASE("However long a piece was, among many others it is put off for a secon
   CHECK(giant.ended_at - giant.takes - served_at <= milliseconds(1100));
 }
 
+TEST_CASE("Nor is it put off for longer when the others come only while it waits") {
+  FairWorld world;
+  const SharedFlow flow = flow_of(1);
+  Work other(world, flow, microseconds(80), endless);
+  other.want();
+  std::vector<std::unique_ptr<Work>> giants;
+  for (int i = 0; i < 3; ++i) {
+    giants.push_back(std::make_unique<Work>(world, flow, milliseconds(300), 2));
+    giants.back()->want();
+  }
+  const auto served = [&giants](int times) {
+    return std::ranges::all_of(giants, [&](const auto& each) { return each->left == 2 - times; });
+  };
+  while (!served(1)) world.turn();
+  const Instant served_at = world.now;
+  const Crowd crowd = crowd_of(world, {flow}, microseconds(80), 64);
+  while (!served(2)) world.turn();
+  // All of them, and for as long as they took themselves.
+  CHECK(world.now - served_at <= milliseconds(1100 + 3 * 300));
+}
+
 TEST_CASE("A flood of fresh connections gets no more than one connection does") {
   FairWorld world;
   const SharedFlow flow = flow_of(1);
@@ -156,6 +177,26 @@ TEST_CASE("One connection's several pieces of work count as one connection") {
   CHECK(static_cast<double>(other.taken.count()) /
             static_cast<double>((world.now - start).count()) ==
         doctest::Approx(0.5).epsilon(0.05));
+}
+
+TEST_CASE("Two pieces of one connection do not put each other off while neither is done") {
+  FairWorld world;
+  const SharedFlow flow = flow_of(1);
+  const Crowd crowd = crowd_of(world, {flow}, microseconds(80), 64);
+  Work reading(world, flow, milliseconds(2), 20);
+  Work list(world, flow, milliseconds(2), 1);
+  list.pay_from(reading.account());
+  reading.want();
+  while (reading.left > 1) world.turn();
+  // What its pieces take is known now; the other one comes while this one waits.
+  const Instant begun = world.now;
+  while (world.now < begun + milliseconds(20)) world.turn();
+  list.want();
+  while ((reading.left > 0 || list.left > 0) && world.now < begun + milliseconds(2000)) {
+    world.turn();
+  }
+  CHECK(reading.left == 0);
+  CHECK(list.left == 0);
 }
 
 TEST_CASE("A tenant alone queues while its connections use the loop unevenly, and only then") {
