@@ -30,10 +30,24 @@ function(lattice_module name)
     target_link_libraries(lattice_${name} PUBLIC ${arg_DEPS} ${arg_SYSTEM} Threads::Threads
       PRIVATE ${arg_HIDDEN} lattice_warnings)
     lattice_precompiled(lattice_${name} ${arg_DEPS})
+    lattice_unity(lattice_${name})
   else()
     add_library(lattice_${name} INTERFACE)
     target_include_directories(lattice_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(lattice_${name} INTERFACE ${arg_DEPS} ${arg_SYSTEM} Threads::Threads)
+  endif()
+endfunction()
+
+# Sanitized builds, which nobody edits and compiles by turns, take several files as one: most of the time is reading headers. For this, names in
+# anonymous namespaces differ within a folder; what they hide in another file is no mistake. The plain build does not, so that a file which
+# forgets an #include is found.
+add_library(lattice_unity_warnings INTERFACE)
+target_compile_options(lattice_unity_warnings INTERFACE -Wno-shadow)
+function(lattice_unity target)
+  if(LATTICE_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # Behind lattice_warnings: the last option counts.
+    target_link_libraries(${target} PRIVATE lattice_unity_warnings)
   endif()
 endfunction()
 

@@ -32,9 +32,9 @@ std::string_view type_name(const toml::node& node) {
   }
 }
 
-class Reader {
+class FileReader {
  public:
-  Reader(Loaded& loaded, std::string path, const Lookup& environment)
+  FileReader(Loaded& loaded, std::string path, const Lookup& environment)
       : loaded_(loaded), path_(std::move(path)), environment_(environment) {}
 
   void read_section(const toml::table& table, const std::string& section) {
@@ -245,7 +245,7 @@ void add_file(Loaded& loaded, const std::string& path, bool optional, const Look
     loaded.problems.push_back({path, "", "cannot read the configuration file"});
     return;
   }
-  Reader reader(loaded, path, environment);
+  FileReader reader(loaded, path, environment);
   const toml::parse_result parsed = toml::parse(*text, path);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();

@@ -21,7 +21,7 @@ constexpr size_t names_max = 1000;  // in one list
 constexpr size_t name_bytes_max = 253;
 constexpr int64_t epoch_max = int64_t{1} << 53;
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 std::string shown(const Json::Value& value) {
   Json::StreamWriterBuilder builder;
@@ -163,10 +163,10 @@ Parsed parse_manifest(std::string_view tenant, Fields fields, const Rules& rules
       std::ranges::find(rules.backends, manifest.backend) == rules.backends.end()) {
     std::string known;
     for (const std::string& each : rules.backends) {
-      known += (known.empty() ? "" : ", ") + quoted(each);
+      known += (known.empty() ? "" : ", ") + in_quotes(each);
     }
     fields.tell("backend: expected one of the configured " + known + ", got " +
-                quoted(manifest.backend));
+                in_quotes(manifest.backend));
   }
   if (!manifest.active && tenant == rules.default_tenant) {
     fields.tell("active: expected true, for it is the default tenant");
@@ -181,7 +181,7 @@ Parsed parse_routing(std::string_view, Fields fields, const Rules&) {
   if (routing.nodes.empty()) fields.tell("nodes: missing; expected a list of names of nodes");
   if (!routing.leader.empty() &&
       std::ranges::find(routing.nodes, routing.leader) == routing.nodes.end()) {
-    fields.tell("leader: expected one of nodes, got " + quoted(routing.leader));
+    fields.tell("leader: expected one of nodes, got " + in_quotes(routing.leader));
   }
   return {std::move(routing), fields.finish()};
 }

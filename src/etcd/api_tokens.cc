@@ -21,7 +21,7 @@ void fill(const auth::ApiToken& from, v1::Token* to) {
   to->set_expires(from.expires_seconds);
 }
 
-class CreateCall final : public UnaryCall {
+class CreateTokenCall final : public UnaryCall {
  public:
   using UnaryCall::UnaryCall;
 
@@ -46,9 +46,9 @@ class CreateCall final : public UnaryCall {
     auth::Change change;
     change.kind = auth::Change::Kind::token_create;
     change.token = token_;
-    changes().auth_change(
-        std::move(change),
-        answer<CreateCall, Revision>([](CreateCall& call, Revision at) { call.made(at); }));
+    changes().auth_change(std::move(change),
+                          answer<CreateTokenCall, Revision>(
+                              [](CreateTokenCall& call, Revision at) { call.made(at); }));
   }
 
   void made(Revision revision) {
@@ -63,7 +63,7 @@ class CreateCall final : public UnaryCall {
   std::string secret_;
 };
 
-class ListCall final : public UnaryCall {
+class ListTokensCall final : public UnaryCall {
  public:
   using UnaryCall::UnaryCall;
 
@@ -71,21 +71,21 @@ class ListCall final : public UnaryCall {
   void handle(Tenant& tenant, std::string_view message) override {
     v1::ListTokensRequest request;
     if (!decode_into(message, &request)) return;
-    tenant.api.auth_query({.kind = auth::Query::Kind::tokens},
-                          answer<ListCall, auth::Answer>([](ListCall& call, auto& answered) {
-                            v1::ListTokensResponse response;
-                            fill_header(call.tenant(), answered.header_revision,
-                                        response.mutable_header());
-                            for (const auto& token : answered.tokens) {
-                              fill(token, response.add_tokens());
-                            }
-                            call.reply_message(response);
-                          }),
-                          caller());
+    tenant.api.auth_query(
+        {.kind = auth::Query::Kind::tokens},
+        answer<ListTokensCall, auth::Answer>([](ListTokensCall& call, auto& answered) {
+          v1::ListTokensResponse response;
+          fill_header(call.tenant(), answered.header_revision, response.mutable_header());
+          for (const auto& token : answered.tokens) {
+            fill(token, response.add_tokens());
+          }
+          call.reply_message(response);
+        }),
+        caller());
   }
 };
 
-class RevokeCall final : public UnaryCall {
+class RevokeTokenCall final : public UnaryCall {
  public:
   using UnaryCall::UnaryCall;
 
@@ -98,19 +98,20 @@ class RevokeCall final : public UnaryCall {
     change.token_id = credentials::looks_like_api_token(request.id())
                           ? auth::token_id_of(credentials::api_token_hash(request.id()))
                           : std::move(*request.mutable_id());
-    changes().auth_change(std::move(change),
-                          answer<RevokeCall, Revision>([](RevokeCall& call, Revision revision) {
-                            call.reply(encode_header_only(call.tenant().header(), revision));
-                          }));
+    changes().auth_change(
+        std::move(change),
+        answer<RevokeTokenCall, Revision>([](RevokeTokenCall& call, Revision revision) {
+          call.reply(encode_header_only(call.tenant().header(), revision));
+        }));
   }
 };
 
 }  // namespace
 
 void register_api_tokens(Services& services, proxy::Router& router) {
-  router.add_grpc("/lattice.v1.Tokens/Create", factory_of<CreateCall>(services));
-  router.add_grpc("/lattice.v1.Tokens/List", factory_of<ListCall>(services));
-  router.add_grpc("/lattice.v1.Tokens/Revoke", factory_of<RevokeCall>(services));
+  router.add_grpc("/lattice.v1.Tokens/Create", factory_of<CreateTokenCall>(services));
+  router.add_grpc("/lattice.v1.Tokens/List", factory_of<ListTokensCall>(services));
+  router.add_grpc("/lattice.v1.Tokens/Revoke", factory_of<RevokeTokenCall>(services));
 }
 
 }  // namespace lattice::etcd

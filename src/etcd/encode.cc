@@ -44,12 +44,6 @@ class Measure {
 
 // ---- ResponseHeader ----
 
-size_t header_size(const Header& header, Revision revision) {
-  return header.identity.header_prefix().size() +
-         number_field_size(static_cast<uint64_t>(revision.value)) +
-         number_field_size(header.raft_term);
-}
-
 void measure_header(const Header& header, Revision revision, Measure* m) {
   m->copy(length_delimited_size(header_size(header, revision)));
 }
@@ -218,6 +212,12 @@ ByteChain encode_flat(const Header& header, const Response& result) {
 }
 
 }  // namespace
+
+size_t header_size(const Header& header, Revision revision) {
+  return header.identity.header_prefix().size() +
+         number_field_size(static_cast<uint64_t>(revision.value)) +
+         number_field_size(header.raft_term);
+}
 
 ByteChain encode(const Header& header, const RangeResult& result) {
   return encode_flat(header, result);

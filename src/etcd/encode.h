@@ -21,6 +21,7 @@ struct Header {
   const Identity& identity;
   uint64_t raft_term = 0;
 };
+size_t header_size(const Header& header, Revision revision);
 
 // The header's revision is the result's own.
 ByteChain encode(const Header& header, const keyspace::RangeResult& result);

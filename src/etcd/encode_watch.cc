@@ -41,12 +41,6 @@ void write_event(const WatchEvent& event, ChainWriter* out) {
   prev.size() < splice_bytes_min ? out->copy(prev) : out->splice(event.prev->encoded());
 }
 
-size_t header_size(const Header& header, Revision revision) {
-  return header.identity.header_prefix().size() +
-         number_field_size(static_cast<uint64_t>(revision.value)) +
-         number_field_size(header.raft_term);
-}
-
 }  // namespace
 
 EncodedEvents encode_events(const WatchEvent* events, size_t count) {

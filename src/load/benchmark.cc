@@ -28,7 +28,6 @@ namespace {
 constexpr int exit_failed = 1;
 constexpr int exit_bad_request = 2;
 constexpr uint64_t progress_interval_ns = 250'000'000;
-constexpr size_t number_digits = 10;  // of a key, behind its prefix
 constexpr uint64_t fill_txn_puts = 100;
 
 struct Endpoint {
@@ -96,7 +95,7 @@ class Benchmark {
     if (options_.total != 0) options_.warmup_seconds = 0;
     if (!options_.tenant.empty()) options_.metadata.emplace_back("lattice-tenant", options_.tenant);
     if (!request.token.empty()) options_.metadata.emplace_back("token", request.token);
-    const size_t size = options_.prefix.size() + number_digits;
+    const size_t size = options_.prefix.size() + key_number_digits;
     if (request.key_size > size) options_.prefix.append(request.key_size - size, '.');
   }
 

@@ -1,11 +1,10 @@
 #include "load/call.h"
 
 #include "load/connection.h"
+#include "load/wire.h"
 
 namespace lattice::load {
 namespace {
-
-constexpr size_t frame_prefix = 5;
 
 size_t message_length(std::string_view frame) {
   size_t length = 0;

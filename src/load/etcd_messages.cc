@@ -5,8 +5,6 @@
 namespace lattice::load {
 namespace {
 
-constexpr size_t frame_prefix = 5;
-
 size_t put_size(std::string_view key, std::string_view value) {
   return WireWriter::bytes_field_size(key.size()) + WireWriter::bytes_field_size(value.size());
 }

@@ -7,7 +7,6 @@
 namespace lattice::load {
 namespace {
 
-constexpr size_t number_digits = 10;
 constexpr size_t noise_windows = 4096;
 
 }  // namespace
@@ -28,8 +27,8 @@ KeySpace::KeySpace(std::string prefix, size_t value_size)
 }
 
 void KeySpace::append_key(std::string& out, uint64_t number) const {
-  std::array<char, number_digits> digits{};
-  for (size_t i = number_digits; i-- > 0; number /= 10) {
+  std::array<char, key_number_digits> digits{};
+  for (size_t i = key_number_digits; i-- > 0; number /= 10) {
     digits[i] = static_cast<char>('0' + number % 10);
   }
   out.append(prefix_).append(digits.data(), digits.size());

@@ -23,6 +23,8 @@ struct ValueHead {
 // Values shorter than their head cannot be checked.
 inline constexpr size_t value_size_min = sizeof(ValueHead);
 
+inline constexpr size_t key_number_digits = 10;  // of a key, behind its prefix
+
 // Reads the head; false when the value is too short.
 bool read_value_head(std::string_view value, ValueHead& head);
 

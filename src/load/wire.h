@@ -9,6 +9,9 @@
 
 namespace lattice::load {
 
+// Of a gRPC message: not compressed, and its length in four bytes.
+inline constexpr size_t frame_prefix = 5;
+
 class WireWriter {
  public:
   explicit WireWriter(std::string& out) : out_(out) {}

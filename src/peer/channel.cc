@@ -10,7 +10,7 @@ namespace {
 
 // Calls of one turn share a message up to this size. Smaller ones behind a large one need not wait
 // for all of it to be checked.
-constexpr size_t frame_bytes = 256 << 10;
+constexpr size_t request_frame_bytes = 256 << 10;
 // What the stream holds of ours; the rest waits here, where it is unsent.
 constexpr size_t stream_bytes_max = 1 << 20;
 
@@ -208,7 +208,7 @@ std::string Channel::next_frame() {
       continue;
     }
     Pending& pending = found->second;
-    if (!frame.empty() && frame.size() + pending.encoded.size() > frame_bytes) break;
+    if (!frame.empty() && frame.size() + pending.encoded.size() > request_frame_bytes) break;
     waiting_.pop_front();
     waiting_bytes_ -= pending.encoded.size();
     --waiting_calls_;

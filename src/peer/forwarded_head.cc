@@ -17,7 +17,7 @@ Digest mac_of(std::string_view request, std::string_view path, uint64_t number, 
 }
 
 template <class Message>
-bool parse(std::string_view bytes, Message* message) {
+bool parse_all(std::string_view bytes, Message* message) {
   return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
@@ -47,7 +47,7 @@ std::string seal_head(const ForwardedHead& head, std::string_view path, uint64_t
 std::optional<SealedHead> parse_sealed_head(std::string_view bytes) {
   v1::Passed passed;
   SealedHead sealed;
-  if (!parse(bytes, &passed) || !get_bytes(passed.mac(), &sealed.mac)) return std::nullopt;
+  if (!parse_all(bytes, &passed) || !get_bytes(passed.mac(), &sealed.mac)) return std::nullopt;
   sealed.session = passed.session();
   sealed.number = passed.number();
   sealed.request = std::move(*passed.mutable_request());
@@ -60,7 +60,7 @@ std::optional<ForwardedHead> open_head(const SealedHead& sealed, std::string_vie
     return std::nullopt;
   }
   v1::ForwardedRequest request;
-  if (!parse(sealed.request, &request) || request.tenant().empty()) return std::nullopt;
+  if (!parse_all(sealed.request, &request) || request.tenant().empty()) return std::nullopt;
   ForwardedHead head;
   head.facts = {request.tenant(), request.routing_epoch()};
   head.client = request.client();
@@ -85,7 +85,7 @@ std::string encode_session(uint64_t id) {
 
 std::optional<uint64_t> decode_session(std::string_view bytes) {
   v1::Session session;
-  if (!parse(bytes, &session)) return std::nullopt;
+  if (!parse_all(bytes, &session)) return std::nullopt;
   return session.id();
 }
 

@@ -8,7 +8,7 @@ namespace lattice::peer {
 namespace {
 
 // A frame that has grown beyond this leaves before the turn ends.
-constexpr size_t frame_bytes = 1 << 20;
+constexpr size_t outbox_frame_bytes = 1 << 20;
 // Frames, length fields included, must stay below 2 GiB.
 constexpr size_t answer_bytes_max = (size_t{1} << 30) - (64 << 10);
 // A peer that asks without taking the answers.
@@ -55,7 +55,7 @@ void Outbox::answer(uint64_t id, const replica::PeerReply& reply) {
     lost.answer = Status(Error::timeout_connection_lost, "the answer is too large for a message");
     encoded = encode_answer(id, lost);
   }
-  if (!frame_.empty() && frame_.size() + encoded.size() > frame_bytes) flush();
+  if (!frame_.empty() && frame_.size() + encoded.size() > outbox_frame_bytes) flush();
   if (frame_.empty()) {
     frame_ = std::move(encoded);
   } else {

@@ -16,7 +16,6 @@ namespace {
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // A TLS record with a handshake message.
 constexpr std::string_view tls_client_start = "\x16\x03";
-constexpr int refills_per_turn = 4;
 // After our end the peer may still be sending; closing at once would answer that with a reset,
 // which can overtake and destroy the GOAWAY or the error response.
 constexpr Duration linger_max = std::chrono::seconds(1);

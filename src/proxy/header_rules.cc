@@ -14,15 +14,15 @@ constexpr uint32_t required = 0b0111;  // all but :authority
 constexpr std::array<std::string_view, 5> connection = {
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
 
-const uint8_t* bytes(std::string_view text) {
+const uint8_t* octets(std::string_view text) {
   return reinterpret_cast<const uint8_t*>(text.data());
 }
 
 }  // namespace
 
 bool HeaderRules::accepts(std::string_view name, std::string_view value) {
-  if (nghttp2_check_header_name(bytes(name), name.size()) == 0) return false;
-  if (nghttp2_check_header_value_rfc9113(bytes(value), value.size()) == 0) return false;
+  if (nghttp2_check_header_name(octets(name), name.size()) == 0) return false;
+  if (nghttp2_check_header_value_rfc9113(octets(value), value.size()) == 0) return false;
   if (name.front() == ':') return accepts_pseudo(name);
   regular_ = true;
   if (name == "te") return value == "trailers";

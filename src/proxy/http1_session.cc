@@ -14,7 +14,7 @@ constexpr Duration body_grace = std::chrono::seconds(30);
 
 // Answers to pipelined requests that wait for a peer that does not read. Above it no further
 // request is looked at.
-constexpr size_t output_bytes = 256 << 10;
+constexpr size_t pipelined_bytes_max = 256 << 10;
 
 // The wall clock, for people: the Date header.
 std::string http_date() {
@@ -48,7 +48,7 @@ void Http1Session::advance() {
   if (std::exchange(advancing_, true)) return;
   size_t taken = 0;
   while (!busy_ && !closing_ && taken < input_.size() &&
-         output_.size() + body_.size() < output_bytes) {
+         output_.size() + body_.size() < pipelined_bytes_max) {
     if (!parser_.started()) waiting_since_ = context_.loop.now();
     const size_t fed = parser_.feed(std::string_view(input_).substr(taken));
     taken += fed;
@@ -119,7 +119,7 @@ void Http1Session::write_response(HttpResponse response, bool with_body) {
 }
 
 void Http1Session::produce(OutputBuffer& out) {
-  if (out.size() >= output_bytes || !has_output()) return;
+  if (out.size() >= pipelined_bytes_max || !has_output()) return;
   out.append(output_);
   out.append(body_, 0, body_.size());
   output_.clear();

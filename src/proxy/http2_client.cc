@@ -12,8 +12,6 @@ namespace lattice::proxy {
 namespace {
 
 // One turn's output; more waits in the streams, where it counts as unsent.
-constexpr size_t output_bytes = 256 << 10;
-constexpr int refills_per_turn = 4;
 constexpr Duration tick_min = std::chrono::milliseconds(10);
 constexpr Duration tick_max = std::chrono::milliseconds(250);
 
@@ -151,7 +149,7 @@ Status Http2Client::loss() {
 }
 
 void Http2Client::produce() {
-  while (output_.size() < output_bytes) {
+  while (output_.size() < turn_output_bytes) {
     const uint8_t* data = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
     if (size <= 0) break;

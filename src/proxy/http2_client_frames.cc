@@ -11,7 +11,6 @@
 namespace lattice::proxy {
 namespace {
 
-constexpr size_t output_bytes = 256 << 10;
 constexpr size_t header_bytes_max = 64 << 10;
 
 nghttp2_nv field(std::string_view name, std::string_view value) {
@@ -288,7 +287,7 @@ int Http2Client::send_data(int32_t stream_id, const uint8_t* frame_header, size_
     if (stream->sent_unreported_ == 0) sent_on_.push_back(stream_id);
     stream->sent_unreported_ += message_bytes;
   }
-  return output_.size() < output_bytes ? 0 : NGHTTP2_ERR_PAUSE;
+  return output_.size() < turn_output_bytes ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 ClientStream::~ClientStream() {

@@ -19,9 +19,8 @@ namespace lattice::proxy {
 
 namespace {
 
-// One turn's output of a connection; more waits in the streams, where a reset can still drop it.
-constexpr size_t output_bytes = 256 << 10;
-// Where other tenants want the loop, too. With 16 KiB two that read lists got half as many.
+// Of turn_output_bytes, where other tenants want the loop, too. With 16 KiB two that read lists got
+// half as many.
 constexpr size_t output_bytes_shared = 64 << 10;
 constexpr uint8_t drain_ping[8] = {'l', 'a', 's', 't', 'c', 'a', 'l', 'l'};
 // From here on a response shares the connection with others instead of going first.
@@ -29,7 +28,7 @@ constexpr size_t round_robin_bytes = 64 << 10;
 
 size_t output_max(const Context& context) {
   const bool shared = context.shares != nullptr && context.shares->contended();
-  return shared ? output_bytes_shared : output_bytes;
+  return shared ? output_bytes_shared : turn_output_bytes;
 }
 
 uint8_t* bytes(std::string_view text) {

@@ -7,7 +7,7 @@
 // never entered from its own callbacks.
 //
 // Backpressure: inwards, windows are given back only for what was taken (ReceiveWindows); outwards,
-// messages wait in the stream's OutgoingBody until the peer's windows and output_bytes allow.
+// messages wait in the stream's OutgoingBody until the peer's windows and turn_output_bytes allow.
 //
 // Thread: the connection's loop. Ownership: owns its streams.
 #pragma once

@@ -17,6 +17,11 @@
 
 namespace lattice::proxy {
 
+// One turn's output of a connection; more waits in the streams, where a reset can still drop it.
+inline constexpr size_t turn_output_bytes = 256 << 10;
+// So often it is made anew within a turn, as long as the socket takes all of it.
+inline constexpr int refills_per_turn = 4;
+
 class ChunkPool {
  public:
   struct Chunk {

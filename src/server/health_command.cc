@@ -16,8 +16,8 @@
 namespace lattice::server {
 namespace {
 
-constexpr timeval patience{.tv_sec = 3, .tv_usec = 0};  // for each step
-constexpr size_t answer_bytes_max = 64 << 10;
+constexpr timeval step_patience{.tv_sec = 3, .tv_usec = 0};  // for each step
+constexpr size_t health_bytes_max = 64 << 10;
 constexpr std::string_view healthy = "HTTP/1.1 200 ";
 
 struct Socket {
@@ -64,13 +64,13 @@ Status send_all(int fd, std::string_view text) {
 Result<std::string> ask(const addrinfo& where, const std::string& request) {
   const Socket socket(::socket(where.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.fd < 0) return failed("socket");
-  setsockopt(socket.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(socket.fd, SOL_SOCKET, SO_SNDTIMEO, &step_patience, sizeof step_patience);
+  setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, &step_patience, sizeof step_patience);
   if (connect(socket.fd, where.ai_addr, where.ai_addrlen) != 0) return failed("connect");
   if (Status status = send_all(socket.fd, request); !status.ok()) return status;
   std::string answer;
   char buffer[4096];
-  while (answer.size() < answer_bytes_max) {
+  while (answer.size() < health_bytes_max) {
     const ssize_t got = recv(socket.fd, buffer, sizeof buffer, 0);
     if (got < 0) return failed("receive");
     if (got == 0) break;

@@ -16,7 +16,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr size_t answer_bytes_max = 64 << 20;
+constexpr size_t body_bytes_max = 64 << 20;
 
 Status broken(std::string why) { return {Error::backend_unavailable, std::move(why)}; }
 
@@ -54,7 +54,7 @@ class Wire {
   Result<std::string> receive() {
     std::string all;
     std::array<char, 16 << 10> buffer;
-    while (all.size() < answer_bytes_max) {
+    while (all.size() < body_bytes_max) {
       const tls::Stream::Io io =
           encrypted_ != nullptr ? encrypted_->receive(buffer) : receive_plain(buffer);
       if (io.kind == tls::Stream::Kind::end) return all;

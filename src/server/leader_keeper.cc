@@ -7,14 +7,14 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration look_interval = std::chrono::seconds(1);
+constexpr Duration leader_look_interval = std::chrono::seconds(1);
 // Longer than the successor may take to load the tenant, and then to take over.
 constexpr Duration attempt_max = std::chrono::seconds(15);
 // A successor that does not take over has interrupted writes for a while.
 constexpr Duration backoff_min = std::chrono::seconds(2);
 constexpr Duration backoff_max = std::chrono::seconds(60);
 
-constexpr const char* question_path = "/etcdserverpb.Maintenance/Status";
+constexpr const char* readiness_path = "/etcdserverpb.Maintenance/Status";
 
 // The address of the node that should lead instead of this one; empty: none.
 const std::string& successor_of(const Route& route) {
@@ -30,7 +30,7 @@ class LeaderKeeper::Question final : private proxy::ClientStreamEvents {
   Question(peer::ForwardClient& client, const std::string& address, const std::string& tenant,
            const std::string& self, absl::AnyInvocable<void(bool serves)> done)
       : done_(std::move(done)),
-        stream_(client.open(address, {{tenant, 0}, self, {}, {}}, question_path,
+        stream_(client.open(address, {{tenant, 0}, self, {}, {}}, readiness_path,
                             {{"grpc-timeout", "10S"}}, *this)) {
     stream_->send(ByteChain());
     stream_->half_close();
@@ -47,7 +47,7 @@ class LeaderKeeper::Question final : private proxy::ClientStreamEvents {
 
 LeaderKeeper::LeaderKeeper(Worker& owner, Databases& tenants, telemetry::Logger& log)
     : owner_(owner), tenants_(tenants), log_(log) {
-  timer_ = owner_.loop().after(look_interval, [this] { look(); });
+  timer_ = owner_.loop().after(leader_look_interval, [this] { look(); });
 }
 
 LeaderKeeper::~LeaderKeeper() { *alive_ = false; }
@@ -58,7 +58,7 @@ void LeaderKeeper::use(std::shared_ptr<const Routes> routes) {
 }
 
 void LeaderKeeper::look() {
-  timer_ = owner_.loop().after(look_interval, [this] { look(); });
+  timer_ = owner_.loop().after(leader_look_interval, [this] { look(); });
   tenants_.each_running([this](RunningTenant& tenant) {
     const auto route = routes_->find(tenant.name());
     const bool governed = route != routes_->end();

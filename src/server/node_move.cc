@@ -8,9 +8,9 @@ namespace {
 
 // A node that was not reached is asked again for longer than a hand-over is, which was declined.
 constexpr Duration await_patience = std::chrono::seconds(30);
-constexpr Duration look_interval = std::chrono::milliseconds(50);
+constexpr Duration move_look_interval = std::chrono::milliseconds(50);
 
-Status refused(std::string why) { return {Error::invalid_argument, std::move(why)}; }
+Status no_move(std::string why) { return {Error::invalid_argument, std::move(why)}; }
 std::string quoted(const std::string& name) { return "\"" + name + "\""; }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -34,13 +34,13 @@ Status NodeMove::check_documents() const {
   const GovernedTenant& governed = parts_.governed;
   const std::string& place = governed.manifest().backend;
   if (!place.empty() && place != wanted_.backend) {
-    return refused("the manifest of tenant " + quoted(wanted_.tenant) + " says backend " +
+    return no_move("the manifest of tenant " + quoted(wanted_.tenant) + " says backend " +
                    quoted(place) + ", and it is in " + quoted(wanted_.backend) +
                    "; correct that first, or finish the move by `lattice tenant move " +
                    wanted_.tenant + " --to " + wanted_.backend + "`");
   }
   if (!governed.manifest().active) {
-    return refused("tenant " + quoted(wanted_.tenant) + " is not active, by its manifest");
+    return no_move("tenant " + quoted(wanted_.tenant) + " is not active, by its manifest");
   }
   for (const std::string& node : wanted_.nodes) {
     const auto found = governed.nodes().find(node);
@@ -49,11 +49,11 @@ Status NodeMove::check_documents() const {
       for (const auto& [name, record] : governed.nodes()) {
         known += (known.empty() ? "" : ", ") + quoted(name);
       }
-      return refused("node " + quoted(node) + " is not registered with the control plane; " +
+      return no_move("node " + quoted(node) + " is not registered with the control plane; " +
                      (known.empty() ? "none is" : "registered are " + known));
     }
     if (found->second.address.empty()) {
-      return refused("node " + quoted(node) +
+      return no_move("node " + quoted(node) +
                      " cannot be reached by other nodes: it needs [cluster] bind");
     }
   }
@@ -132,7 +132,7 @@ Status NodeMove::await() {
     if (missing != told) parts_.tell("waiting: " + missing);
     told = missing;
     if (outcome_.taken >= await_patience) break;
-    parts_.blocking.pause(look_interval);
+    parts_.blocking.pause(move_look_interval);
   }
   return {Error::timeout,
           "the control plane has the documents, with routing epoch " +

@@ -8,7 +8,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration open_patience = std::chrono::seconds(10);
+constexpr Duration database_patience = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -56,7 +56,7 @@ Status OpenedDatabase::open() {
     loop.stop();
   });
   const std::unique_ptr<loop::TimerHandle> timer =
-      loop.after(open_patience, [&loop] { loop.stop(); });
+      loop.after(database_patience, [&loop] { loop.stop(); });
   loop.run();
   return *opened ? **opened : store_->health();
 }

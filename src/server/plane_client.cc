@@ -6,7 +6,7 @@ namespace lattice::server {
 namespace {
 
 // A member that has just lost its quorum's leader answers behind the election.
-constexpr Duration answer_patience = std::chrono::seconds(4);
+constexpr Duration plane_patience = std::chrono::seconds(4);
 constexpr std::string_view txn_path = "/etcdserverpb.KV/Txn";
 
 }  // namespace
@@ -24,7 +24,7 @@ void PlaneClient::connect() {
   if (lost_) drop();
   if (connection_ != nullptr) return;
   connection_ =
-      std::make_unique<control::Connection>(*context_, endpoints_[endpoint_], tls_, answer_patience,
+      std::make_unique<control::Connection>(*context_, endpoints_[endpoint_], tls_, plane_patience,
                                             [this](const std::string&) { lost_ = true; });
 }
 
@@ -39,7 +39,7 @@ Result<etcdserverpb::TxnResponse> PlaneClient::write(const etcdserverpb::TxnRequ
   connect();
   Answer answer = blocking_.wait_for<Answer>([&](auto done) {
     connection_->call<etcdserverpb::TxnRequest, etcdserverpb::TxnResponse>(
-        txn_path, request, answer_patience, std::move(done));
+        txn_path, request, plane_patience, std::move(done));
   });
   if (answer.ok()) return answer;
   drop();

@@ -19,7 +19,7 @@ using backends::TenantState;
 using Verdict = replica::AppendResolver::Verdict;
 
 // For an append whose outcome is not known at once.
-constexpr Duration patience = std::chrono::seconds(15);
+constexpr Duration restore_patience = std::chrono::seconds(15);
 
 Status running() {
   return {Error::not_leader, "a Lattice is running on this database; stop all of them first"};
@@ -189,7 +189,7 @@ class RestoreTool {
     batch->header.digest = replica::compute_digest(log.id(), batch->header, batch->records);
     replica::AppendResolver resolver(state);
     const std::optional<Verdict> verdict =
-        blocking_.wait_at_most<Verdict>(patience, [&](auto done) {
+        blocking_.wait_at_most<Verdict>(restore_patience, [&](auto done) {
           resolver.append(batch, [done = std::move(done)](Verdict found, const Status&) mutable {
             done(found);
           });

@@ -15,7 +15,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration answer_patience = std::chrono::seconds(10);
+constexpr Duration status_patience = std::chrono::seconds(10);
 
 using Row = std::vector<std::string>;
 
@@ -113,7 +113,7 @@ void print(const Json::Value& json, std::ostream& out) {
 
 int run_status_command(const StatusCommand& command, std::ostream& out, std::ostream& err) {
   const Result<std::string> body =
-      http_get({command.endpoint, command.tls, "/status", answer_patience});
+      http_get({command.endpoint, command.tls, "/status", status_patience});
   if (!body.ok()) {
     err << "error: " << command.endpoint << ": " << body.status().detail() << "\n";
     return body.error() == Error::invalid_argument ? exit_configuration : exit_backend_unavailable;

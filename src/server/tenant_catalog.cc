@@ -16,7 +16,7 @@ bool is_source(const TenantRow& row) {
   return row.state == TenantState::moving || row.state == TenantState::sealing;
 }
 
-Status unavailable(std::string text) { return {Error::backend_unavailable, std::move(text)}; }
+Status not_available(std::string text) { return {Error::backend_unavailable, std::move(text)}; }
 
 }  // namespace
 
@@ -164,7 +164,7 @@ void TenantCatalog::await_lists() {
   transit_timer_ = workers_.front()->loop().after(transit_max, [this] {
     transit_timer_.reset();
     for (const std::string& name : std::exchange(awaited_, {})) {
-      refuse(name, unavailable("tenant \"" + name + "\" is between two backends"));
+      refuse(name, not_available("tenant \"" + name + "\" is between two backends"));
     }
   });
 }
@@ -201,8 +201,8 @@ TenantCatalog::Place TenantCatalog::place_of(const std::string& name,
       where += (where.empty() ? "\"" : " and \"") + claim.member->backend + "\"";
     }
     return {nullptr, nullptr,
-            unavailable("tenant \"" + name + "\" is in the backends " + where +
-                        ", and nobody can tell which is the right one; remove one of them")};
+            not_available("tenant \"" + name + "\" is in the backends " + where +
+                          ", and nobody can tell which is the right one; remove one of them")};
   }
   Place place;
   if (!active.empty()) {
@@ -213,8 +213,8 @@ TenantCatalog::Place TenantCatalog::place_of(const std::string& name,
     const TenantRow& row = *claims.front().row;
     const bool arriving = row.state == TenantState::arriving;
     return {nullptr, nullptr,
-            unavailable("tenant \"" + name + "\" is moving " + (arriving ? "from" : "to") +
-                        " backend \"" + row.other_backend + "\", which does not show it here")};
+            not_available("tenant \"" + name + "\" is moving " + (arriving ? "from" : "to") +
+                          " backend \"" + row.other_backend + "\", which does not show it here")};
   }
   if (Status objection = manifest_objection(name, place); !objection.ok()) {
     return {nullptr, nullptr, std::move(objection)};
@@ -232,8 +232,8 @@ Status TenantCatalog::manifest_objection(const std::string& name, const Place& p
   // is still under way.
   const bool older = row.routing_epoch > manifest.routing_epoch;
   if (manifest.backend == row.other_backend && (older || is_source(row))) return {};
-  return unavailable("tenant \"" + name + "\" is in backend \"" + place.member->backend +
-                     "\", and its manifest says \"" + manifest.backend + "\"");
+  return not_available("tenant \"" + name + "\" is in backend \"" + place.member->backend +
+                       "\", and its manifest says \"" + manifest.backend + "\"");
 }
 
 void TenantCatalog::tell_refusals(std::map<std::string, Status, std::less<>> refused) {
@@ -253,8 +253,8 @@ void TenantCatalog::publish() {
   Status unsure;
   for (const auto& member : members_) {
     if (member->listed) continue;
-    unsure = unavailable("backend \"" + member->backend +
-                         "\" cannot be reached; it may be there that the tenant is");
+    unsure = not_available("backend \"" + member->backend +
+                           "\" cannot be reached; it may be there that the tenant is");
   }
   for (auto& each : workers_) {
     Worker& worker = *each;

@@ -11,7 +11,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration look_interval = std::chrono::milliseconds(500);
+constexpr Duration tenants_look_interval = std::chrono::milliseconds(500);
 // While a tenant moves: its callers wait for the next step.
 constexpr Duration moving_look_interval = std::chrono::milliseconds(20);
 
@@ -41,7 +41,7 @@ void TenantManager::start() {
     if (stopping_) return;
     if (!list.ok()) {
       log().warn("cannot read the list of tenants; trying again", {{"cause", list.status()}});
-      look_timer_ = owner().loop().after(look_interval, [this] { start(); });
+      look_timer_ = owner().loop().after(tenants_look_interval, [this] { start(); });
       return;
     }
     if (session_ != nullptr) session_->start();
@@ -128,7 +128,8 @@ void TenantManager::create_missing(size_t next) {
     if (!status.ok() && status.error() != Error::tenant_exists) {
       log().warn("cannot create a tenant of [tenants] create; trying again",
                  {{"tenant", parts_.config.tenants.create[next]}, {"cause", status}});
-      look_timer_ = owner().loop().after(look_interval, [this, next] { create_missing(next); });
+      look_timer_ =
+          owner().loop().after(tenants_look_interval, [this, next] { create_missing(next); });
       return;
     }
     if (status.ok()) {
@@ -140,13 +141,14 @@ void TenantManager::create_missing(size_t next) {
 
 void TenantManager::look_later() {
   if (stopping_) return;
-  look_timer_ = owner().loop().after(on_the_move_ ? moving_look_interval : look_interval, [this] {
-    if (create_later_ && parts_.catalog.complete_but(*this)) {
-      create_later_ = false;
-      return create_missing(0);
-    }
-    look();
-  });
+  look_timer_ =
+      owner().loop().after(on_the_move_ ? moving_look_interval : tenants_look_interval, [this] {
+        if (create_later_ && parts_.catalog.complete_but(*this)) {
+          create_later_ = false;
+          return create_missing(0);
+        }
+        look();
+      });
 }
 
 void TenantManager::look() {

@@ -15,7 +15,7 @@ constexpr size_t small_round_records = 2000;
 constexpr int rounds_max = 50;
 constexpr int verify_rounds_max = 5;
 constexpr Duration seal_look_interval = std::chrono::milliseconds(5);
-constexpr Duration leader_look_interval = std::chrono::milliseconds(200);
+constexpr Duration handover_look_interval = std::chrono::milliseconds(200);
 // A server sees the demand within half a second, and lets go of a log within two.
 constexpr Duration seal_patience = std::chrono::seconds(15);
 // Processes look many times a second while a tenant moves. One that has not noticed by then follows
@@ -239,7 +239,7 @@ Status TenantMove::await_seal() {
     if (copy_->seal()) return {};
     const Instant now = parts_.blocking.environment.now();
     if (now - asked_ >= seal_patience) break;
-    if (now - looked >= leader_look_interval) {
+    if (now - looked >= handover_look_interval) {
       looked = now;
       if (Status status = seal_if_nobody_leads(); !status.ok()) return status;
     } else {

@@ -13,7 +13,7 @@ constexpr Duration seal_notice = std::chrono::milliseconds(100);
 constexpr Duration seal_retry = std::chrono::milliseconds(50);
 // As long as a request may wait for anything.
 constexpr Duration hold_max = std::chrono::seconds(7);
-constexpr Duration open_patience = std::chrono::seconds(3);
+constexpr Duration moved_patience = std::chrono::seconds(3);
 
 }  // namespace
 
@@ -82,7 +82,7 @@ void TenantManager::open(Entry& entry) {
   }
   log().info("the tenant has moved to this backend", {{"tenant", name}});
   entry.patience =
-      owner().loop().after(open_patience, [this, name, running] { publish(name, running); });
+      owner().loop().after(moved_patience, [this, name, running] { publish(name, running); });
   running->replica().open();
 }
 

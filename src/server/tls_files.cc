@@ -5,7 +5,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration interval = std::chrono::seconds(1);
+constexpr Duration check_interval = std::chrono::seconds(1);
 // Session tickets are sealed under a key of the context's; no key is used for longer than this.
 constexpr Duration context_age_max = std::chrono::hours(12);
 
@@ -71,7 +71,7 @@ void TlsFiles::run() {
     bool at_once = false;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, interval, [this] { return stopping_ || check_now_; });
+      changed_.wait_for(lock, check_interval, [this] { return stopping_ || check_now_; });
       if (stopping_) return;
       at_once = std::exchange(check_now_, false);
     }
@@ -80,7 +80,7 @@ void TlsFiles::run() {
 }
 
 void TlsFiles::look(Entry& entry, bool at_once) {
-  entry.age += interval;
+  entry.age += check_interval;
   Result<tls::Material> read = tls::read_files(entry.files);
   if (!read.ok()) {
     // A file that is just being replaced may be missing for a moment.

@@ -17,7 +17,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration answer_patience = std::chrono::seconds(20);
+constexpr Duration token_patience = std::chrono::seconds(20);
 constexpr std::string_view auth_is_off = "etcdserver: authentication is not enabled";
 
 // 2027-02-19T08:00:00Z
@@ -37,7 +37,7 @@ class OneCall final : public proxy::ClientStreamEvents {
       : loop_(loop), stream_(client.open(path, metadata, *this)) {
     stream_->send(ByteChain(Bytes::copy(request)));
     stream_->half_close();
-    const auto timer = loop_.after(answer_patience, [this] { loop_.stop(); });
+    const auto timer = loop_.after(token_patience, [this] { loop_.stop(); });
     loop_.run();
   }
   void on_message(Bytes message) override { answer_ = std::string(message.view()); }

@@ -3,7 +3,7 @@
 namespace lattice::server {
 namespace {
 
-constexpr Duration interval = std::chrono::seconds(5);
+constexpr Duration upkeep_interval = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -20,7 +20,7 @@ void Upkeep::start() {
   report_bound();
   report_latencies(parts_.dependencies, parts_.telemetry);
   report_fan_out();
-  timer_ = parts_.loop.after(interval, [this] { start(); });
+  timer_ = parts_.loop.after(upkeep_interval, [this] { start(); });
 }
 
 void Upkeep::report_bound() {

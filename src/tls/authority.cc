@@ -1,13 +1,13 @@
 #include "tls/authority.h"
 
-#include <arpa/inet.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "tls/names.h"
 
 namespace lattice::tls {
 namespace {
@@ -23,12 +23,6 @@ constexpr size_t common_name_bytes_max = 64;  // of X.509
 
 Status trouble(const std::string& what) {
   return {Error::invalid_argument, what + ": " + take_error()};
-}
-
-bool is_address(const std::string& host) {
-  std::array<unsigned char, sizeof(in6_addr)> address;
-  return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
 }
 
 // What OpenSSL's little language for extensions would not take apart.

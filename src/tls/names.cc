@@ -47,6 +47,12 @@ void add(std::vector<std::string>* to, std::string name) {
 
 }  // namespace
 
+bool is_address(const std::string& host) {
+  in6_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
 Names names_of(const X509* certificate) {
   Names names;
   names.common_name = common_name_of(certificate);

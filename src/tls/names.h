@@ -22,6 +22,9 @@ struct Names {
 
 Names names_of(const X509* certificate);
 
+// Whether a host is named by its IP address.
+bool is_address(const std::string& host);
+
 // Seconds since 1970.
 int64_t expiry_of(const X509* certificate);
 

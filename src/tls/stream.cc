@@ -1,6 +1,5 @@
 #include "tls/stream.h"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "tls/names.h"
 #include "tls/records.h"
 #include "tls/socket_bio.h"
 
@@ -31,12 +31,6 @@ constexpr uint64_t bytes_per_key_update = 1 << 20;
 
 constexpr unsigned char handshake_record = 22;
 constexpr unsigned char alert_record = 21;
-
-bool is_address(const std::string& host) {
-  in6_addr address{};
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), &address) == 1;
-}
 
 }  // namespace
 

@@ -43,8 +43,8 @@ _HANDLED = 'grpc_server_handled_total{grpc_type="unary",grpc_service="etcdserver
 _WATCH_MESSAGES = 'grpc_server_msg_sent_total{grpc_type="bidi_stream",grpc_service="etcdserverpb.Watch",grpc_method="Watch"}'
 # Until all of the load is on its way.
 _WARMUP_S = 2
-# One load generator brings no more gets than a server answers.
-_GENERATORS = {"get": 2}
+# One load generator brings no more of them than a server answers.
+_GENERATORS = {"get": 2, "watch-new": 2}
 # Below this a server has next to nothing of its machine, and nothing can be said of what it does with too much.
 _STARVED = {"get": 20_000, "list": 500, "put": 500, "watch-new": 1000}
 # New watches are of keys that nobody writes: a hundred thousand that live are work for every put, and not overload.
@@ -111,7 +111,9 @@ class Overload(cases.ServerTest):
     peak_seconds = 1
     # Of what the server does without overload, how much it still does under it, by its own count: of puts in a second, of all
     # else in a second of the server's processor time, because the load generators have the same processors. The short runs
-    # share their machine with other tests, which come and go between the two; a collapse leaves less than a tenth.
+    # share their machine with other tests, which come and go between the two; a collapse leaves less than a tenth. Also alone on
+    # a machine a second of the processor is worth half as much, in all functions alike: two load generators with a gigabyte each
+    # have the same caches and memory. What is asked for (reliability.md 3.3) is what comes behind it: all of it again in 10 s.
     goodput_min = 0.15
 
     # ---- What each test does ----
@@ -320,5 +322,5 @@ if __name__ == "__main__":
     known, sys.argv[1:] = parser.parse_known_args()
     Overload.seconds = known.seconds
     if known.seconds >= 60:
-        Overload.peak_seconds, Overload.goodput_min = 3, 0.7
+        Overload.peak_seconds, Overload.goodput_min = 3, 0.4
     cases.main(__doc__)

@@ -13,11 +13,6 @@ namespace {
 
 constexpr Duration long_patience = std::chrono::seconds(60);
 
-// Behind it every process reads the list again.
-constexpr const char* bumped_sql =
-    " bumped AS (INSERT INTO lattice.meta VALUES ('tenants_version', '1') ON CONFLICT (key)"
-    " DO UPDATE SET value = (lattice.meta.value::int8 + 1)::text)";
-
 // Headers and records of several batches; what is there stays as it is.
 constexpr const char* add_sql =
     "WITH place AS ("

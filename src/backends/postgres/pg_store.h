@@ -45,6 +45,11 @@ struct PgConnections {
   bool reachable() const { return options.database->closed(); }
 };
 
+// The part of a statement behind which every process reads the list of tenants again.
+inline constexpr const char* bumped_sql =
+    " bumped AS (INSERT INTO lattice.meta VALUES ('tenants_version', '1') ON CONFLICT (key)"
+    " DO UPDATE SET value = (lattice.meta.value::int8 + 1)::text)";
+
 std::unique_ptr<replica::Log> make_postgres_log(PgConnections& connections, int32_t log_no,
                                                 const replica::LogId& id);
 std::unique_ptr<replica::Sessions> make_postgres_sessions(PgConnections& connections);

@@ -15,12 +15,6 @@ Status unknown(const std::string& name) {
   return Status(Error::tenant_unknown, "there is no tenant \"" + name + "\"");
 }
 
-// A statement's part that makes every process read the list again.
-std::string bumped_sql() {
-  return " bumped AS (INSERT INTO lattice.meta VALUES ('tenants_version', '1') ON CONFLICT (key)"
-         " DO UPDATE SET value = (lattice.meta.value::int8 + 1)::text)";
-}
-
 class PgTenants final : public TenantDirectory {
  public:
   explicit PgTenants(PgConnections& connections) : connections_(connections) {}
@@ -122,7 +116,7 @@ class PgTenants final : public TenantDirectory {
         " HAVING count(*) FILTER (WHERE state = 'moved'"
         "  AND tenant = '~'::text || log_no::text || '~'::text || $1::text) = 0"
         " ON CONFLICT DO NOTHING RETURNING 1),";
-    sql += bumped_sql();
+    sql += bumped_sql;
     sql +=
         " SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM lattice.logs"
         " WHERE tenant = $1::text), (SELECT max(other_backend) FROM lattice.logs"
@@ -148,7 +142,7 @@ class PgTenants final : public TenantDirectory {
 
   // `update` meets the tenant's row, or there is no such tenant.
   void change(const std::string& update, PgParams params, std::string name, StatusCallback done) {
-    run("WITH changed AS (" + update + ")," + bumped_sql() + " SELECT 1 FROM changed",
+    run("WITH changed AS (" + update + ")," + bumped_sql + " SELECT 1 FROM changed",
         std::move(params), [name = std::move(name), done = std::move(done)](PgReply reply) mutable {
           if (!reply.done()) return done(std::move(reply.status));
           done(reply.result.rows() == 1 ? Status() : unknown(name));

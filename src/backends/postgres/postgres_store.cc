@@ -244,12 +244,10 @@ void PostgresStore::Impl::create_log(std::string tenant, int attempts,
   fill_random(id.data(), id.size());
   PgCommand command;
   // Somebody else may take the number or create the log: then the next look finds out.
-  command.text =
-      "WITH bumped AS (INSERT INTO lattice.meta VALUES ('tenants_version', '1')"
-      " ON CONFLICT (key) DO UPDATE SET value = (lattice.meta.value::int8 + 1)::text)"
-      " INSERT INTO lattice.logs (log_no, tenant, log_id)"
-      " SELECT coalesce(max(log_no), 0) + 1, $1::text, $2::bytea FROM lattice.logs"
-      " ON CONFLICT DO NOTHING";
+  command.text = std::string("WITH") + bumped_sql +
+                 " INSERT INTO lattice.logs (log_no, tenant, log_id)"
+                 " SELECT coalesce(max(log_no), 0) + 1, $1::text, $2::bytea FROM lattice.logs"
+                 " ON CONFLICT DO NOTHING";
   command.params.add_text(tenant);
   command.params.add_bytes(bytes_of(id));
   command.done = [this, weak = std::weak_ptr<bool>(alive), tenant = std::move(tenant), attempts,
