@@ -77,6 +77,7 @@ void Connection::on_ready(bool readable) {
 }
 
 void Connection::read_all() {
+  if (holds_back()) return update_watch();
   while (read(Context::receive_bytes) > 0 && transport_->has_buffered_input()) {
   }
 }
@@ -131,6 +132,10 @@ bool Connection::run(size_t size) {
   }
   if (std::exchange(wants_flush_, false)) flush();
   if (closed_ || !std::exchange(wants_read_, false)) return false;
+  if (holds_back()) {
+    update_watch();
+    return false;
+  }
   const FairFlow* const asked_as = flow_.get();
   const size_t taken = read(size);
   const bool more = taken == size || (taken > 0 && transport_->has_buffered_input());
@@ -298,7 +303,16 @@ bool Connection::write() {
 }
 
 void Connection::update_watch() {
-  watch_->want(session_->wants_input(), transport_->wants_writable(!output_.empty()));
+  const bool holds = holds_back();
+  watch_->want(session_->wants_input() && !holds, transport_->wants_writable(!output_.empty()));
+  // The socket does not report what the transport has taken from it.
+  if (std::exchange(held_back_, holds) && !holds) on_ready(/*readable=*/true);
+}
+
+// Who does not read answers must not make us hold a hundred thousand of them, each with its stream.
+// Where HTTP/2's windows are what holds them up, the frame that opens one is read.
+bool Connection::holds_back() const {
+  return session_ != nullptr && stalled_since_ != Instant::never() && session_->answers_wait();
 }
 
 void Connection::begin_linger() {

@@ -89,6 +89,8 @@ class Connection final : public SessionHost, private FairWaiter {
   void flush();
   bool write();
   void update_watch();
+  // Whether nothing is read until the socket takes what waits for it.
+  bool holds_back() const;
   void begin_linger();
   // Sends clients of old connections to new ones.
   void grow_older(Instant now);
@@ -114,6 +116,7 @@ class Connection final : public SessionHost, private FairWaiter {
   bool wants_read_ = false;   // once it is its turn
   bool wants_flush_ = false;  // likewise
   bool paused_ = false;
+  bool held_back_ = false;  // something may lie in the transport that was not read
   bool flush_requested_ = false;
   bool draining_ = false;
   bool closed_ = false;

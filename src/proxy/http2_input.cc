@@ -11,6 +11,8 @@ namespace {
 // A connection whose responses pile up gets no further calls until some have left: with the usual
 // buffer at 128 MiB. Reads are refused before that (UnreadAnswers), so that writes need not be.
 constexpr size_t queued_bytes_factor = 32;
+// Nor does one whose answers HTTP/2's windows hold back, which the socket says nothing of.
+constexpr size_t answers_max = 32'768;
 
 }  // namespace
 
@@ -23,8 +25,10 @@ int Http2Session::on_begin_headers(const nghttp2_frame* frame) {
     return 0;
   }
   // Counted here, because the peer's limit holds only from its acknowledgement of our SETTINGS on.
-  const bool overloaded = queued_bytes_ - unread_.lone_bytes() >
-                          queued_bytes_factor * context_.limits.send_buffer_bytes_max;
+  const size_t in_others_way = queued_bytes_ - std::min(queued_bytes_, unread_.lone_bytes());
+  const bool overloaded =
+      in_others_way > queued_bytes_factor * context_.limits.send_buffer_bytes_max ||
+      answers_ >= answers_max;
   if (streams_.size() >= streams_max() || overloaded || closing_) {
     header_stream_ = nullptr;
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);

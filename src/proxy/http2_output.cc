@@ -101,14 +101,19 @@ void Http2Session::count_queued(Http2Stream& stream, size_t size_before) {
 }
 
 void Http2Session::count_unread(Http2Stream& stream) {
+  count_answer(stream);
   if (stream.body.empty()) return;
   stream.unread = true;
-  unread_.add(stream.body.size());
+  unread_.add(stream.body.size() + answer_bytes);
+}
+
+void Http2Session::count_answer(Http2Stream& stream) {
+  if (!std::exchange(stream.answered, true)) ++answers_;
 }
 
 void Http2Session::uncount(Http2Stream& stream) {
   queued_bytes_ -= stream.body.size();
-  if (std::exchange(stream.unread, false)) unread_.remove(stream.body.size());
+  if (std::exchange(stream.unread, false)) unread_.remove(stream.body.size() + answer_bytes);
 }
 
 void Http2Session::share_connection(Http2Stream& stream) {
@@ -145,6 +150,7 @@ void Http2Session::submit_grpc_response(Http2Stream& stream, bool gzip) {
 
 void Http2Session::submit_trailers_only(Http2Stream& stream, int http_status,
                                         const GrpcStatus& status) {
+  count_answer(stream);
   stream.response_started = true;
   stream.local_ended = true;
   const std::string http = std::to_string(http_status);
@@ -184,6 +190,7 @@ void Http2Session::submit_trailers(Http2Stream& stream) {
 }
 
 void Http2Session::submit_http_response(Http2Stream& stream, HttpResponse response) {
+  count_answer(stream);
   stream.response_started = true;
   stream.body_complete = true;
   stream.plain = true;
@@ -286,7 +293,7 @@ ssize_t Http2Session::read_body(Http2Stream* stream, size_t size, uint32_t* flag
 void Http2Session::take_unread(Http2Stream& stream, size_t size) {
   if (!stream.body.empty()) return unread_.take(size);
   stream.unread = false;
-  unread_.remove(size);
+  unread_.remove(size + answer_bytes);
 }
 
 int Http2Session::send_data(Http2Stream* stream, const uint8_t* frame_header, size_t size) {

@@ -184,6 +184,7 @@ void Http2Session::close_stream(Http2Stream& stream) {
   if (header_stream_ == &stream) header_stream_ = nullptr;
   const size_t held = stream.held();
   uncount(stream);
+  if (stream.answered) --answers_;
   const size_t index = stream.index;
   // Out of the list before the service hears of it, so that it sees the state after.
   closed_.push_back(std::move(streams_[index]));

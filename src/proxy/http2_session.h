@@ -38,6 +38,7 @@ class Http2Session final : public Session {
   void receive(std::string_view bytes) override;
   size_t input_bytes_max() const override { return input_bytes_max_; }
   bool wants_input() const override { return !closing_; }
+  bool answers_wait() const override { return answers_ >= waiting_answers_max; }
   void produce(OutputBuffer& out) override;
   bool finished() const override;
   size_t open_streams() const override { return streams_.size(); }
@@ -78,6 +79,9 @@ class Http2Session final : public Session {
 
  private:
   friend struct Http2Callbacks;
+  // Of an answer that waits, however short it is: its stream, here and in nghttp2.
+  static constexpr size_t answer_bytes = 1536;
+  static constexpr size_t waiting_answers_max = 1024;
   struct SessionDelete {
     void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
   };
@@ -105,6 +109,7 @@ class Http2Session final : public Session {
   void take_unread(Http2Stream& stream, size_t size);
   // The stream's body is no longer queued.
   void uncount(Http2Stream& stream);
+  void count_answer(Http2Stream& stream);
   void share_connection(Http2Stream& stream);
   void report_sent();
   void recycle_closed();
@@ -135,6 +140,7 @@ class Http2Session final : public Session {
   size_t input_bytes_max_;
   size_t inflate_left_ = 0;  // in this read
   size_t queued_bytes_ = 0;  // in all streams' bodies
+  size_t answers_ = 0;       // streams that are answered and still open: not all of it has left
   UnreadAnswers unread_;     // of them
   Instant idle_since_;
   Instant drain_since_ = Instant::never();

@@ -40,7 +40,8 @@ void Http2Stream::recycle() {
   session_ = nullptr;
   kind_ = Kind::undecided;
   id = 0;
-  response_started = body_complete = unread = plain = deferred = remote_ended = local_ended = false;
+  response_started = body_complete = unread = answered = plain = deferred = remote_ended =
+      local_ended = false;
   input_paused = call_paused = round_robin = false;
   unconsumed = sent_unreported = index = 0;
 }

@@ -49,6 +49,7 @@ class Http2Stream {
   bool response_started = false;  // HEADERS are with nghttp2
   bool body_complete = false;     // nothing will be pushed behind what `body` holds
   bool unread = false;            // its body counts among the connection's unread answers
+  bool answered = false;          // it counts among the connection's answers
   bool plain = false;             // an HTTP response: no trailers
   bool deferred = false;          // nghttp2 waits for Http2Session::resume()
   bool remote_ended = false;

@@ -47,6 +47,9 @@ class Session {
   virtual size_t input_bytes_max() const { return SIZE_MAX; }
   // Whether more input is wanted; asked after every receive() and produce().
   virtual bool wants_input() const = 0;
+  // Whether so many answers wait to be sent that no more requests are to be read until the socket
+  // takes some.
+  virtual bool answers_wait() const { return false; }
   // Appends what may be sent now.
   virtual void produce(OutputBuffer& out) = 0;
   // Nothing will follow: the connection closes once its output has left.

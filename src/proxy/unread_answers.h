@@ -1,6 +1,7 @@
 // What the clients of one connection have been answered and have not taken yet: bodies of calls
-// that have ended, which wait for HTTP/2's windows and for the socket. Bodies of calls that go on
-// (watches, lists in pieces) are their services' to hold back, and are not among them.
+// that have ended, which wait for HTTP/2's windows and for the socket, each with what its stream
+// takes (when only bodies counted, 1.2 million answers of 120 bytes were 2 GiB). Bodies of calls
+// that go on (watches, lists in pieces) are their services' to hold back, and are not among them.
 //
 // Up to `own_bytes` is every connection's. What one has beyond that counts among all connections of
 // the process, so the total is bounded however many connections there are, costs nothing where

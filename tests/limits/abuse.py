@@ -8,10 +8,13 @@ measured by measure_abuse.py; what each attack is answered with, to the frame, i
 
 import os
 import random
+import re
+import ssl
 import sys
 import threading
 import time
 import unittest
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
@@ -29,6 +32,51 @@ _GROWTH_MIB_MAX = 64
 _RECOVERY_SECONDS_MAX = 5.0
 _ADMITTED_MAX = 10
 _RPC = protos.rpc
+# Windows beyond all that is answered, for streams and for the connection.
+_WIDE_OPEN = (raw_h2.PREFACE + raw_h2.frame(hostile.SETTINGS, 0, 0, b"\x00\x04\x7f\xff\xff\xff")
+              + raw_h2.frame(hostile.WINDOW, 0, 0, (1 << 30).to_bytes(4, "big")))
+_NO_WINDOWS = raw_h2.PREFACE + raw_h2.frame(hostile.SETTINGS, 0, 0, b"\x00\x04\x00\x00\x00\x00")
+_HANDLED = re.compile(r'^grpc_server_handled_total\{grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Range",'
+                      r'grpc_code="OK"\} (\d+)$', re.MULTILINE)
+
+
+class Pump:
+    """Sends a script, and reads answers only when it is told to."""
+
+    def __init__(self, link, script):
+        link.setblocking(False)
+        self._link, self._left, self._came = link, memoryview(script), b""
+        self.answers = 0
+
+    def write(self):
+        """As much as the socket takes; False: nothing, or nothing is left."""
+        try:
+            sent = self._link.send(self._left[:1 << 16]) if self._left else 0
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        self._left = self._left[sent:]
+        return sent > 0
+
+    def done(self):
+        return not self._left
+
+    def read(self):
+        try:
+            self._came += self._link.recv(1 << 20)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        at = 0
+        while at + 9 <= len(self._came) and at + 9 + (size := int.from_bytes(self._came[at:at + 3], "big")) <= len(self._came):
+            self.answers += self._came[at + 3] == hostile.HEADERS and self._came[at + 4] & hostile.END_STREAM
+            at += 9 + size
+        self._came = self._came[at:]
+
+
+def handled(victim):
+    """How many reads it has answered."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{victim.server.metrics_port}/metrics", timeout=10) as answer:
+        found = _HANDLED.search(answer.read().decode())
+    return int(found[1]) if found else 0
 
 
 class AttackTest(cases.ServerTest):
@@ -93,6 +141,51 @@ class Answers(AttackTest):
             found = attacks_tls.statuses(peer, link, 1, 10)
         self.assertEqual(found, [8])  # too large
         self.assertLess(victim.rss_mib(peak=True) - before, 4 + len(bomb) / (1 << 20))
+
+    def test_requests_are_not_read_while_answers_are_not(self):
+        message, count = _RPC.RangeRequest(key=b"small").SerializeToString(), 60_000
+        for listener in ("plain", "tls"):
+            victim = self.victim(listener)
+            victim.call("KV.Put", _RPC.PutRequest(key=b"small", value=b"x" * 1000))
+            before = handled(victim)
+            requests = hostile.Requests(hostile.RANGE)
+            peer = hostile.Peer(victim.target, time.monotonic() + 60, tls=victim.tls)
+            with peer.connect() as link:
+                pump = Pump(link, hostile.script(lambda stream: requests.call(stream, message), count, _WIDE_OPEN))
+                last = time.monotonic()
+                while time.monotonic() - last < 1:
+                    if pump.write():
+                        last = time.monotonic()
+                    else:
+                        time.sleep(0.01)
+                self.assertLess(handled(victim) - before, count / 2, listener)
+                # Nothing of it is lost; who is late may have been refused.
+                while pump.answers < count and not peer.over():
+                    pump.write()
+                    pump.read()
+                self.assertEqual(pump.answers, count, listener)
+
+    def test_small_answers_that_no_window_lets_out(self):
+        victim = self.victim("plain")
+        message, requests = _RPC.RangeRequest(key=b"good").SerializeToString(), hostile.Requests(hostile.RANGE)
+        script = hostile.script(lambda stream: requests.call(stream, message), 100_000, _NO_WINDOWS)
+        victim.put()
+        victim.forget_peak()
+        before = victim.rss_mib()
+        peer = hostile.Peer(victim.target, time.monotonic() + 60)
+        links = [peer.connect() for _ in range(12)]
+        for link in links:
+            self.addCleanup(link.close)
+            pump = Pump(link, script)
+            while pump.write() or not pump.done():
+                pump.read()
+        seen = -1
+        while (now := handled(victim)) != seen:
+            seen = now
+            time.sleep(0.5)
+        victim.put()
+        # What all may leave for a moment, and what each may always.
+        self.assertLess(victim.rss_mib(peak=True) - before, 256 + 64 + 2 * len(links))
 
     def test_guesses_are_slowed_down(self):
         victim = self.victim("auth")
