@@ -104,8 +104,12 @@ class Postgres:
         self.query("CHECKPOINT", timeout_s=120)
 
     def kill(self):
-        """kill -9 of the postmaster; its children notice and end by themselves."""
+        """kill -9 of the postmaster; its children notice and end by themselves. Until they have, no other one starts."""
+        children = processes.children_of(self.pid)
         self._process.kill()
+        deadline = time.monotonic() + 30
+        while any(processes.runs(child) for child in children) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def stop(self):
         if self._process is not None:

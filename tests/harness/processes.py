@@ -121,6 +121,27 @@ class Process:
             _running.remove(self)
 
 
+def _stat(pid):
+    """(state, parent) of a process; nothing if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            state, parent = stat.read().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return state, int(parent)
+
+
+def runs(pid):
+    found = _stat(pid)
+    return found is not None and found[0] != "Z"
+
+
+def children_of(pid):
+    """The pids of its child processes."""
+    numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [number for number in numbers if (_stat(number) or ("", 0))[1] == pid]
+
+
 def _stop_everything():
     for process in reversed(list(_running)):
         process.stop(signal.SIGQUIT if process.name == "postgres" else signal.SIGTERM, timeout_s=5)

@@ -69,6 +69,9 @@ def run_file(path, arguments):
                           env=dict(setting.split("=", 1) for setting in settings))
     try:
         server.start()
+        if arguments.server == "etcd":
+            # It serves a moment before its storage is of its own version.
+            server.process.wait_for_log(lambda line: "updated storage version" in line, 10)
         failures = run_script(script, server, arguments.record)
         if not server.process.alive():
             failures.append(f"the server ended with status {server.process.exit_status()}")
