@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/sparse_map.h"
 #include "base/string_hash.h"
 #include "keyspace/interval.h"
 #include "keyspace/interval_tree.h"
@@ -36,7 +37,9 @@ void WatchIndex::remove(WatcherToken token, const KeyRange& range) {
   std::vector<WatcherToken>& tokens = watched->second;
   *std::find(tokens.begin(), tokens.end(), token) = tokens.back();
   tokens.pop_back();
-  if (tokens.empty()) impl_->keys.erase(watched);
+  if (!tokens.empty()) return;
+  impl_->keys.erase(watched);
+  shrink_if_sparse(impl_->keys);
 }
 
 void WatchIndex::match(std::string_view key, std::vector<WatcherToken>* tokens) const {

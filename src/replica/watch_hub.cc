@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "base/sparse_map.h"
 #include "replica/hub_stream.h"
 
 namespace lattice::replica {
@@ -79,6 +80,7 @@ void WatchHub::remove(Token token) {
   unindex(*at->second);
   if (at->second->lagging) --slow_;
   watchers_.erase(at);
+  shrink_if_sparse(watchers_);
   count();
 }
 

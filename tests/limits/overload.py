@@ -111,9 +111,7 @@ class Overload(cases.ServerTest):
     peak_seconds = 1
     # Of what the server does without overload, how much it still does under it, by its own count: of puts in a second, of all
     # else in a second of the server's processor time, because the load generators have the same processors. The short runs
-    # share their machine with other tests, which come and go between the two; a collapse leaves less than a tenth. Also alone on
-    # a machine a second of the processor is worth half as much, in all functions alike: two load generators with a gigabyte each
-    # have the same caches and memory. What is asked for (reliability.md 3.3) is what comes behind it: all of it again in 10 s.
+    # share their machine with other tests, which come and go between the two; a collapse leaves less than a tenth.
     goodput_min = 0.15
 
     # ---- What each test does ----
@@ -322,5 +320,5 @@ if __name__ == "__main__":
     known, sys.argv[1:] = parser.parse_known_args()
     Overload.seconds = known.seconds
     if known.seconds >= 60:
-        Overload.peak_seconds, Overload.goodput_min = 3, 0.4
+        Overload.peak_seconds, Overload.goodput_min = 3, 0.7
     cases.main(__doc__)
