@@ -40,6 +40,7 @@ void WatchHub::close(const Status& status) {
 
 void WatchHub::on_users_changed() {
   std::vector<uint64_t> numbers;
+  numbers.reserve(streams_.size());
   for (const auto& [number, stream] : streams_) numbers.push_back(number);
   for (const uint64_t number : numbers) {
     // Closing one may destroy others.
